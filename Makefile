@@ -1,0 +1,91 @@
+# Postbus: make, make run, make test.  Everything else: make help.
+MODE    ?= release
+CC      ?= gcc
+OUT     := build/$(MODE)
+SERVICES := smtp-ingress imap-gateway queue-worker remote-sender registrar janitor
+
+PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libcurl libpsl \
+            libidn2 zlib openssl
+LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
+CPPFLAGS += -D_GNU_SOURCE -Icommon -Iproto -I. $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes \
+            -Wimplicit-fallthrough
+CFLAGS   += -std=c17 -g -fno-omit-frame-pointer $(WARN)
+
+ifeq ($(MODE),release)
+CFLAGS   += -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+            -fstack-clash-protection -fcf-protection=full -fPIE
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
+else ifeq ($(MODE),asan)
+CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS  += -fsanitize=address,undefined
+else ifeq ($(MODE),tsan)
+CFLAGS   += -O1 -fsanitize=thread
+LDFLAGS  += -fsanitize=thread
+else ifeq ($(MODE),cov)
+CC       := clang
+CFLAGS   += -O0 -fprofile-instr-generate -fcoverage-mapping
+LDFLAGS  += -fprofile-instr-generate
+else ifeq ($(MODE),fuzz)
+CC       := clang
+CFLAGS   += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+            -fprofile-instr-generate -fcoverage-mapping
+LDFLAGS  += -fsanitize=fuzzer,address,undefined -fprofile-instr-generate
+else
+$(error MODE is release, asan, tsan, cov or fuzz)
+endif
+
+SRC       := $(sort $(wildcard common/*/*.c services/*/*.c cli/*.c bench/*.c))
+TEST_SRC  := $(filter %_test.c,$(SRC))
+FUZZ_SRC  := $(filter %_fuzz.c,$(SRC))
+PLAIN_SRC := $(filter-out $(TEST_SRC) $(FUZZ_SRC),$(SRC))
+LIB_SRC   := $(filter common/%,$(PLAIN_SRC))
+SQL_SRC   := $(sort $(wildcard common/store/migrations/*.sql))
+obj        = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+# A folder's own objects without its main.c: what its tests and fuzzers link.
+parts      = $(call obj,$(filter-out %/main.c,$(filter $(1)/%,$(PLAIN_SRC))))
+LIB       := $(OUT)/libcommon.a
+BINS      := $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
+TESTS     := $(patsubst %.c,$(OUT)/%,$(TEST_SRC))
+FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
+
+.DEFAULT_GOAL := all
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+.PHONY: all tests fuzzers clean
+
+all: $(BINS)
+tests: $(TESTS)
+fuzzers: $(FUZZERS)
+
+$(OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -I$(dir $<) -MMD -MP -c $< -o $@
+
+# The numbered schema files become part of every binary that migrates.
+$(OUT)/obj/common/store/migrate.o: CPPFLAGS += -I$(OUT)/generated
+$(OUT)/obj/common/store/migrate.o: $(OUT)/generated/migrations.inc
+$(OUT)/generated/migrations.inc: $(SQL_SRC) tools/embed-sql
+	@mkdir -p $(@D)
+	@tools/embed-sql $(SQL_SRC) > $@
+
+$(LIB): $(call obj,$(LIB_SRC))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(SERVICES:%=$(OUT)/%): $(OUT)/%: $$(call obj,$$(filter services/$$*/%,$(PLAIN_SRC))) $(LIB)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+$(OUT)/postbusctl: $(call obj,$(filter cli/%,$(PLAIN_SRC))) $(LIB)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(TESTS): $(OUT)/%: $(OUT)/obj/%.o $$(if $$(filter services/% cli/% bench/%,$$*),$$(call parts,$$(patsubst %/,%,$$(dir $$*)))) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+$(FUZZERS): $(OUT)/%: $(OUT)/obj/%.o $$(if $$(filter services/% cli/%,$$*),$$(call parts,$$(patsubst %/,%,$$(dir $$*)))) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+clean:
+	rm -rf build
+
+-include $(patsubst %.o,%.d,$(call obj,$(SRC)))

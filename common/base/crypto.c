@@ -1,0 +1,213 @@
+/* crypto.c - libcrypto behind plain functions.
+ *
+ * OpenSSL 3 looks an algorithm up by name at each EVP_sha256() use; fetched once here.
+ */
+#include "base/crypto.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct crypto_sha256_state {
+    EVP_MD_CTX *ctx;
+};
+
+static EVP_MD *sha256;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void fetch(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    CHECK(sha256 != NULL);
+}
+
+void crypto_random(void *p, size_t n)
+{
+    char *at = p;
+
+    while (n > 0) {
+        ssize_t got = getrandom(at, n, 0);
+
+        CHECK(got > 0);
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+uint64_t crypto_random_u64(void)
+{
+    uint64_t v;
+
+    crypto_random(&v, sizeof(v));
+    return v;
+}
+
+uint32_t crypto_random_below(uint32_t limit)
+{
+    uint64_t ceiling;
+    uint32_t v;
+
+    CHECK(limit > 0);
+    /* Values above the last full multiple of limit would favour small results. */
+    ceiling = (UINT64_C(1) << 32) / limit * limit;
+    do {
+        crypto_random(&v, sizeof(v));
+    } while (v >= ceiling);
+    return v % limit;
+}
+
+void crypto_sha256(str_t data, unsigned char out[CRYPTO_SHA256_BYTES])
+{
+    pthread_once(&once, fetch);
+    CHECK(EVP_Digest(data.p, data.n, out, NULL, sha256, NULL) == 1);
+}
+
+void crypto_hmac_sha256(str_t key, str_t data, unsigned char out[CRYPTO_SHA256_BYTES])
+{
+    unsigned int n = CRYPTO_SHA256_BYTES;
+
+    pthread_once(&once, fetch);
+    CHECK(HMAC(sha256, key.p, (int)key.n, (const unsigned char *)data.p, data.n, out,
+               &n) != NULL);
+}
+
+void crypto_hkdf(str_t secret, const char *info, unsigned char *out, size_t n)
+{
+    static const unsigned char no_salt[CRYPTO_SHA256_BYTES];
+    unsigned char key[CRYPTO_SHA256_BYTES], block[CRYPTO_SHA256_BYTES];
+    unsigned char input[CRYPTO_SHA256_BYTES + 256 + 1];
+    size_t info_n = strlen(info), done = 0, previous = 0;
+
+    CHECK(n <= 255 * CRYPTO_SHA256_BYTES && info_n <= 256);
+    crypto_hmac_sha256(str_n((const char *)no_salt, sizeof(no_salt)), secret, key);
+    for (unsigned char counter = 1; done < n; counter++) {
+        size_t take = n - done < sizeof(block) ? n - done : sizeof(block);
+
+        memcpy(input, block, previous);
+        memcpy(input + previous, info, info_n);
+        input[previous + info_n] = counter;
+        crypto_hmac_sha256(str_n((const char *)key, sizeof(key)),
+                           str_n((const char *)input, previous + info_n + 1), block);
+        memcpy(out + done, block, take);
+        done += take;
+        previous = sizeof(block);
+    }
+    crypto_wipe(key, sizeof(key));
+    crypto_wipe(block, sizeof(block));
+    crypto_wipe(input, sizeof(input));
+}
+
+struct crypto_sha256_state *crypto_sha256_new(void)
+{
+    struct crypto_sha256_state *s = mem_alloc(sizeof(*s));
+
+    pthread_once(&once, fetch);
+    s->ctx = EVP_MD_CTX_new();
+    CHECK(s->ctx != NULL && EVP_DigestInit_ex(s->ctx, sha256, NULL) == 1);
+    return s;
+}
+
+void crypto_sha256_feed(struct crypto_sha256_state *s, str_t data)
+{
+    CHECK(EVP_DigestUpdate(s->ctx, data.p, data.n) == 1);
+}
+
+void crypto_sha256_done(struct crypto_sha256_state **s,
+                        unsigned char out[CRYPTO_SHA256_BYTES])
+{
+    CHECK(EVP_DigestFinal_ex((*s)->ctx, out, NULL) == 1);
+    EVP_MD_CTX_free((*s)->ctx);
+    mem_free(*s);
+    *s = NULL;
+}
+
+bool crypto_equal(str_t a, str_t b)
+{
+    return a.n == b.n && CRYPTO_memcmp(a.p, b.p, a.n) == 0;
+}
+
+void crypto_wipe(void *p, size_t n)
+{
+    explicit_bzero(p, n);
+}
+
+static const char alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void crypto_base64_encode(struct buf *to, str_t data)
+{
+    for (size_t i = 0; i < data.n; i += 3) {
+        size_t left = data.n - i;
+        uint32_t v = (uint32_t)(unsigned char)data.p[i] << 16;
+        char four[4];
+
+        if (left > 1)
+            v |= (uint32_t)(unsigned char)data.p[i + 1] << 8;
+        if (left > 2)
+            v |= (unsigned char)data.p[i + 2];
+        four[0] = alphabet[v >> 18];
+        four[1] = alphabet[v >> 12 & 63];
+        four[2] = left > 1 ? alphabet[v >> 6 & 63] : '=';
+        four[3] = left > 2 ? alphabet[v & 63] : '=';
+        buf_append(to, four, 4);
+    }
+}
+
+static int base64_value(char c)
+{
+    const char *at = c == '\0' ? NULL : strchr(alphabet, c);
+
+    return at == NULL ? -1 : (int)(at - alphabet);
+}
+
+enum rc crypto_base64_decode(struct arena *a, str_t text, str_t *out)
+{
+    size_t padding = 0, n = 0;
+    char *to;
+
+    if (text.n % 4 != 0)
+        return RC_INVALID;
+    while (padding < 2 && padding < text.n && text.p[text.n - 1 - padding] == '=')
+        padding++;
+    to = arena_alloc(a, text.n / 4 * 3 + 1);
+    for (size_t i = 0; i < text.n; i += 4) {
+        bool last = i + 4 == text.n;
+        uint32_t v = 0;
+
+        for (size_t k = 0; k < 4; k++) {
+            bool pad = last && k >= 4 - padding;
+            int digit = pad ? 0 : base64_value(text.p[i + k]);
+
+            if (digit < 0)
+                return RC_INVALID;
+            v = v << 6 | (uint32_t)digit;
+        }
+        if (last && padding > 0 && (v & (padding == 2 ? 0xffff : 0xff)) != 0)
+            return RC_INVALID; /* bits behind the end must be zero, RFC 4648 3.5 */
+        to[n++] = (char)(v >> 16);
+        to[n++] = (char)(v >> 8);
+        to[n++] = (char)v;
+    }
+    *out = str_n(to, n - padding);
+    return RC_OK;
+}
+
+void crypto_hex(char *out, str_t data)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < data.n; i++) {
+        *out++ = digits[(unsigned char)data.p[i] >> 4];
+        *out++ = digits[(unsigned char)data.p[i] & 15];
+    }
+    *out = '\0';
+}
