@@ -1,0 +1,65 @@
+/* address.h - mail addresses: strict ones for envelopes and logins, and the rich ones of
+ * header fields.
+ *
+ * Pure.  The strict grammar is an allow-list: dot-atom local part without '%' and '!'
+ * (no routing tricks), host name or IPv4 literal "[1.2.3.4]"; no quoted local parts, no
+ * source routes.  RFC 5321 4.1.2, RFC 5322 3.4.  Thread: any.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+enum { ADDRESS_MAX_BYTES = 254, ADDRESS_LOCAL_MAX_BYTES = 64, ADDRESS_LIST_MAX = 1000 };
+
+enum address_flags {
+    ADDRESS_UTF8 =
+        1 << 0, /* letters beyond ASCII are allowed, as valid UTF-8 (RFC 6531) */
+};
+
+struct address {
+    str_t text;   /* local@domain */
+    str_t local;  /* points into text */
+    str_t domain; /* points into text; with its brackets if it is a literal */
+};
+
+/* RC_INVALID, or RC_LIMIT when too long.  *out borrows from text. */
+enum rc address_parse(str_t text, unsigned flags, struct address *out) RC_CHECKED;
+
+/* A host name as EHLO and addresses may have: labels of letters, digits, '-' and '_'. */
+bool address_is_domain(str_t text, unsigned flags);
+bool address_is_ipv4_literal(str_t text); /* "[1.2.3.4]" */
+bool address_is_ip_literal(str_t text);   /* the same, or "[IPv6:...]" */
+bool address_is_utf8(str_t text);         /* well formed, ASCII included */
+
+/* ASCII lower case, in the arena: the form under which accounts are stored. */
+str_t address_normalise(struct arena *a, str_t text);
+
+/* Without "+tag" in the local part: user+tag@domain gives user@domain. */
+str_t address_untag(struct arena *a, str_t text);
+
+/* The first mailbox of a From field's value (display names, comments, groups).  The
+ * address must also satisfy address_parse with ADDRESS_UTF8.  RC_INVALID otherwise. */
+enum rc address_from_header(struct arena *a, str_t value, struct address *out) RC_CHECKED;
+
+/* The author of a message.  RC_NOT_FOUND: no From field; RC_CONFLICT: more than one (a
+ * reader might show the other one); RC_INVALID: it holds no address. */
+enum rc address_author(struct arena *a, str_t message, struct address *out) RC_CHECKED;
+
+enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
+
+struct address_item {
+    enum address_kind kind;
+    str_t name;    /* display name, unquoted; empty if none */
+    str_t mailbox; /* local part, unquoted; the group's name for ADDRESS_GROUP_START */
+    str_t host;    /* empty if none */
+};
+
+/* A list as IMAP's ENVELOPE wants it; lenient, never fails: what makes no sense is left
+ * out, and what exceeds ADDRESS_LIST_MAX as well.  Returns the number of *items. */
+size_t address_list_parse(struct arena *a, str_t value, struct address_item **items);
