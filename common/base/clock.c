@@ -1,4 +1,4 @@
-/* clock.c - the clocks, and what is left until a deadline. */
+/* clock.c - reading the clocks. */
 #include "base/clock.h"
 
 #include <time.h>
@@ -29,21 +29,4 @@ int64_t clock_unix_ms(void)
 int64_t clock_unix(void)
 {
     return clock_unix_ms() / 1000;
-}
-
-struct deadline deadline_in_ms(int64_t ms)
-{
-    return (struct deadline){ clock_monotonic_ms() + ms };
-}
-
-int64_t deadline_left_ms(struct deadline d)
-{
-    int64_t left = d.at_ms - clock_monotonic_ms();
-
-    return left > 0 ? left : 0;
-}
-
-bool deadline_passed(struct deadline d)
-{
-    return deadline_left_ms(d) == 0;
 }
