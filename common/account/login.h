@@ -1,0 +1,57 @@
+/* login.h - a name and a password become an account, which is made at first sight.
+ *
+ * The account row is read at each call, so a changed password or a removed account counts
+ * at the next login.  What is remembered is only that a password was verified against
+ * exactly this hash: the key is an HMAC, under a random key of this process, over
+ * account, hash and password.  So a storm of reconnects costs no password hash each.
+ *
+ * Thread: struct login is shared by all; each caller brings its own db and arena.
+ */
+#pragma once
+
+#include "account/overload.h"
+#include "account/rules.h"
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct db;
+struct login;
+
+struct login_options { /* strings are borrowed for the life of the process */
+    struct rules rules;
+    bool registration_open;
+    const char *nocreate_file; /* while it exists nobody gets an account; NULL: none */
+    struct overload_limits limits;
+    int64_t quota_bytes;         /* of a new account */
+    unsigned password_hash_cost; /* see password.h */
+    size_t cache_entries;        /* 0: default */
+    int64_t cache_age_ms;        /* 0: default */
+};
+
+struct login_account {
+    int64_t id;
+    str_t address; /* lower case, in the arena */
+    bool created;  /* by this very call */
+};
+
+enum login_purpose {
+    LOGIN_FOR_MAILBOX,    /* IMAP: a sign of life, the day is noted in the row */
+    LOGIN_FOR_SUBMISSION, /* SMTP */
+};
+
+/* Makes the metrics visible.  Never NULL. */
+struct login *login_new(const struct login_options *o);
+void login_free(struct login **l);
+
+/* RC_OK: *out is set.  RC_DENIED: no (wrong, unknown and not to be created, malformed,
+ * closed, overloaded: the client is told the same, the log and the metrics know why).
+ * RC_RETRY: the database is away.  Takes as long as a password hash except after a cache
+ * hit; the same for unknown names of our domain that may not be created. */
+enum rc login_check(struct login *l, struct db *db, struct arena *a,
+                    enum login_purpose purpose, str_t user, str_t password,
+                    struct login_account *out) RC_CHECKED;

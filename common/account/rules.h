@@ -1,0 +1,49 @@
+/* rules.h - which names may log in, and which may become a new account.
+ *
+ * Pure.  The order of the creation rules is that of the chatmail relay (chatmail
+ * spec 1.3), so that the same request is refused for the same reason. Thread: any.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stddef.h>
+
+struct arena;
+
+struct rules {
+    str_t mail_domain; /* lower case; an IPv4 literal with its brackets */
+    size_t username_min_length;
+    size_t username_max_length;
+    size_t password_min_length; /* [characters], UTF-8 sequences count once */
+};
+
+enum rules_verdict {
+    RULES_OK,
+    RULES_PASSWORD_SHORT,
+    RULES_NAME_MALFORMED, /* not exactly one @ */
+    RULES_NAME_LENGTH,
+    RULES_NAME_CHARACTERS, /* outside a-z 0-9 . _ - */
+    RULES_NAME_RESERVED,   /* a name that certificate authorities and RFC 2142 trust */
+    RULES_COUNT
+};
+
+enum {
+    RULES_ADDRESS_MAX_BYTES = 254,
+    RULES_PASSWORD_MAX_BYTES = 1024, /* bounds the work of a hash */
+};
+
+/* The address that a login name means, in lower case, in the arena.
+ * RC_INVALID: a character that no address of ours has, too long, or another domain. */
+enum rc rules_login_address(const struct rules *r, struct arena *a, str_t user,
+                            str_t *address) RC_CHECKED;
+
+/* May this pair, after rules_login_address, become a new account? */
+enum rules_verdict rules_new_account(const struct rules *r, str_t address,
+                                     str_t password);
+
+/* A word for metric labels and logs ("password_short"). */
+const char *rules_verdict_name(enum rules_verdict v);
+/* A sentence for the person who asks ("the password is too short"). */
+const char *rules_verdict_text(enum rules_verdict v);
