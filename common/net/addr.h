@@ -1,0 +1,37 @@
+/* addr.h - an IP address with a port: compact, comparable, printable.
+ *
+ * IPv4-mapped IPv6 addresses become IPv4, so that one client has one form.
+ * Thread: any.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum { ADDR_TEXT_BYTES = 64 };
+
+struct addr {
+    uint8_t family; /* 4, 6, or 0: none */
+    uint8_t ip[16]; /* network order; IPv4 uses the first four */
+    uint16_t port;  /* host order */
+};
+
+/* False when it is neither IPv4 nor IPv6. */
+bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct addr *out);
+socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
+
+/* "192.0.2.1", "2001:db8::1" or "[2001:db8::1]"; no name, no port, no zone. */
+enum rc addr_parse(str_t text, struct addr *out) RC_CHECKED;
+
+/* The address without its port; "-" for none.  Returns out. */
+const char *addr_text(const struct addr *a, char out[ADDR_TEXT_BYTES]);
+
+/* What limits count: an IPv4 address, or an IPv6 /64. */
+uint64_t addr_network_key(const struct addr *a);
+
+bool addr_same_ip(const struct addr *a, const struct addr *b);

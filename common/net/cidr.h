@@ -1,0 +1,21 @@
+/* cidr.h - a list of networks ("10.0.0.0/8, fd00::/8, 192.0.2.7"), and who is in it.
+ *
+ * Immutable after parsing.  Thread: any.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+#include "net/addr.h"
+
+#include <stdbool.h>
+
+struct cidr_list;
+
+/* Entries are separated by commas or blanks; the empty list contains nobody.
+ * RC_INVALID: an entry is malformed or has bits set beyond its length; RC_LIMIT: more
+ * than 256 entries. */
+enum rc cidr_list_new(str_t text, struct cidr_list **out) RC_CHECKED;
+void cidr_list_free(struct cidr_list **l);
+
+bool cidr_list_has(const struct cidr_list *l, const struct addr *a); /* l may be NULL */

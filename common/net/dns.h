@@ -1,0 +1,85 @@
+/* dns.h - questions to the DNS, validated by DNSSEC.
+ *
+ * The door to libunbound.  One context (and cache) per process, its own thread; the
+ * calls block until the answer or the deadline, so they belong in workers, not on loops.
+ * Answers are hostile input: bounded in number and length, names in lower case without
+ * the final dot.
+ * RC_NOT_FOUND: the name or that type at the name does not exist (see nxdomain);
+ * RC_RETRY: no usable answer now (SERVFAIL, bogus); RC_TIMEOUT; RC_INVALID: the name is
+ * not one.  Thread: any.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/rc.h"
+#include "base/str.h"
+#include "net/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct buf;
+struct dns;
+
+struct dns_options {
+    /* "" or NULL: /etc/resolv.conf; "root": recurse from the root; otherwise
+     * "address" or "address:port" ("[v6]:port") of forwarders, with commas between. */
+    const char *resolver;
+    const char *trust_anchor_file; /* NULL or "": Debian's root key if it is there */
+};
+
+/* RC_INVALID with the reason in *why (may be NULL). */
+enum rc dns_new(const struct dns_options *o, struct buf *why,
+                struct dns **out) RC_CHECKED;
+void dns_free(struct dns **d); /* after the last question was answered */
+
+struct dns_status {
+    bool secure;   /* validated by DNSSEC, non-existence too */
+    bool bogus;    /* failed validation; the call returned RC_RETRY */
+    bool nxdomain; /* with RC_NOT_FOUND: the name itself does not exist */
+};
+
+enum { DNS_ADDRESSES_MAX = 32, DNS_MX_MAX = 32, DNS_TXT_MAX = 64 };
+
+struct dns_addresses {
+    struct dns_status status; /* secure: all of it */
+    size_t count;
+    struct addr *addr; /* IPv6 first; port 0 */
+};
+
+/* A and AAAA.  One family may fail when the other has answers. */
+enum rc dns_addresses(struct dns *d, struct arena *a, str_t name, struct deadline until,
+                      struct dns_addresses *out) RC_CHECKED;
+
+struct dns_mx_host {
+    uint16_t preference;
+    str_t name;
+};
+
+struct dns_mx {
+    struct dns_status status;
+    bool null_mx;  /* RFC 7505: takes no mail; count is 0 */
+    bool implicit; /* no MX: the domain itself, RFC 5321 5.1 */
+    size_t count;
+    struct dns_mx_host *host; /* by preference, equal ones shuffled */
+};
+
+/* RC_NOT_FOUND only for a domain that does not exist; whether an implicit MX has an
+ * address is seen by asking for it. */
+enum rc dns_mx(struct dns *d, struct arena *a, str_t domain, struct deadline until,
+               struct dns_mx *out) RC_CHECKED;
+
+struct dns_records {
+    struct dns_status status;
+    size_t count;
+    str_t *data;
+};
+
+/* The strings of each record joined, RFC 7208 3.3. */
+enum rc dns_txt(struct dns *d, struct arena *a, str_t name, struct deadline until,
+                struct dns_records *out) RC_CHECKED;
+/* Raw rdata of any type (TLSA 52, PTR 12, ...); at most DNS_TXT_MAX records. */
+enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
+                struct deadline until, struct dns_records *out) RC_CHECKED;

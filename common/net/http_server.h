@@ -1,0 +1,90 @@
+/* http_server.h - HTTP/1.1 for the admin port and the registrar.
+ *
+ * The door to libmicrohttpd: a few threads, bounded memory per connection.  HTTPS comes
+ * through net/https_bridge.
+ * Thread: the handler runs in one of the server's threads; http_exchange_finish may be
+ * called from any.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/rc.h"
+#include "base/str.h"
+#include "net/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cidr_list;
+struct http_server;
+
+enum { HTTP_HEADERS_MAX = 16 };
+
+struct http_request {
+    str_t method;
+    str_t path;  /* as sent (not decoded), without query; begins with a slash */
+    str_t query; /* without '?', as sent */
+    str_t body;
+    struct addr client; /* behind a trusted proxy: whom the proxy names */
+    bool https;         /* TLS was ended here, or by a trusted proxy that says so */
+};
+
+struct http_header {
+    const char *name, *value;
+};
+
+struct http_response {
+    int status;
+    const char *content_type; /* NULL: no body */
+    str_t body;               /* in the exchange's arena, or static */
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t header_count;
+};
+
+/* One request and its answer.  Lives until the answer is sent. */
+struct http_exchange {
+    struct arena *arena;
+    struct http_request request;
+    struct http_response response; /* status 500 unless the handler says otherwise */
+    void *user;                    /* http_server_options.user */
+};
+
+/* Must lead to exactly one http_exchange_finish: before it returns, or later from a
+ * worker.  Before it returns costs nothing; later suspends the connection. */
+typedef void (*http_handler_fn)(struct http_exchange *x);
+
+struct http_server_options {
+    const char *address; /* literal, or "" for every address */
+    bool ipv4_only;
+    /* NULL: no plain port at all (only what http_server_adopt brings); 0: any free one */
+    const uint16_t *port;
+    unsigned threads;                        /* 0: 2 */
+    unsigned max_connections;                /* 0: 1000 */
+    unsigned max_per_address;                /* 0: no limit */
+    unsigned idle_seconds;                   /* 0: 30 */
+    size_t body_max_bytes;                   /* beyond: 413.  0: 64 KiB */
+    const struct cidr_list *trusted_proxies; /* X-Forwarded-For, Forwarded; may be NULL */
+    http_handler_fn handler;
+    void *user;
+};
+
+enum rc http_server_new(const struct http_server_options *o,
+                        struct http_server **out) RC_CHECKED;
+uint16_t http_server_port(const struct http_server *s);
+/* New connections are refused from now on. */
+void http_server_stop_listening(struct http_server *s);
+void http_server_free(struct http_server **s); /* waits for exchanges under way */
+
+/* Serve a connected socket whose peer stands for client; the fd is the server's then. */
+enum rc http_server_adopt(struct http_server *s, int fd, const struct addr *client,
+                          bool https) RC_CHECKED;
+
+/* A request's header, by name without regard to case; empty when absent. */
+str_t http_exchange_header(const struct http_exchange *x, const char *name);
+/* Fill the answer.  Strings stay the caller's until it is sent (arena or static). */
+void http_exchange_reply(struct http_exchange *x, int status, const char *content_type,
+                         str_t body);
+void http_exchange_add_header(struct http_exchange *x, const char *name,
+                              const char *value);
+void http_exchange_finish(struct http_exchange *x);

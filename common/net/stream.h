@@ -1,0 +1,53 @@
+/* stream.h - a client connection, written top to bottom: each call ends by its deadline.
+ *
+ * For threads that may block (remote-sender, tools, tests), never on a loop.
+ * RC_TIMEOUT: the deadline passed; RC_CLOSED: the peer went; RC_RETRY: no connection.
+ * After any error but RC_LIMIT of stream_read_line the stream can only be closed.
+ * Thread: one owner at a time.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/rc.h"
+#include "base/str.h"
+#include "net/addr.h"
+#include "net/tls.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct stream;
+
+enum rc stream_connect(const struct addr *to, struct deadline d,
+                       struct stream **out) RC_CHECKED;
+/* source: local address to bind to, port 0; NULL: the system's choice. */
+enum rc stream_connect_from(const struct addr *to, const struct addr *source,
+                            struct deadline d, struct stream **out) RC_CHECKED;
+void stream_close(struct stream **s); /* close_notify, best effort, no wait */
+
+/* RC_INVALID: bytes arrived in the clear before the handshake (an injection);
+ * RC_DENIED: the certificate is not acceptable; RC_RETRY: the handshake failed;
+ * stream_failure has the reason. */
+enum rc stream_start_tls(struct stream *s, struct tls_context *ctx, const char *name,
+                         enum tls_verify verify, struct deadline d) RC_CHECKED;
+
+/* One line without its CR LF (or LF), borrowed until the next call.  RC_LIMIT: longer
+ * than max_bytes. */
+enum rc stream_read_line(struct stream *s, size_t max_bytes, struct deadline d,
+                         str_t *line) RC_CHECKED;
+/* Exactly n bytes. */
+enum rc stream_read(struct stream *s, void *p, size_t n, struct deadline d) RC_CHECKED;
+/* What is there, at least one byte, at most n. */
+enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
+                         size_t *got) RC_CHECKED;
+enum rc stream_write(struct stream *s, str_t bytes, struct deadline d) RC_CHECKED;
+
+/* Input that was read from the socket and not asked for yet. */
+size_t stream_buffered(const struct stream *s);
+bool stream_is_tls(const struct stream *s);
+const char *stream_tls_version(const struct stream *s);
+const char *stream_failure(const struct stream *s); /* "" when nothing failed */
+int stream_fd(const struct stream *s);
+const struct addr *stream_peer(const struct stream *s);

@@ -1,0 +1,86 @@
+/* tls.h - TLS for both ends: contexts that swap their certificate, sessions on a socket.
+ *
+ * The only door to openssl/ssl.h.  No tickets, no session cache, no renegotiation, no
+ * compression; buffers are given back while idle.
+ * Thread: a context may be shared by all; a session has one owner at a time.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct tls_context;
+struct tls; /* one session */
+
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+
+enum tls_io {
+    TLS_IO_OK,
+    TLS_IO_WANT_READ,
+    TLS_IO_WANT_WRITE,
+    TLS_IO_CLOSED, /* the peer ended the session in order */
+    TLS_IO_ERROR,  /* the session is dead */
+};
+
+enum tls_verify {
+    TLS_VERIFY_NONE, /* any certificate will do */
+    TLS_VERIFY_NAME, /* chain to a known root, and the host's name or address in it */
+};
+
+struct tls_server_options {
+    const char *cert_file; /* PEM, chain included */
+    const char *key_file;  /* PEM */
+    enum tls_version min_version;
+    const char *alpn; /* "imap,smtp": chosen when the client offers one; NULL: ignored */
+};
+
+/* RC_INVALID: the files are missing, unreadable or do not fit each other; the reason is
+ * appended to *why unless that is NULL.  Strings in options are copied. */
+enum rc tls_server_new(const struct tls_server_options *o, struct buf *why,
+                       struct tls_context **out) RC_CHECKED;
+
+struct tls_client_options {
+    enum tls_version min_version;
+    const char *ca_file; /* roots besides the system's; NULL: none */
+};
+
+enum rc tls_client_new(const struct tls_client_options *o, struct buf *why,
+                       struct tls_context **out) RC_CHECKED;
+void tls_context_free(struct tls_context **c); /* sessions keep what they need */
+
+/* Look at the files again; a changed and good pair serves the sessions that begin from
+ * now on.  RC_OK: swapped; RC_NOT_FOUND: nothing new; RC_INVALID: the new pair is bad
+ * (reason in *why) and the last good one stays. */
+enum rc tls_context_poll(struct tls_context *c, struct buf *why) RC_CHECKED;
+
+/* [s since 1970] end of the served certificate; also metric
+ * postbus_tls_not_after_seconds, the earliest of all contexts. */
+int64_t tls_context_not_after_unix(const struct tls_context *c);
+
+/* Sessions.  The socket is non-blocking and stays the caller's. */
+struct tls *tls_accept_new(struct tls_context *c, int fd);
+/* name: what the certificate must show and what is sent as SNI; an IP literal is fine. */
+struct tls *tls_connect_new(struct tls_context *c, int fd, const char *name,
+                            enum tls_verify verify);
+void tls_free(struct tls **t);
+
+enum tls_io tls_handshake(struct tls *t);
+enum tls_io tls_read(struct tls *t, void *p, size_t n, size_t *got);
+enum tls_io tls_write(struct tls *t, const void *p, size_t n, size_t *put);
+enum tls_io
+tls_shutdown(struct tls *t); /* sends close_notify, does not wait for theirs */
+bool tls_has_pending(const struct tls *t); /* decrypted bytes wait inside */
+
+const char *tls_version_text(const struct tls *t); /* "TLSv1.3" */
+const char *tls_cipher_text(const struct tls *t);
+str_t tls_alpn(const struct tls *t); /* empty: none was chosen */
+
+/* Why the handshake failed, for the log and the sender of a bounce; borrowed until the
+ * thread's next call.  *untrusted (may be NULL) tells a certificate's fault from others.
+ */
+const char *tls_failure(const struct tls *t, bool *untrusted);
