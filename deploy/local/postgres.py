@@ -1,0 +1,109 @@
+"""A private PostgreSQL cluster: made once in a folder, run as a child, on a socket alone.
+
+PostgreSQL refuses to run as root, and its own user cannot enter a folder below /root.
+As root it is therefore started in a user namespace in which root is an ordinary user;
+where the kernel allows no such namespace, as the user postgres.
+"""
+import functools
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+SETTINGS = """
+listen_addresses = ''
+unix_socket_directories = '{socket}'
+unix_socket_permissions = 0777
+password_encryption = scram-sha-256
+max_connections = 200
+shared_buffers = 128MB
+wal_compression = lz4
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+log_min_messages = warning
+log_line_prefix = '%m postgres '
+"""
+# The owner enters by peer name through the socket; services by password.
+HBA = """
+local all {owner} trust
+local all all scram-sha-256
+"""
+OWNER = "postbus_owner"
+
+
+def binary(name):
+    found = shutil.which(name)
+    candidates = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"),
+                        key=lambda p: int(p.split("/")[4]))
+    if candidates:
+        return candidates[-1]
+    if found:
+        return found
+    raise SystemExit(f"{name} is missing; run: tools/install-packages run")
+
+
+@functools.cache
+def as_ordinary_user():
+    """The command prefix that makes a root process an ordinary one."""
+    if os.geteuid() != 0:
+        return []
+    namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    if subprocess.run([*namespace, "true"], capture_output=True).returncode == 0:
+        return namespace
+    return ["runuser", "-u", "postgres", "--"]
+
+
+def give_to_server(path):
+    if as_ordinary_user()[:1] == ["runuser"]:
+        shutil.chown(path, "postgres", "postgres")
+
+
+def create(data, socket):
+    """Make the cluster unless it is there.  A half-made one is thrown away."""
+    if os.path.exists(os.path.join(data, "postbus.ready")):
+        return
+    shutil.rmtree(data, ignore_errors=True)
+    os.makedirs(data, mode=0o700)
+    give_to_server(data)
+    subprocess.run([*as_ordinary_user(), binary("initdb"), "--pgdata", data, "--username",
+                    OWNER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"],
+                   check=True, stdout=subprocess.DEVNULL)
+    with open(os.path.join(data, "pg_hba.conf"), "w") as f:
+        f.write(HBA.format(owner=OWNER))
+    with open(os.path.join(data, "postgresql.conf"), "a") as f:
+        f.write(SETTINGS.format(socket=socket))
+    open(os.path.join(data, "postbus.ready"), "w").close()
+
+
+def command(data, socket):
+    return [*as_ordinary_user(), binary("postgres"), "-D", data, "-k", socket]
+
+
+def answers(socket):
+    return subprocess.run([binary("pg_isready"), "-q", "-h", socket]).returncode == 0
+
+
+def wait_ready(socket, alive, seconds=60):
+    """alive() says whether the server process still runs."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answers(socket):
+            return
+        if not alive():
+            raise SystemExit("PostgreSQL stopped while starting; see run/log/postgres.log")
+        time.sleep(0.05)
+    raise SystemExit("PostgreSQL did not answer within a minute; see run/log/postgres.log")
+
+
+def create_database(socket, name):
+    psql = [binary("psql"), "-h", socket, "-U", OWNER, "-d", "postgres", "-qAt", "-c"]
+    there = subprocess.run([*psql, f"SELECT 1 FROM pg_database WHERE datname = '{name}'"],
+                           check=True, capture_output=True, text=True).stdout.strip()
+    if there != "1":
+        subprocess.run([*psql, f"CREATE DATABASE {name}"], check=True)
+
+
+# Fast shutdown: roll back what is open and stop; smart shutdown would wait for clients.
+STOP_SIGNAL = signal.SIGINT

@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+"""Start the whole product on one machine, under one folder, and stop it as one.
+
+    run.py --build build/release [--run run] [--domain _postbus.localhost]
+           [--port-offset 0] [--lan 0] [--set OPTION=VALUE ...]
+
+Everything lives below the run folder: PostgreSQL's data, secrets, certificate, logs and
+one <name>.pid for each process.  What dies is started again.  SIGINT and SIGTERM stop all.
+"""
+import argparse
+import ctypes
+import os
+import pathlib
+import secrets
+import signal
+import socket as sockets
+import subprocess
+import sys
+import time
+
+import postgres
+
+SERVICES = ["queue-worker", "remote-sender", "janitor", "smtp-ingress", "imap-gateway",
+            "registrar"]
+# Each service's place in the lists of ports that all services have.
+INDEX = {name: i for i, name in enumerate(
+    ["smtp-ingress", "queue-worker", "remote-sender", "imap-gateway", "registrar", "janitor"])}
+PORTS = {"smtp_port": 2525, "submission_port": 2587, "submissions_port": 2465,
+         "imap_port": 2143, "imaps_port": 2993, "http_port": 8080, "https_port": 8443}
+ADMIN_PORT, WORK_PORT, EVENT_PORT = 9090, 5551, 5552
+START_DEADLINE_S, STOP_DEADLINE_S = 90, 20
+RESTART_MIN_S, RESTART_MAX_S, STEADY_S = 0.2, 10.0, 30.0
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Child:
+    """One supervised process and when it may be started again."""
+
+    def __init__(self, name, command, environment, run, stop_signal=signal.SIGTERM):
+        self.name, self.command, self.environment = name, command, environment
+        self.run, self.stop_signal = run, stop_signal
+        self.process, self.started, self.not_before, self.delay = None, 0.0, 0.0, RESTART_MIN_S
+
+    def start(self):
+        def before_exec():
+            # Should this supervisor be killed, nothing may stay behind.
+            LIBC.prctl(PR_SET_PDEATHSIG, int(self.stop_signal))
+
+        with open(self.run / "log" / f"{self.name}.log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True, preexec_fn=before_exec)
+        self.started = time.monotonic()
+        (self.run / f"{self.name}.pid").write_text(f"{self.process.pid}\n")
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def tend(self):
+        """Start again what died; wait longer each time it dies soon after its start."""
+        now = time.monotonic()
+        if self.alive():
+            return
+        if self.process is not None:
+            lived = now - self.started
+            self.delay = RESTART_MIN_S if lived > STEADY_S else min(self.delay * 2, RESTART_MAX_S)
+            say(f"{self.name} stopped ({describe(self.process.returncode)}); "
+                f"starting it again in {self.delay:.1f} s, see {self.run}/log/{self.name}.log")
+            self.process, self.not_before = None, now + self.delay
+        if now >= self.not_before:
+            self.start()
+
+    def stop(self):
+        if self.alive():
+            self.process.send_signal(self.stop_signal)
+
+    def finish(self, until):
+        if self.process is not None:
+            try:
+                self.process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                say(f"{self.name} did not stop in time; killing it")
+                self.process.kill()
+                self.process.wait()
+        (self.run / f"{self.name}.pid").unlink(missing_ok=True)
+
+
+def describe(code):
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def lan_address():
+    """The address that this machine uses towards its network; no packet is sent."""
+    probe = sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM)
+    try:
+        probe.connect(("192.0.2.1", 9))
+        return probe.getsockname()[0]
+    except OSError:
+        raise SystemExit("LAN=1: this machine has no network address; connect it first")
+    finally:
+        probe.close()
+
+
+def secret_file(path, length=32):
+    if not path.exists():
+        path.write_text(secrets.token_hex(length) + "\n")
+        path.chmod(0o600)
+    return path
+
+
+def check_ports_free(address, ports):
+    for name, port in ports.items():
+        with sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM) as s:
+            s.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+            try:
+                s.bind((address, port))
+            except OSError as e:
+                raise SystemExit(f"port {port} ({name}) on {address} is not free: "
+                                 f"{e.strerror}; choose others with PORT_OFFSET=1000")
+
+
+class Product:
+    def __init__(self, arguments):
+        self.build = pathlib.Path(arguments.build).resolve()
+        self.run = pathlib.Path(arguments.run).resolve()
+        self.domain, self.offset = arguments.domain, arguments.port_offset
+        self.public_host = lan_address() if arguments.lan else "127.0.0.1"
+        self.listen = "0.0.0.0" if arguments.lan else "127.0.0.1"
+        self.ports = {name: port + self.offset for name, port in PORTS.items()}
+        self.extra = dict(pair.split("=", 1) for pair in arguments.set)
+        # A socket's path may hold 107 bytes: deep checkouts get a short one in /tmp.
+        self.socket = self.run / "pg"
+        if len(str(self.socket)) > 80:
+            self.socket = pathlib.Path(f"/tmp/postbus-{os.getuid()}-{abs(hash(str(self.run))):x}")
+        self.children = []
+
+    def port(self, base, name):
+        step = 1 if base == ADMIN_PORT else 10
+        return base + step * INDEX[name] + self.offset
+
+    def prepare_folders(self):
+        for folder in (self.run, self.run / "log", self.run / "secrets", self.run / "spool",
+                       self.socket):
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (self.run / "secrets").chmod(0o700)
+        postgres.give_to_server(self.socket)
+        secret_file(self.run / "secrets" / "cluster_secret")
+        for name in SERVICES:
+            secret_file(self.run / "secrets" / f"postbus_{name.replace('-', '_')}")
+        self.certificate()
+
+    def certificate(self):
+        cert, key = self.run / "secrets" / "tls.crt", self.run / "secrets" / "tls.key"
+        if cert.exists() and key.exists():
+            return
+        subprocess.run([self.build / "postbusctl", "cert", "--domain", self.domain,
+                        "--address", self.public_host, "--certificate", cert, "--key", key],
+                       check=True)
+
+    def environment(self, name):
+        e = {k: v for k, v in os.environ.items() if not k.startswith(("POSTBUS_", "PG"))}
+        role = f"postbus_{name.replace('-', '_')}"
+        values = {
+            "mail_domain": self.domain,
+            "listen_address": self.listen,
+            "public_host": self.public_host,
+            "public_imaps_port": self.ports["imaps_port"],
+            "public_imap_port": self.ports["imap_port"],
+            "public_submissions_port": self.ports["submissions_port"],
+            "public_submission_port": self.ports["submission_port"],
+            "public_https_port": self.ports["https_port"],
+            "admin_address": "127.0.0.1",
+            "admin_port": self.port(ADMIN_PORT, name),
+            "bus_address": "127.0.0.1",
+            "bus_work_port": self.port(WORK_PORT, name),
+            "bus_event_port": self.port(EVENT_PORT, name),
+            "database_host": self.socket,
+            "database_name": "postbus",
+            "database_user": role,
+            "database_password_file": self.run / "secrets" / role,
+            "cluster_secret_file": self.run / "secrets" / "cluster_secret",
+            "tls_certificate_file": self.run / "secrets" / "tls.crt",
+            "tls_key_file": self.run / "secrets" / "tls.key",
+            "spool_directory": self.run / "spool",
+            # A laptop that compiles meanwhile is no server under attack.
+            "max_load_1m": 0,
+            "max_user_send_per_minute": 600,
+            "max_user_send_burst_size": 100,
+            **self.ports,
+            **self.peers(),
+            **self.extra,
+        }
+        e.update({f"POSTBUS_{key.upper()}": str(value) for key, value in values.items()})
+        return e
+
+    def peers(self):
+        def at(base, name):
+            return f"static:127.0.0.1:{self.port(base, name)}"
+
+        return {
+            "smtp_ingress_work_peers": at(WORK_PORT, "smtp-ingress"),
+            "queue_worker_work_peers": at(WORK_PORT, "queue-worker"),
+            "remote_sender_work_peers": at(WORK_PORT, "remote-sender"),
+            "queue_worker_event_peers": at(EVENT_PORT, "queue-worker"),
+            "imap_gateway_event_peers": at(EVENT_PORT, "imap-gateway"),
+            "registrar_event_peers": at(EVENT_PORT, "registrar"),
+            "janitor_event_peers": at(EVENT_PORT, "janitor"),
+        }
+
+    def owner_environment(self):
+        e = self.environment("registrar")
+        e["POSTBUS_DATABASE_USER"] = postgres.OWNER
+        e.pop("POSTBUS_DATABASE_PASSWORD_FILE")
+        return e
+
+    def start_database(self):
+        postgres.create(str(self.run / "postgres"), str(self.socket))
+        child = Child("postgres", postgres.command(str(self.run / "postgres"), str(self.socket)),
+                      dict(os.environ), self.run, postgres.STOP_SIGNAL)
+        child.start()
+        self.children.append(child)
+        postgres.wait_ready(str(self.socket), child.alive)
+        postgres.create_database(str(self.socket), "postbus")
+        subprocess.run([self.build / "postbusctl", "migrate", "--role-passwords",
+                        self.run / "secrets"], check=True, env=self.owner_environment())
+
+    def start_services(self):
+        for name in SERVICES:
+            child = Child(name, [str(self.build / name)], self.environment(name), self.run)
+            child.start()
+            self.children.append(child)
+
+    def wait_ready(self, stopping):
+        until = time.monotonic() + START_DEADLINE_S
+        waiting = list(SERVICES)
+        while waiting and not stopping():
+            waiting = [n for n in waiting if not self.is_ready(n)]
+            if waiting and time.monotonic() > until:
+                raise SystemExit(f"not ready after {START_DEADLINE_S} s: {', '.join(waiting)}; "
+                                 f"see {self.run}/log/")
+            for child in self.children:
+                child.tend()
+            time.sleep(0.05)
+
+    def is_ready(self, name):
+        return subprocess.run(
+            [self.build / "postbusctl", "health", "--port", str(self.port(ADMIN_PORT, name))],
+            capture_output=True).returncode == 0
+
+    def print_invite(self):
+        say(f"postbus ready: https://{self.public_host}:{self.ports['https_port']}/"
+            f" ({self.domain})")
+        subprocess.run([self.build / "registrar", "--print-invite"],
+                       env=self.environment("registrar"), check=False)
+
+    def stop(self):
+        """Services first, so that they can finish what they hold; the database last."""
+        services = [c for c in self.children if c.name != "postgres"]
+        for group in (services, [c for c in self.children if c.name == "postgres"]):
+            until = time.monotonic() + STOP_DEADLINE_S
+            for child in group:
+                child.stop()
+            for child in group:
+                child.finish(until)
+
+
+def make_was_interrupted():
+    """Whether the make that started us is handling SIGINT: it then waits for us and sends
+    nothing.  While its handler runs, the signal is in its set of blocked ones."""
+    try:
+        status = pathlib.Path(f"/proc/{os.getppid()}/status").read_text()
+        comm = pathlib.Path(f"/proc/{os.getppid()}/comm").read_text().strip()
+    except OSError:
+        return False
+    blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    return comm in ("make", "gmake") and bool(int(blocked, 16) >> (signal.SIGINT - 1) & 1)
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--build", default="build/release", help="folder of the built services")
+    p.add_argument("--run", default="run", help="folder of all data")
+    p.add_argument("--domain", default="_postbus.localhost", help="mail domain")
+    p.add_argument("--port-offset", type=int, default=0, help="added to every port")
+    p.add_argument("--lan", type=int, choices=(0, 1), default=0,
+                   help="1: serve the local network, not only this machine")
+    p.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE",
+                   help="set an option of postbus.ini for all services")
+    return p.parse_args(argv)
+
+
+def supervise(product, stopping):
+    say("starting PostgreSQL")
+    product.start_database()
+    say("starting the six services")
+    product.start_services()
+    product.wait_ready(stopping)
+    if not stopping():
+        product.print_invite()
+    parent = os.getppid()
+    while not stopping():
+        for child in product.children:
+            child.tend()
+        if os.getppid() != parent or make_was_interrupted():
+            break
+        time.sleep(0.1)
+
+
+def main(argv):
+    product = Product(parse(argv))
+    stop_requests = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop_requests.append(1))
+    product.prepare_folders()
+    lock = os.open(product.run / "supervisor.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        os.lockf(lock, os.F_TLOCK, 0)
+    except OSError:
+        raise SystemExit(f"{product.run} is in use by another run; choose another with RUN=")
+    check_ports_free(product.listen, product.ports)
+    (product.run / "supervisor.pid").write_text(f"{os.getpid()}\n")
+    try:
+        supervise(product, lambda: bool(stop_requests))
+    finally:
+        say("stopping")
+        product.stop()
+        (product.run / "supervisor.pid").unlink(missing_ok=True)
+    say("stopped")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
