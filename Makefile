@@ -44,6 +44,9 @@ SQL_SRC   := $(sort $(wildcard common/store/migrations/*.sql))
 obj        = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 # A folder's own objects without its main.c: what its tests and fuzzers link.
 parts      = $(call obj,$(filter-out %/main.c,$(filter $(1)/%,$(PLAIN_SRC))))
+# In functions, because a percent sign written in a pattern rule means its stem.
+test_parts = $(if $(filter services/% cli/% bench/%,$(1)),$(call parts,$(patsubst %/,%,$(dir $(1)))))
+all_parts  = $(call obj,$(filter $(1)/%,$(PLAIN_SRC)))
 LIB       := $(OUT)/libcommon.a
 BINS      := $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
 TESTS     := $(patsubst %.c,$(OUT)/%,$(TEST_SRC))
@@ -73,15 +76,15 @@ $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(SERVICES:%=$(OUT)/%): $(OUT)/%: $$(call obj,$$(filter services/$$*/%,$(PLAIN_SRC))) $(LIB)
+$(SERVICES:%=$(OUT)/%): $(OUT)/%: $$(call all_parts,services/$$*) $(LIB)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
-$(OUT)/postbusctl: $(call obj,$(filter cli/%,$(PLAIN_SRC))) $(LIB)
+$(OUT)/postbusctl: $(call all_parts,cli) $(LIB)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(TESTS): $(OUT)/%: $(OUT)/obj/%.o $$(if $$(filter services/% cli/% bench/%,$$*),$$(call parts,$$(patsubst %/,%,$$(dir $$*)))) $(LIB)
+$(TESTS): $(OUT)/%: $(OUT)/obj/%.o $$(call test_parts,$$*) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
-$(FUZZERS): $(OUT)/%: $(OUT)/obj/%.o $$(if $$(filter services/% cli/%,$$*),$$(call parts,$$(patsubst %/,%,$$(dir $$*)))) $(LIB)
+$(FUZZERS): $(OUT)/%: $(OUT)/obj/%.o $$(call test_parts,$$*) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
