@@ -1,0 +1,114 @@
+/* rules.c - which names may log in, and which may become a new account. */
+#include "account/rules.h"
+
+#include "base/arena.h"
+
+#include <string.h>
+
+/* Certificate authorities send the proof of domain ownership to some of these, and people
+ * trust mail from the others (RFC 2142; CA/Browser Forum baseline
+ * requirements 3.2.2.4.4). The relay leaves "webmaster" to whoever comes first; we do
+ * not. */
+static const str_t reserved[] = {
+    STR("abuse"),    STR("admin"),         STR("administrator"),    STR("hostmaster"),
+    STR("info"),     STR("mailer-daemon"), STR("mailerdaemon"),     STR("noc"),
+    STR("no-reply"), STR("noreply"),       STR("postmaster"),       STR("root"),
+    STR("security"), STR("ssladmin"),      STR("ssladministrator"), STR("sslwebmaster"),
+    STR("support"),  STR("sysadmin"),      STR("webmaster"),
+};
+
+static const struct {
+    const char *name;
+    const char *text;
+} verdicts[RULES_COUNT] = {
+    [RULES_OK] = { "ok", "the name and the password may be used" },
+    [RULES_PASSWORD_SHORT] = { "password_short", "the password is too short" },
+    [RULES_NAME_MALFORMED] = { "name_malformed", "the name is not an address" },
+    [RULES_NAME_LENGTH] = { "name_length", "the name is too short or too long" },
+    [RULES_NAME_CHARACTERS] = { "name_characters",
+                                "the name may have the characters a-z 0-9 . _ - only" },
+    [RULES_NAME_RESERVED] = { "name_reserved", "the name is reserved" },
+};
+
+static bool is_login_char(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr(".-_@[]", c) != NULL);
+}
+
+static bool is_name_char(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+}
+
+static bool all_chars(str_t s, bool (*is)(unsigned char))
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is((unsigned char)s.p[i]))
+            return false;
+    return true;
+}
+
+static size_t count_characters(str_t s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static bool is_reserved(str_t local)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+        if (str_eq(local, reserved[i]))
+            return true;
+    return false;
+}
+
+enum rc rules_login_address(const struct rules *r, struct arena *a, str_t user,
+                            str_t *address)
+{
+    str_t lower;
+
+    if (user.n == 0 || user.n > RULES_ADDRESS_MAX_BYTES)
+        return RC_INVALID;
+    lower = arena_str_lower(a, user);
+    if (!all_chars(lower, is_login_char))
+        return RC_INVALID;
+    if (lower.n < r->mail_domain.n + 2 || !str_ends_nocase(lower, r->mail_domain) ||
+        lower.p[lower.n - r->mail_domain.n - 1] != '@')
+        return RC_INVALID;
+    *address = lower;
+    return RC_OK;
+}
+
+enum rules_verdict rules_new_account(const struct rules *r, str_t address, str_t password)
+{
+    size_t at = str_find_char(address, '@');
+    str_t local;
+
+    if (password.n > RULES_PASSWORD_MAX_BYTES ||
+        count_characters(password) < r->password_min_length)
+        return RULES_PASSWORD_SHORT;
+    if (at == SIZE_MAX || str_find_char(str_skip(address, at + 1), '@') != SIZE_MAX)
+        return RULES_NAME_MALFORMED;
+    local = str_head(address, at);
+    if (local.n == 0 || local.n < r->username_min_length ||
+        local.n > r->username_max_length)
+        return RULES_NAME_LENGTH;
+    if (!all_chars(local, is_name_char))
+        return RULES_NAME_CHARACTERS;
+    return is_reserved(local) ? RULES_NAME_RESERVED : RULES_OK;
+}
+
+const char *rules_verdict_name(enum rules_verdict v)
+{
+    return verdicts[v].name;
+}
+
+const char *rules_verdict_text(enum rules_verdict v)
+{
+    return verdicts[v].text;
+}

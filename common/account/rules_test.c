@@ -1,0 +1,122 @@
+/* rules_test.c - the table of names and passwords. */
+#include "account/rules.h"
+
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct rules chatmail = { STR("chat.example"), 9, 9, 9 };
+
+static void login_addresses(void **state)
+{
+    static const struct {
+        const char *user, *want; /* NULL: refused */
+    } cases[] = {
+        { "abcdefghi@chat.example", "abcdefghi@chat.example" },
+        { "ABCdefghi@CHAT.Example", "abcdefghi@chat.example" },
+        { "a@chat.example", "a@chat.example" },     /* imported accounts may be short */
+        { "a@b@chat.example", "a@b@chat.example" }, /* never found, never created */
+        { "abcdefghi", NULL },
+        { "", NULL },
+        { "@chat.example", NULL },
+        { "abcdefghi@evil.example", NULL },
+        { "abcdefghi@xchat.example", NULL },
+        { "abcdefghi@chat.example.invalid", NULL },
+        { "abc/efghi@chat.example", NULL },
+        { "abc+efghi@chat.example", NULL },
+        { "abc efghi@chat.example", NULL },
+        { "abc\tefghi@chat.example", NULL },
+        { "abc\xc3\xa4hi@chat.example", NULL },
+        { "abc%efghi@chat.example", NULL },
+    };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t got = { NULL, 0 };
+        enum rc rc = rules_login_address(&chatmail, a, str_of(cases[i].user), &got);
+
+        assert_int_equal(rc, cases[i].want == NULL ? RC_INVALID : RC_OK);
+        if (cases[i].want != NULL)
+            assert_true(str_eq(got, str_of(cases[i].want)));
+    }
+    str_t got;
+    assert_int_equal(rules_login_address(&chatmail, a, S("abc\0fghi@chat.example"), &got),
+                     RC_INVALID);
+    arena_free(&a);
+}
+
+static void literal_domain(void **state)
+{
+    static const struct rules r = { STR("[192.0.2.1]"), 9, 9, 9 };
+    struct arena *a = arena_new();
+    str_t got;
+
+    (void)state;
+    assert_int_equal(rules_login_address(&r, a, S("abcdefghi@[192.0.2.1]"), &got), RC_OK);
+    assert_int_equal(rules_new_account(&r, got, S("123456789")), RULES_OK);
+    assert_int_equal(rules_login_address(&r, a, S("abcdefghi@192.0.2.1"), &got),
+                     RC_INVALID);
+    arena_free(&a);
+}
+
+static void new_accounts(void **state)
+{
+    static const struct {
+        const char *address, *password;
+        enum rules_verdict want;
+    } cases[] = {
+        { "abcdefghi@chat.example", "123456789", RULES_OK },
+        { "ab.d_f-h1@chat.example", "123456789", RULES_OK },
+        { "abcdefghi@chat.example", "12345678", RULES_PASSWORD_SHORT },
+        { "abcdefghi@chat.example", "", RULES_PASSWORD_SHORT },
+        /* nine characters, counted as people count, not as bytes */
+        { "abcdefghi@chat.example", "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+          RULES_PASSWORD_SHORT },
+        { "abcdefgh@chat.example", "123456789", RULES_NAME_LENGTH },
+        { "abcdefghij@chat.example", "123456789", RULES_NAME_LENGTH },
+        { "abcdefg@i@chat.example", "123456789", RULES_NAME_MALFORMED },
+        { "abcd[fghi@chat.example", "123456789", RULES_NAME_CHARACTERS },
+        { "webmaster@chat.example", "123456789", RULES_NAME_RESERVED },
+        /* the first broken rule in the order of the relay names the reason */
+        { "x@chat.example", "short", RULES_PASSWORD_SHORT },
+        { "a@[@chat.example", "123456789", RULES_NAME_MALFORMED },
+        { "[@chat.example", "123456789", RULES_NAME_LENGTH },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(rules_new_account(&chatmail, str_of(cases[i].address),
+                                           str_of(cases[i].password)),
+                         cases[i].want);
+}
+
+static void long_password(void **state)
+{
+    char password[RULES_PASSWORD_MAX_BYTES + 1];
+
+    (void)state;
+    memset(password, 'x', sizeof(password));
+    assert_int_equal(rules_new_account(&chatmail, S("abcdefghi@chat.example"),
+                                       str_n(password, sizeof(password) - 1)),
+                     RULES_OK);
+    assert_int_not_equal(rules_new_account(&chatmail, S("abcdefghi@chat.example"),
+                                           str_n(password, sizeof(password))),
+                         RULES_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(login_addresses),
+        cmocka_unit_test(literal_domain),
+        cmocka_unit_test(new_accounts),
+        cmocka_unit_test(long_password),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
