@@ -31,7 +31,7 @@ enum rules_verdict {
 
 enum {
     RULES_ADDRESS_MAX_BYTES = 254,
-    RULES_PASSWORD_MAX_BYTES = 1024, /* bounds the work of a hash */
+    RULES_PASSWORD_MAX_BYTES = 511, /* libcrypt takes no more */
 };
 
 /* The address that a login name means, in lower case, in the arena.
