@@ -1,0 +1,81 @@
+/* options.h - the configuration of all services: one table, one struct.
+ *
+ * A value comes from the environment (POSTBUS_<NAME>), else from the file (chatmail.ini's
+ * format: [params], `key = value`), else it is the default.  A secret also has the name
+ * <name>_file, and is refused in the environment itself.  Immutable once loaded.
+ * options.def is the table: a row there is a field here, a line of --help and of the
+ * reference.
+ * Thread: any, after loading.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+enum options_user {
+    OPTIONS_SMTP_INGRESS = 1 << 0,
+    OPTIONS_IMAP_GATEWAY = 1 << 1,
+    OPTIONS_QUEUE_WORKER = 1 << 2,
+    OPTIONS_REMOTE_SENDER = 1 << 3,
+    OPTIONS_REGISTRAR = 1 << 4,
+    OPTIONS_JANITOR = 1 << 5,
+    OPTIONS_POSTBUSCTL = 1 << 6,
+};
+
+enum { OPTIONS_USERS = 7, OPTIONS_ERROR_BYTES = 512 };
+
+typedef int64_t options_type_INT;
+typedef double options_type_REAL;
+typedef int64_t options_type_SIZE; /* [bytes] */
+typedef bool options_type_BOOL;
+typedef const char *options_type_TEXT; /* never NULL */
+typedef const char *options_type_SECRET;
+typedef const char *options_type_CHOICE;
+typedef const char *options_type_DOMAIN; /* an IPv4 address always in brackets */
+typedef const char *options_type_PEERS;
+typedef const char *options_type_NETWORKS;
+typedef const char *options_type_ROUTES;
+
+struct options {
+#define OPTION(kind, name, standard, min, max, unit, users, sentence)                    \
+    options_type_##kind name;
+#include "svc/options.def"
+#undef OPTION
+};
+
+/* "smtp-ingress" and its bit; 0 and NULL when there is no such service. */
+enum options_user options_user(const char *name);
+const char *options_user_name(enum options_user user);
+
+/* Reads file (NULL: none) and the environment.  RC_INVALID: error says file, line, key
+ * and reason.  Keys of chatmail.ini without a meaning here are logged as warnings.
+ * *out lives as long as the process. */
+enum rc options_load(const char *file, enum options_user user, const struct options **out,
+                     char error[OPTIONS_ERROR_BYTES]) RC_CHECKED;
+
+/* Texts for people: the options that a service uses, all options as Markdown, and the
+ * values that are in effect as a file (secrets masked). */
+void options_print_help(struct buf *to, enum options_user user);
+void options_print_reference(struct buf *to);
+void options_print_effective(struct buf *to, const struct options *o,
+                             enum options_user user);
+
+/* One row of a `routes` text: the host and port for a domain.  False: no route. */
+bool options_route(str_t routes, str_t domain, str_t *host, int *port);
+
+/* A count of threads: as configured, or by the cores of this machine. */
+int options_io_threads(const struct options *o);
+int options_worker_threads(const struct options *o);
+int options_login_threads(const struct options *o);
+
+/* What clients and other servers call this host: without brackets. */
+const char *options_public_host(const struct options *o);
+bool options_is_ip_only(const struct options *o); /* mail_domain is an address */
+/* Clients cannot verify the certificate: the domain is an address or begins with `_`. */
+bool options_is_self_signed(const struct options *o);

@@ -1,0 +1,87 @@
+/* svc.h - what every service does alike, from main to exit.
+ *
+ *   int main(int argc, char **argv) { return svc_main(argc, argv, &service); }
+ *
+ * Options, log, limits, admin port (/metrics /livez /readyz), bus, waiting for the
+ * database and its schema, certificates, and the drain after SIGTERM or SIGINT.  A
+ * service stays live while PostgreSQL or its peers are away, says so in /readyz and the
+ * log, and goes on by itself when they are back.
+ * Thread: hooks run in the main thread, except on_message and on_event_peer (bus thread).
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "bus/bus.h"
+#include "svc/options.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct db;
+struct loop;
+struct metric;
+struct svc_state;
+struct tls_context;
+
+struct svc {
+    const struct options *options;
+    struct bus *bus;
+    const struct svc_service *service;
+    void *user;              /* the service's own */
+    struct svc_state *state; /* svc.c's own */
+};
+
+enum svc_flag {
+    SVC_BINDS_WORK = 1 << 0,   /* sends work hints */
+    SVC_BINDS_EVENTS = 1 << 1, /* publishes events */
+    SVC_NEEDS_TLS = 1 << 2,    /* has no use without a certificate */
+};
+
+struct svc_service {
+    const char *name; /* "smtp-ingress" */
+    enum options_user option_user;
+    unsigned flags;       /* enum svc_flag */
+    unsigned work_from;   /* enum options_user: whose work hints it takes */
+    unsigned events_from; /* enum options_user: whose events it takes */
+
+    /* Called once, when the database, its schema and (SVC_NEEDS_TLS) a certificate were
+     * there for the first time.  Anything but RC_OK ends the process with status 1; the
+     * service has logged why. */
+    enum rc (*start)(struct svc *svc);
+    void (*tick)(struct svc *svc); /* once a second after start; NULL: none */
+    /* Accept nothing new and tell clients; must not block. */
+    void (*drain)(struct svc *svc);
+    bool (*is_drained)(struct svc *svc); /* asked until true or drain_seconds are over */
+    void (*stop)(struct svc *svc);       /* end all threads, release everything */
+    /* False with a reason: not ready.  Runs in the main thread.  NULL: always ready. */
+    bool (*is_ready)(struct svc *svc, char *reason, size_t room);
+
+    void (*on_message)(struct svc *svc, const struct msg *m); /* must not block */
+    void (*on_event_peer)(struct svc *svc);                   /* must not block */
+};
+
+int svc_main(int argc, char **argv, const struct svc_service *service);
+
+/* A new connection object as this service's role: one for each thread, db_free it.  It
+ * connects at its first use. */
+struct db *svc_db_new(struct svc *svc);
+
+/* False while PostgreSQL is away or its schema is too old: spare your polls. */
+bool svc_database_ok(const struct svc *svc);
+bool svc_is_draining(const struct svc *svc);
+
+/* Server context with the configured certificate, polled and swapped while running.
+ * Owned by svc; NULL when no certificate is configured. */
+struct tls_context *svc_tls(struct svc *svc, int min_version, const char *const *alpn);
+
+/* /livez fails when one of these has not moved for ten seconds. */
+void svc_watch_loop(struct svc *svc, struct loop *loop);
+struct svc_pulse {
+    const char *name; /* borrowed, in /livez and the log */
+    _Atomic int64_t beat_ms;
+    struct svc_pulse *next; /* svc.c's own */
+};
+void svc_watch_pulse(struct svc *svc, struct svc_pulse *pulse); /* lives until exit */
+void svc_pulse(struct svc_pulse *pulse);                        /* "I move" */
