@@ -2,7 +2,7 @@
  *
  * The door to libmicrohttpd: a few threads, bounded memory per connection.  HTTPS comes
  * through net/https_bridge.
- * Thread: the handler runs in one of the server's threads; http_exchange_finish may be
+ * Thread: the handler runs in one of the server's threads; http_server_finish may be
  * called from any.
  */
 #pragma once
@@ -50,7 +50,7 @@ struct http_exchange {
     void *user;                    /* http_server_options.user */
 };
 
-/* Must lead to exactly one http_exchange_finish: before it returns, or later from a
+/* Must lead to exactly one http_server_finish: before it returns, or later from a
  * worker.  Before it returns costs nothing; later suspends the connection. */
 typedef void (*http_handler_fn)(struct http_exchange *x);
 
@@ -81,10 +81,10 @@ enum rc http_server_adopt(struct http_server *s, int fd, const struct addr *clie
                           bool https) RC_CHECKED;
 
 /* A request's header, by name without regard to case; empty when absent. */
-str_t http_exchange_header(const struct http_exchange *x, const char *name);
+str_t http_server_header(const struct http_exchange *x, const char *name);
 /* Fill the answer.  Strings stay the caller's until it is sent (arena or static). */
-void http_exchange_reply(struct http_exchange *x, int status, const char *content_type,
+void http_server_reply(struct http_exchange *x, int status, const char *content_type,
                          str_t body);
-void http_exchange_add_header(struct http_exchange *x, const char *name,
+void http_server_add_header(struct http_exchange *x, const char *name,
                               const char *value);
-void http_exchange_finish(struct http_exchange *x);
+void http_server_finish(struct http_exchange *x);
