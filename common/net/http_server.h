@@ -84,7 +84,6 @@ enum rc http_server_adopt(struct http_server *s, int fd, const struct addr *clie
 str_t http_server_header(const struct http_exchange *x, const char *name);
 /* Fill the answer.  Strings stay the caller's until it is sent (arena or static). */
 void http_server_reply(struct http_exchange *x, int status, const char *content_type,
-                         str_t body);
-void http_server_add_header(struct http_exchange *x, const char *name,
-                              const char *value);
+                       str_t body);
+void http_server_add_header(struct http_exchange *x, const char *name, const char *value);
 void http_server_finish(struct http_exchange *x);

@@ -1,0 +1,107 @@
+/* addr.c - between our form, the kernel's and text. */
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static void set_v6(struct addr *a, const struct in6_addr *ip)
+{
+    if (IN6_IS_ADDR_V4MAPPED(ip)) {
+        a->family = 4;
+        memcpy(a->ip, &ip->s6_addr[12], 4);
+    } else {
+        a->family = 6;
+        memcpy(a->ip, ip, 16);
+    }
+}
+
+bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct addr *out)
+{
+    *out = (struct addr){ 0 };
+    if (n >= sizeof(struct sockaddr_in) && sa->sa_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, sa, sizeof(in));
+        out->family = 4;
+        memcpy(out->ip, &in.sin_addr, 4);
+        out->port = ntohs(in.sin_port);
+        return true;
+    }
+    if (n >= sizeof(struct sockaddr_in6) && sa->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, sa, sizeof(in6));
+        set_v6(out, &in6.sin6_addr);
+        out->port = ntohs(in6.sin6_port);
+        return true;
+    }
+    return false;
+}
+
+socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (a->family == 4) {
+        struct sockaddr_in *in = (struct sockaddr_in *)out;
+
+        in->sin_family = AF_INET;
+        in->sin_port = htons(a->port);
+        memcpy(&in->sin_addr, a->ip, 4);
+        return sizeof(*in);
+    } else {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(a->port);
+        memcpy(&in6->sin6_addr, a->ip, 16);
+        return sizeof(*in6);
+    }
+}
+
+enum rc addr_parse(str_t text, struct addr *out)
+{
+    char copy[ADDR_TEXT_BYTES];
+    struct in6_addr v6;
+
+    *out = (struct addr){ 0 };
+    if (text.n >= 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
+        text = str_n(text.p + 1, text.n - 2);
+    if (text.n == 0 || text.n >= sizeof(copy) || memchr(text.p, '\0', text.n) != NULL)
+        return RC_INVALID;
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    if (inet_pton(AF_INET, copy, out->ip) == 1) {
+        out->family = 4;
+        return RC_OK;
+    }
+    if (inet_pton(AF_INET6, copy, &v6) == 1) {
+        set_v6(out, &v6);
+        return RC_OK;
+    }
+    return RC_INVALID;
+}
+
+const char *addr_text(const struct addr *a, char out[ADDR_TEXT_BYTES])
+{
+    out[0] = '-';
+    out[1] = '\0';
+    if (a->family != 0)
+        inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->ip, out, ADDR_TEXT_BYTES);
+    return out;
+}
+
+uint64_t addr_network_key(const struct addr *a)
+{
+    size_t n = a->family == 4 ? 4 : 8;
+    /* ff00::/8 is multicast, never a client's: room for IPv4 without a clash. */
+    uint64_t key = a->family == 4 ? UINT64_C(0xff) << 24 : 0;
+
+    for (size_t i = 0; i < n; i++)
+        key = key << 8 | a->ip[i];
+    return key;
+}
+
+bool addr_same_ip(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}

@@ -1,0 +1,104 @@
+/* cidr.c - a short array, walked: lists have a handful of entries. */
+#include "net/cidr.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+enum { ENTRIES_MAX = 256 };
+
+struct entry {
+    struct addr net;
+    unsigned bits;
+};
+
+struct cidr_list {
+    size_t count;
+    struct entry entries[];
+};
+
+static bool bit(const struct addr *a, unsigned i)
+{
+    return a->ip[i / 8] & (0x80 >> i % 8);
+}
+
+static enum rc parse_entry(str_t text, struct entry *out)
+{
+    str_t rest = text, address;
+    uint64_t bits;
+    unsigned width;
+
+    if (!str_split(&rest, '/', &address) || addr_parse(address, &out->net) != RC_OK)
+        return RC_INVALID;
+    width = out->net.family == 4 ? 32 : 128;
+    bits = width;
+    if (address.n < text.n && !str_to_u64(rest, width, &bits))
+        return RC_INVALID;
+    out->bits = (unsigned)bits;
+    for (unsigned i = out->bits; i < width; i++)
+        if (bit(&out->net, i))
+            return RC_INVALID;
+    return RC_OK;
+}
+
+static bool is_separator(char c)
+{
+    return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The next entry's text; false at the end. */
+static bool next_entry(str_t *rest, str_t *entry)
+{
+    size_t n = 0;
+
+    while (rest->n > 0 && is_separator(rest->p[0]))
+        *rest = str_skip(*rest, 1);
+    while (n < rest->n && !is_separator(rest->p[n]))
+        n++;
+    *entry = str_head(*rest, n);
+    *rest = str_skip(*rest, n);
+    return n > 0;
+}
+
+enum rc cidr_list_new(str_t text, struct cidr_list **out)
+{
+    struct cidr_list *l = mem_alloc(sizeof(*l) + ENTRIES_MAX * sizeof(l->entries[0]));
+    enum rc rc = RC_OK;
+    str_t entry;
+
+    *out = NULL;
+    while (rc == RC_OK && next_entry(&text, &entry)) {
+        if (l->count == ENTRIES_MAX)
+            rc = RC_LIMIT;
+        else
+            rc = parse_entry(entry, &l->entries[l->count++]);
+    }
+    if (rc != RC_OK)
+        cidr_list_free(&l);
+    else
+        *out = mem_realloc(l, sizeof(*l) + l->count * sizeof(l->entries[0]));
+    return rc;
+}
+
+void cidr_list_free(struct cidr_list **l)
+{
+    mem_free(*l);
+    *l = NULL;
+}
+
+static bool entry_has(const struct entry *e, const struct addr *a)
+{
+    unsigned whole = e->bits / 8, rest = e->bits % 8;
+
+    if (e->net.family != a->family || memcmp(e->net.ip, a->ip, whole) != 0)
+        return false;
+    return rest == 0 || ((e->net.ip[whole] ^ a->ip[whole]) >> (8 - rest)) == 0;
+}
+
+bool cidr_list_has(const struct cidr_list *l, const struct addr *a)
+{
+    for (size_t i = 0; l != NULL && i < l->count; i++)
+        if (entry_has(&l->entries[i], a))
+            return true;
+    return false;
+}
