@@ -18,20 +18,17 @@
 
 enum { BUS_PEERS_MAX = 8, BUS_ERROR_BYTES = 256 };
 
-/* The replicas of one other service.  A port in the text is the peer's work port; its
- * events are at the next one. */
+/* The replicas of one other service, and which of its two ports is meant. */
 struct bus_peer {
     const char *name; /* "queue-worker", in logs; borrowed for the life of the bus */
     const char *text; /* "dns:queue-worker:5551", see peers.h */
-    bool work;        /* take its work hints */
-    bool events;      /* take its events */
+    enum msg_pattern pattern;
 };
 
 struct bus_options {
-    int port; /* binds work hints here and events at the next one; 0: neither */
-    bool binds_work;
-    bool binds_events;
     const char *address; /* to bind to; "*" = all */
+    int work_port;       /* 0: sends no work hints */
+    int event_port;      /* 0: publishes no events */
     struct bus_peer peers[BUS_PEERS_MAX];
     size_t peer_count;
     const char *secret;          /* cluster_secret */

@@ -38,7 +38,6 @@ typedef enum rc (*peers_resolve_fn)(const char *host, int port,
 
 struct peers_options {
     const struct peers_spec *specs; /* copied */
-    const int *port_add;            /* added to each port of the spec of the same index */
     size_t count;
     int interval_ms;          /* 0: 2000 */
     peers_resolve_fn resolve; /* NULL: getaddrinfo */

@@ -66,6 +66,14 @@ void options_print_reference(struct buf *to);
 void options_print_effective(struct buf *to, const struct options *o,
                              enum options_user user);
 
+/* The peers options that a service uses, without the empty ones. */
+struct options_peers {
+    const char *name; /* of the option, "queue_worker_event_peers" */
+    const char *text;
+};
+size_t options_peers(const struct options *o, enum options_user user,
+                     struct options_peers *out, size_t room);
+
 /* One row of a `routes` text: the host and port for a domain.  False: no route. */
 bool options_route(str_t routes, str_t domain, str_t *host, int *port);
 

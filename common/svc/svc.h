@@ -12,6 +12,7 @@
 
 #include "base/rc.h"
 #include "bus/bus.h"
+#include "net/tls.h"
 #include "svc/options.h"
 
 #include <stdatomic.h>
@@ -21,9 +22,7 @@
 
 struct db;
 struct loop;
-struct metric;
 struct svc_state;
-struct tls_context;
 
 struct svc {
     const struct options *options;
@@ -33,6 +32,7 @@ struct svc {
     struct svc_state *state; /* svc.c's own */
 };
 
+/* Whose hints a service takes is told by the *_peers options that it uses. */
 enum svc_flag {
     SVC_BINDS_WORK = 1 << 0,   /* sends work hints */
     SVC_BINDS_EVENTS = 1 << 1, /* publishes events */
@@ -42,9 +42,11 @@ enum svc_flag {
 struct svc_service {
     const char *name; /* "smtp-ingress" */
     enum options_user option_user;
-    unsigned flags;       /* enum svc_flag */
-    unsigned work_from;   /* enum options_user: whose work hints it takes */
-    unsigned events_from; /* enum options_user: whose events it takes */
+    unsigned flags; /* enum svc_flag */
+    /* A flag of its own ("--print-invite"): extra does it instead of serving and returns
+     * the exit status.  NULL: none. */
+    const char *extra_flag;
+    int (*extra)(const struct options *options);
 
     /* Called once, when the database, its schema and (SVC_NEEDS_TLS) a certificate were
      * there for the first time.  Anything but RC_OK ends the process with status 1; the
@@ -74,7 +76,8 @@ bool svc_is_draining(const struct svc *svc);
 
 /* Server context with the configured certificate, polled and swapped while running.
  * Owned by svc; NULL when no certificate is configured. */
-struct tls_context *svc_tls(struct svc *svc, int min_version, const char *const *alpn);
+struct tls_context *svc_tls(struct svc *svc, enum tls_version min_version,
+                            const char *alpn);
 
 /* /livez fails when one of these has not moved for ten seconds. */
 void svc_watch_loop(struct svc *svc, struct loop *loop);
