@@ -1,0 +1,66 @@
+/* store_account.h - who may log in and receive: rows of table account.
+ *
+ * Every function is one transaction, or joins the one that the caller opened.
+ * Addresses are in lower case (mail/address makes them so).
+ * Thread: the db's.
+ */
+#pragma once
+
+#include "store/db.h"
+
+enum store_account_state {
+    STORE_ACCOUNT_ACTIVE = 0,
+    STORE_ACCOUNT_DISABLED = 1, /* no login, no mail */
+};
+
+enum store_account_flag {
+    STORE_ACCOUNT_ACCEPT_CLEARTEXT = 1
+                                     << 0, /* unencrypted mail from outside may come in */
+};
+
+struct store_account {
+    int64_t id;
+    str_t address;
+    str_t password_hash; /* crypt(3) form */
+    int state;
+    uint32_t flags;
+    int64_t quota_bytes;
+    int32_t created_day; /* days since 1970 */
+    int32_t seen_day;    /* of the last login */
+    int32_t today;       /* PostgreSQL's; seen_day < today: call store_account_seen */
+};
+
+/* RC_NOT_FOUND.  Strings are copied into a. */
+enum rc store_account_find(struct arena *a, struct db *db, str_t address,
+                           struct store_account *out) RC_CHECKED;
+enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
+                          struct store_account *out) RC_CHECKED;
+
+/* The account and its INBOX.  id, address, password_hash, quota_bytes and flags are
+ * taken from n.  RC_EXISTS: the address is there; RC_CONFLICT: the id is, draw another.
+ */
+enum rc store_account_create(struct db *db, const struct store_account *n) RC_CHECKED;
+
+/* RC_NOT_FOUND when there is no such account. */
+enum rc store_account_set_password(struct db *db, int64_t id, str_t hash) RC_CHECKED;
+enum rc store_account_set_state(struct db *db, int64_t id, int state) RC_CHECKED;
+enum rc store_account_set_flags(struct db *db, int64_t id, uint32_t flags) RC_CHECKED;
+enum rc store_account_set_quota(struct db *db, int64_t id, int64_t bytes) RC_CHECKED;
+
+/* Logged in today.  Writes nothing when that is known already. */
+enum rc store_account_seen(struct db *db, int64_t id) RC_CHECKED;
+
+/* The account with all that belongs to it, provided that its last login was before
+ * seen_before_day (INT32_MAX: whenever).  RC_NOT_FOUND otherwise. */
+enum rc store_account_delete(struct db *db, int64_t id,
+                             int32_t seen_before_day) RC_CHECKED;
+
+/* ids[i] = the active account with addresses[i], or 0.  At most 4096 at once. */
+enum rc store_account_resolve(struct db *db, const str_t *addresses, size_t n,
+                              int64_t *ids) RC_CHECKED;
+
+enum rc store_account_count(struct db *db, int64_t *out) RC_CHECKED;
+
+/* By address, those after `after` (empty: from the start), at most limit. */
+enum rc store_account_list(struct arena *a, struct db *db, str_t after, size_t limit,
+                           struct store_account **out, size_t *n) RC_CHECKED;

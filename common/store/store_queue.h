@@ -1,0 +1,97 @@
+/* store_queue.h - messages that wait for a queue-worker: one row each.
+ *
+ * A worker opens a transaction, claims (which deletes the rows), does the work in the
+ * same transaction and commits: a crash anywhere gives the rows back.  Due times are
+ * PostgreSQL's.
+ *
+ * What kills its worker must not do so for ever.  A row that stayed due for
+ * STORE_QUEUE_OVERDUE_S gets attempts = 1 and another turn in a batch; if that is not
+ * its last, it becomes a suspect: it is claimed alone, after attempts + 1 was committed.
+ * Thread: the db's.
+ */
+#pragma once
+
+#include "store/db.h"
+
+enum {
+    STORE_QUEUE_OVERDUE_S = 30,
+    STORE_QUEUE_BATCH_MAX = 256,
+    STORE_QUEUE_ATTEMPTS_MAX = 4, /* then set aside */
+};
+
+struct store_queue_row {
+    int64_t due_us; /* with body_id: the key */
+    int64_t body_id;
+    int32_t size; /* [bytes] of the stored message */
+    int64_t idate_unix;
+    int attempts;
+    str_t sender; /* empty: the null sender */
+    str_t *recipients;
+    size_t recipient_count;
+    str_t envelope; /* JSON object */
+};
+
+/* What a claiming worker remembers between claims; zero to begin.  The low-water mark
+ * skips the dead rows at the head of the index, a full sweep every five seconds finds
+ * what came late or was rolled back. */
+struct store_queue_cursor {
+    int64_t low_us;
+    int64_t sweep_at_ms; /* monotonic */
+};
+
+/* Within db_begin.  At most limit rows in order of due time; *n may be 0.  The rows are
+ * gone from the queue when the caller's transaction commits. */
+enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cursor *c,
+                          size_t limit, struct store_queue_row **out,
+                          size_t *n) RC_CHECKED;
+
+/* Own transaction; every few seconds.  Gives overdue rows their second turn. */
+enum rc store_queue_mark_overdue(struct db *db, size_t *marked) RC_CHECKED;
+
+/* Own transaction.  One suspect, whose attempts were raised and whose next turn is
+ * STORE_QUEUE_OVERDUE_S away; RC_NOT_FOUND: none.  Over STORE_QUEUE_ATTEMPTS_MAX the
+ * caller sets it aside, otherwise it takes it (below) and works on it alone. */
+enum rc store_queue_suspect(struct arena *a, struct db *db,
+                            struct store_queue_row *out) RC_CHECKED;
+/* Within db_begin.  RC_NOT_FOUND: somebody else took it. */
+enum rc store_queue_take(struct db *db, const struct store_queue_row *row) RC_CHECKED;
+
+/* Another message for the queue (a bounce), in the caller's transaction: sent with the
+ * next flush or commit.  RC_LIMIT: more than 64 MiB. */
+struct store_queue_new {
+    str_t message;
+    str_t sender;
+    const str_t *recipients;
+    size_t recipient_count;
+    str_t envelope;
+};
+enum rc store_queue_add(struct db *db, const struct store_queue_new *m) RC_CHECKED;
+
+/* In the caller's transaction, after a claim: put the row back, with what the struct
+ * says now (remaining recipients), to be due in delay_ms.  Sent with the next flush. */
+void store_queue_requeue(struct db *db, const struct store_queue_row *row,
+                         int64_t delay_ms);
+
+/* Out of the way with a reason, until an admin looks.  Own transaction or the caller's;
+ * the row may be claimed in it already. */
+enum rc store_queue_set_aside(struct db *db, const struct store_queue_row *row,
+                              str_t reason) RC_CHECKED;
+enum rc store_queue_release(struct db *db, int64_t body_id) RC_CHECKED;
+enum rc store_queue_drop_aside(struct db *db, int64_t body_id) RC_CHECKED;
+
+struct store_queue_aside {
+    struct store_queue_row row;
+    str_t reason;
+    int64_t since_unix;
+};
+enum rc store_queue_list_aside(struct arena *a, struct db *db, size_t limit,
+                               struct store_queue_aside **out, size_t *n) RC_CHECKED;
+enum rc store_queue_list(struct arena *a, struct db *db, size_t limit,
+                         struct store_queue_row **out, size_t *n) RC_CHECKED;
+
+struct store_queue_stats {
+    int64_t local, local_oldest_s;   /* waiting for a worker; age of the oldest due one */
+    int64_t remote, remote_oldest_s; /* waiting for a sender */
+    int64_t failed, aside;
+};
+enum rc store_queue_stats(struct db *db, struct store_queue_stats *out) RC_CHECKED;

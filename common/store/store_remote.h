@@ -1,0 +1,98 @@
+/* store_remote.h - what waits for a foreign host: one row per message and destination.
+ *
+ * A sender claims rows for a lease.  The lease number is a fencing token: whoever lost
+ * the lease changes nothing any more.  Failures become rows of queue_failed in the
+ * transaction that ends the attempt; a worker turns them into bounces.
+ * Thread: the db's.
+ */
+#pragma once
+
+#include "store/db.h"
+
+struct store_remote_row {
+    int64_t id;
+    int64_t body_id;
+    int32_t size;         /* [bytes] of the stored message, without prefix */
+    int64_t created_unix; /* when the message was routed */
+    int64_t expires_unix; /* PostgreSQL's clock; give up then */
+    int64_t due_unix;
+    int32_t lease; /* fencing token */
+    int attempts;  /* this one included */
+    str_t domain;
+    str_t sender;
+    str_t *recipients;
+    size_t recipient_count;
+    str_t prefix;   /* header fields that only foreign hosts see */
+    str_t envelope; /* JSON object */
+    str_t last_error;
+};
+
+/* Queued into the caller's transaction.  Taken from r: body_id, size, domain, sender,
+ * recipients, prefix, envelope; it expires lifetime_s after now. */
+void store_remote_add(struct db *db, const struct store_remote_row *r,
+                      int64_t lifetime_s);
+
+/* Where the last claim stopped, so that with more domains due than limit each gets its
+ * turn; zero to begin. */
+struct store_remote_cursor {
+    char domain[256];
+};
+
+/* Own transaction.  At most per_domain rows of each domain that is not in busy, at most
+ * limit in all, leased for lease_s. */
+struct store_remote_claim {
+    size_t limit, per_domain;
+    int lease_s;
+    const str_t *busy; /* domains that this sender is working on enough */
+    size_t busy_count;
+};
+enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_cursor *c,
+                           const struct store_remote_claim *how,
+                           struct store_remote_row **out, size_t *n) RC_CHECKED;
+
+/* RC_CONFLICT: the lease was lost.  Ask right before the final dot. */
+enum rc store_remote_extend(struct db *db, const struct store_remote_row *r,
+                            int lease_s) RC_CHECKED;
+
+struct store_remote_failure {
+    str_t recipient;
+    str_t status;     /* enhanced code, "5.1.1" */
+    str_t diagnostic; /* the remote host's words, or ours */
+    str_t remote_mta; /* empty: none was reached */
+};
+
+/* How an attempt ended.  Recipients in neither list were delivered. */
+struct store_remote_outcome {
+    const str_t *retry; /* recipients to try again */
+    size_t retry_count;
+    int64_t retry_after_s;
+    str_t last_error; /* why they must wait */
+    const struct store_remote_failure *failures;
+    size_t failure_count;
+};
+
+/* Own transaction.  Nothing to retry removes the row.  RC_CONFLICT: the lease was lost,
+ * nothing was written. */
+enum rc store_remote_settle(struct db *db, const struct store_remote_row *r,
+                            const struct store_remote_outcome *o) RC_CHECKED;
+
+struct store_remote_failed {
+    int64_t body_id;
+    int32_t size;
+    str_t domain, sender, envelope;
+    int64_t created_unix, failed_unix;
+    struct store_remote_failure *failures;
+    size_t failure_count;
+};
+
+/* Within db_begin: deletes, so that bounce and removal are one commit. */
+enum rc store_remote_claim_failed(struct arena *a, struct db *db, size_t limit,
+                                  struct store_remote_failed **out, size_t *n) RC_CHECKED;
+
+/* For people.  By due time. */
+enum rc store_remote_list(struct arena *a, struct db *db, size_t limit,
+                          struct store_remote_row **out, size_t *n) RC_CHECKED;
+enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n) RC_CHECKED;
+
+/* RC_OK and *out = when the earliest row is due in ms (0: now; -1: queue is empty). */
+enum rc store_remote_next_due_ms(struct db *db, int64_t *out) RC_CHECKED;
