@@ -48,14 +48,14 @@ parts      = $(call obj,$(filter-out %/main.c,$(filter $(1)/%,$(PLAIN_SRC))))
 test_parts = $(if $(filter services/% cli/% bench/%,$(1)),$(call parts,$(patsubst %/,%,$(dir $(1)))))
 all_parts  = $(call obj,$(filter $(1)/%,$(PLAIN_SRC)))
 LIB       := $(OUT)/libcommon.a
-BINS      := $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
+BINS      := $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl $(OUT)/loadgen
 TESTS     := $(patsubst %.c,$(OUT)/%,$(TEST_SRC))
 FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
 
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all tests fuzzers clean
+.PHONY: all tests fuzzers clean help run lint format
 
 all: $(BINS)
 tests: $(TESTS)
@@ -80,6 +80,8 @@ $(SERVICES:%=$(OUT)/%): $(OUT)/%: $$(call all_parts,services/$$*) $(LIB)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(OUT)/postbusctl: $(call all_parts,cli) $(LIB)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+$(OUT)/loadgen: $(call obj,$(filter bench/%,$(PLAIN_SRC))) $(LIB)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(TESTS): $(OUT)/%: $(OUT)/obj/%.o $$(call test_parts,$$*) $(LIB)
 	@mkdir -p $(@D)
@@ -87,6 +89,30 @@ $(TESTS): $(OUT)/%: $(OUT)/obj/%.o $$(call test_parts,$$*) $(LIB)
 $(FUZZERS): $(OUT)/%: $(OUT)/obj/%.o $$(call test_parts,$$*) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# The make that compiles is a second one: the libraries' flags are only known once the
+# packages are there.
+DOMAIN      ?= _postbus.localhost
+PORT_OFFSET ?= 0
+LAN         ?= 0
+RUN         ?= run
+run:
+	@tools/install-packages build run
+	@echo "building"
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) all
+	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain $(DOMAIN) \
+	    --port-offset $(PORT_OFFSET) --lan $(LAN)
+
+lint: all
+	@tools/lint $(OUT)/obj
+format:
+	@find common services cli bench -name '*.[ch]' | xargs clang-format -i
+
+help:
+	@echo 'make run [DOMAIN=d] [PORT_OFFSET=n] [LAN=1] [RUN=folder]   start everything here'
+	@echo 'make test                                                 every test'
+	@echo 'make [MODE=release|asan|tsan|cov|fuzz]                    compile'
+	@echo 'make lint | format | clean'
 
 clean:
 	rm -rf build

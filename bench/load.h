@@ -1,0 +1,96 @@
+/* load.h - what the parts of the load generator share: options, clients, the ledger of
+ * messages and the figures.  Thread: the only one. */
+#pragma once
+
+#include "message.h"
+#include "peer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOAD_SEQ_SLOTS = 512, LOAD_RECIPIENTS_MAX = 50, LOAD_QUEUE_MAX = 4096 };
+
+struct load_options {
+    struct peer_target imap, smtp;
+    const char *domain, *password, *prefix;
+    unsigned accounts, recipients, window, concurrency;
+    double rate, seconds;
+    size_t body_bytes;
+};
+
+/* One message on its way; times are monotonic [us], 0: not yet. */
+struct load_message {
+    int64_t due_us, dot_us, acked_us;
+    unsigned left; /* recipients that have not expunged it */
+};
+
+struct load_samples {
+    float *us;
+    size_t n, cap;
+};
+
+enum imap_step {
+    IMAP_GREETING,
+    IMAP_LOGIN,
+    IMAP_ID,
+    IMAP_QUOTA,
+    IMAP_METADATA,
+    IMAP_SELECT,
+    IMAP_PREFETCH,
+    IMAP_BODIES,
+    IMAP_STORE,
+    IMAP_CLOSE,
+    IMAP_IDLE,
+    IMAP_DONE, /* DONE is sent, the tagged answer is awaited */
+};
+
+enum smtp_step {
+    SMTP_GREETING,
+    SMTP_EHLO,
+    SMTP_AUTH,
+    SMTP_READY,
+    SMTP_ENVELOPE, /* MAIL, RCPT.., DATA are sent */
+    SMTP_BODY,     /* the dot is sent */
+};
+
+struct load_client {
+    unsigned index;
+    char user[80];
+    struct peer imap, smtp;
+    enum imap_step imap_step;
+    unsigned tag;
+    uint64_t uid_next;                 /* first UID that was not fetched yet */
+    uint64_t uid_told;                 /* UIDNEXT of the last SELECT */
+    int64_t exists_us[LOAD_SEQ_SLOTS]; /* when a sequence number was announced */
+    uint64_t uids[LOAD_SEQ_SLOTS];     /* of the prefetch in progress */
+    uint64_t seqs[LOAD_SEQ_SLOTS];     /* their messages; UINT64_MAX: not ours */
+    unsigned uid_count, line_seq;
+    bool idle_reported;
+    enum smtp_step smtp_step;
+    unsigned smtp_replies; /* of the envelope still awaited */
+    uint64_t queue[64];    /* messages to send */
+    unsigned queue_head, queue_count;
+};
+
+struct load_state {
+    struct load_options o;
+    struct load_client *clients;
+    struct load_message *messages;
+    uint64_t run, message_count, message_max;
+    unsigned idle_clients, smtp_clients; /* set up */
+    uint64_t sent, acked, announced, expunged, failed, duplicates;
+    bool logins_only;
+    void (*on_login)(struct load_client *c);
+    struct load_samples ack, exists, ack_due, exists_due;
+};
+
+extern struct load_state load_state;
+
+void load_sample(struct load_samples *s, int64_t us);
+double load_percentile(struct load_samples *s, double p); /* [ms]; sorts */
+_Noreturn void load_fail(const char *what, str_t line);
+
+/* imap_client.c, smtp_client.c */
+extern const struct peer_handler load_imap_handler, load_smtp_handler;
+void load_smtp_submit(struct load_client *c, uint64_t seq);

@@ -1,0 +1,58 @@
+/* peer.h - one TLS client connection of the load generator, on one epoll loop.
+ *
+ * Line oriented with IMAP literals: on_line gets each line without CRLF; a line that ends
+ * in {n} is followed by on_literal with at most LITERAL_KEEP bytes of those n.
+ * Thread: the only one.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ssl_st SSL;
+
+enum { PEER_LITERAL_KEEP = 1024 };
+
+struct peer;
+
+struct peer_handler {
+    void (*on_ready)(struct peer *p); /* TLS is up */
+    void (*on_line)(struct peer *p, str_t line);
+    void (*on_literal)(struct peer *p, str_t head);
+    void (*on_closed)(struct peer *p); /* by the server; the peer is disconnected */
+    bool literals;                     /* lines may end in {n} */
+};
+
+struct peer {
+    const struct peer_handler *handler;
+    void *user;
+    int fd;
+    SSL *ssl;
+    struct buf in, out;
+    bool ready, wants_write;
+    size_t literal_left, literal_skip;
+};
+
+struct peer_target {
+    const char *host; /* literal address */
+    uint16_t port;
+};
+
+void peer_setup(void); /* once */
+/* False: the connection failed at once (errno). */
+bool peer_connect(struct peer *p, const struct peer_target *t,
+                  const struct peer_handler *h, void *user);
+void peer_disconnect(struct peer *p); /* without on_closed */
+bool peer_is_open(const struct peer *p);
+
+void peer_send(struct peer *p, str_t bytes); /* queues; peer_flush or the loop writes */
+void peer_printf(struct peer *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void peer_flush(struct peer *p);
+
+/* Handle events until the monotonic time [us]; returns after at least one look. */
+void peer_poll(int64_t until_us);
