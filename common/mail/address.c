@@ -1,0 +1,485 @@
+/* address.c - the strict grammar first, then a tokenizer for header fields. */
+#include "mail/address.h"
+
+#include "base/arena.h"
+#include "mail/header.h"
+
+#include <string.h>
+
+enum { MAX_DOMAIN_LABEL_BYTES = 63, MAX_IP_LITERAL_BYTES = 64 };
+
+static bool is_alnum(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* RFC 5322 3.2.3 atext without '%' and '!', which mean routes to some servers. */
+static bool is_local_char(unsigned char c, unsigned flags)
+{
+    if (c >= 0x80)
+        return (flags & ADDRESS_UTF8) != 0;
+    return is_alnum(c) || (c != '\0' && strchr("#$&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+static bool is_domain_char(unsigned char c, unsigned flags)
+{
+    if (c >= 0x80)
+        return (flags & ADDRESS_UTF8) != 0;
+    return is_alnum(c) || c == '-' || c == '_';
+}
+
+static bool is_local_part(str_t s, unsigned flags)
+{
+    if (s.n == 0 || s.n > ADDRESS_LOCAL_MAX_BYTES || s.p[0] == '.' || s.p[s.n - 1] == '.')
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '.' ? s.p[i - 1] == '.'
+                          : !is_local_char((unsigned char)s.p[i], flags))
+            return false;
+    }
+    return true;
+}
+
+static bool is_label(str_t s, unsigned flags)
+{
+    if (s.n == 0 || s.n > MAX_DOMAIN_LABEL_BYTES || s.p[0] == '-' || s.p[s.n - 1] == '-')
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_domain_char((unsigned char)s.p[i], flags))
+            return false;
+    }
+    return true;
+}
+
+bool address_is_utf8(str_t s)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+    for (size_t i = 0; i < s.n;) {
+        unsigned char c = (unsigned char)s.p[i];
+        size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+        uint32_t code = n == 1 ? c : c & (0xffu >> (n + 1));
+
+        if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || n > s.n - i)
+            return false;
+        for (size_t k = 1; k < n; k++) {
+            if (((unsigned char)s.p[i + k] & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | ((unsigned char)s.p[i + k] & 0x3f);
+        }
+        if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+bool address_is_domain(str_t text, unsigned flags)
+{
+    str_t rest = text, label;
+
+    if (text.n == 0 || text.n > ADDRESS_MAX_BYTES || text.p[text.n - 1] == '.')
+        return false;
+    while (str_split(&rest, '.', &label)) {
+        if (!is_label(label, flags))
+            return false;
+    }
+    return (flags & ADDRESS_UTF8) == 0 || address_is_utf8(text);
+}
+
+static bool is_ipv4(str_t s)
+{
+    size_t octets = 0;
+    str_t octet;
+    uint64_t value;
+
+    if (s.n == 0 || s.p[s.n - 1] == '.')
+        return false;
+    while (str_split(&s, '.', &octet)) {
+        if (octet.n > 3 || (octet.n > 1 && octet.p[0] == '0') ||
+            !str_to_u64(octet, 255, &value))
+            return false;
+        octets++;
+    }
+    return octets == 4;
+}
+
+static bool is_bracketed(str_t s)
+{
+    return s.n > 2 && s.n <= MAX_IP_LITERAL_BYTES && s.p[0] == '[' && s.p[s.n - 1] == ']';
+}
+
+bool address_is_ipv4_literal(str_t text)
+{
+    return is_bracketed(text) && is_ipv4(str_n(text.p + 1, text.n - 2));
+}
+
+static bool is_ipv6_char(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+           c == ':' || c == '.';
+}
+
+/* Only the alphabet of an IPv6 literal is checked: nobody connects to it. */
+bool address_is_ip_literal(str_t text)
+{
+    str_t inner;
+
+    if (address_is_ipv4_literal(text))
+        return true;
+    if (!is_bracketed(text))
+        return false;
+    inner = str_n(text.p + 1, text.n - 2);
+    if (!str_starts_nocase(inner, S("IPv6:")) || inner.n < 7)
+        return false;
+    for (size_t i = 5; i < inner.n; i++) {
+        if (!is_ipv6_char((unsigned char)inner.p[i]))
+            return false;
+    }
+    return true;
+}
+
+enum rc address_parse(str_t text, unsigned flags, struct address *out)
+{
+    size_t at = str_find_char(text, '@');
+
+    *out = (struct address){ .text = text };
+    if (text.n > ADDRESS_MAX_BYTES)
+        return RC_LIMIT;
+    if (at == SIZE_MAX)
+        return RC_INVALID;
+    out->local = str_head(text, at);
+    out->domain = str_skip(text, at + 1);
+    if (out->local.n > ADDRESS_LOCAL_MAX_BYTES)
+        return RC_LIMIT;
+    if (!is_local_part(out->local, flags) || !address_is_utf8(out->local))
+        return RC_INVALID;
+    if (!address_is_domain(out->domain, flags) && !address_is_ipv4_literal(out->domain))
+        return RC_INVALID;
+    return RC_OK;
+}
+
+str_t address_normalise(struct arena *a, str_t text)
+{
+    return arena_str_lower(a, text);
+}
+
+str_t address_untag(struct arena *a, str_t text)
+{
+    size_t plus = str_find_char(text, '+');
+    size_t at = str_find_char(text, '@');
+    char *p;
+
+    if (plus == SIZE_MAX || at == SIZE_MAX || plus == 0 || plus > at)
+        return text;
+    p = arena_alloc(a, text.n);
+    memcpy(p, text.p, plus);
+    memcpy(p + plus, text.p + at, text.n - at);
+    return str_n(p, plus + text.n - at);
+}
+
+/* ---- header fields ---- */
+
+enum token_kind { T_END, T_WORD, T_QUOTED, T_LITERAL, T_SPECIAL };
+
+struct token {
+    enum token_kind kind;
+    str_t text;       /* unquoted */
+    bool after_blank; /* blanks or a comment stood before it */
+    char special;
+};
+
+struct lexer {
+    struct arena *arena;
+    str_t rest;
+};
+
+/* Skips a comment that begins at s.p[0]; comments nest, so count instead of recursing. */
+static size_t comment_bytes(str_t s)
+{
+    size_t depth = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\')
+            i++;
+        else if (s.p[i] == '(')
+            depth++;
+        else if (s.p[i] == ')' && --depth == 0)
+            return i + 1;
+    }
+    return s.n;
+}
+
+static bool skip_blanks(struct lexer *x)
+{
+    size_t before = x->rest.n;
+
+    while (x->rest.n > 0 && x->rest.p[0] != '\0' &&
+           strchr(" \t\r\n(", x->rest.p[0]) != NULL)
+        x->rest = str_skip(x->rest, x->rest.p[0] == '(' ? comment_bytes(x->rest) : 1);
+    return x->rest.n < before;
+}
+
+/* Offset of close, or the end. */
+static size_t quoted_bytes(str_t s, char close)
+{
+    size_t i = 0;
+
+    while (i < s.n && s.p[i] != close)
+        i += s.p[i] == '\\' ? 2 : 1;
+    return i < s.n ? i : s.n;
+}
+
+/* The text between the opening character and close, backslashes and folds removed. */
+static str_t take_quoted(struct lexer *x, char close)
+{
+    str_t rest = str_skip(x->rest, 1);
+    str_t s = str_head(rest, quoted_bytes(rest, close));
+    char *p = arena_alloc(x->arena, s.n);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\' && i + 1 < s.n)
+            i++;
+        if (s.p[i] != '\r' && s.p[i] != '\n')
+            p[n++] = s.p[i];
+    }
+    x->rest = str_skip(rest, s.n + 1);
+    return str_n(p, n);
+}
+
+static bool is_special(char c)
+{
+    return c != '\0' && strchr("()<>@,;:\\\"[] \t\r\n", c) != NULL;
+}
+
+static void lex(struct lexer *x, struct token *out)
+{
+    size_t n = 0;
+    char c;
+
+    *out = (struct token){ .kind = T_END, .after_blank = skip_blanks(x) };
+    if (x->rest.n == 0)
+        return;
+    c = x->rest.p[0];
+    if (c == '"') {
+        out->kind = T_QUOTED;
+        out->text = take_quoted(x, '"');
+        return;
+    }
+    if (c == '[') {
+        str_t inner = take_quoted(x, ']');
+
+        out->kind = T_LITERAL;
+        out->text = str_of(arena_printf(x->arena, "[%.*s]", STR_ARG(inner)));
+        return;
+    }
+    if (is_special(c)) {
+        out->kind = T_SPECIAL;
+        out->special = c;
+        x->rest = str_skip(x->rest, 1);
+        return;
+    }
+    while (n < x->rest.n && !is_special(x->rest.p[n]))
+        n++;
+    out->kind = T_WORD;
+    out->text = str_head(x->rest, n);
+    x->rest = str_skip(x->rest, n);
+}
+
+/* The list being parsed and the words read since the last separator. */
+struct list {
+    struct lexer lexer;
+    struct address_item *items;
+    size_t count, cap;
+    struct buf words;  /* display name or bare local part */
+    struct buf domain; /* after an '@' */
+    bool has_at, in_group, angle_seen;
+    struct address_item angle;
+};
+
+static void list_add(struct list *l, struct address_item item)
+{
+    if (l->count == ADDRESS_LIST_MAX)
+        return;
+    if (l->count == l->cap) {
+        size_t cap = l->cap == 0 ? 8 : l->cap * 2;
+        struct address_item *grown = arena_array(l->lexer.arena, cap, sizeof(*grown));
+
+        if (l->count > 0)
+            memcpy(grown, l->items, l->count * sizeof(*grown));
+        l->items = grown;
+        l->cap = cap;
+    }
+    l->items[l->count++] = item;
+}
+
+static str_t keep(struct list *l, const struct buf *b)
+{
+    return arena_str(l->lexer.arena, buf_str(b));
+}
+
+static void forget(struct list *l)
+{
+    buf_clear(&l->words);
+    buf_clear(&l->domain);
+    l->has_at = l->angle_seen = false;
+}
+
+/* At ',', ';' or the end: what was read is an address, or nothing. */
+static void finish(struct list *l)
+{
+    if (l->angle_seen) {
+        l->angle.name = keep(l, &l->words);
+        list_add(l, l->angle);
+    } else if (l->words.n > 0) {
+        list_add(l, (struct address_item){ .kind = ADDRESS_MAILBOX,
+                                           .mailbox = keep(l, &l->words),
+                                           .host = keep(l, &l->domain) });
+    }
+    forget(l);
+}
+
+/* Words that blanks separate stay separate, or "a@b c" would become another address. */
+static void append_word(struct buf *to, const struct token *t)
+{
+    if (to->n > 0 && t->after_blank)
+        buf_putc(to, ' ');
+    buf_put(to, t->text);
+}
+
+/* Read "<...>".  A source route "@a,@b:" before the address is dropped. */
+static void read_angle(struct list *l)
+{
+    struct lexer *x = &l->lexer;
+    struct buf local, domain;
+    bool has_at = false;
+    struct token t;
+
+    buf_init_arena(&local, x->arena, x->rest.n * 2 + 2);
+    buf_init_arena(&domain, x->arena, x->rest.n * 2 + 2);
+    for (lex(x, &t); t.kind != T_END; lex(x, &t)) {
+        if (t.kind == T_SPECIAL && t.special == '>')
+            break;
+        if (t.kind == T_SPECIAL && t.special == ':') {
+            buf_clear(&local);
+            buf_clear(&domain);
+            has_at = false;
+        } else if (t.kind == T_SPECIAL && t.special == '@') {
+            if (has_at)
+                buf_putc(&domain, '@'); /* keeps a@b@c from looking like an address */
+            has_at = true;
+        } else if (t.kind != T_SPECIAL) {
+            append_word(has_at ? &domain : &local, &t);
+        }
+    }
+    l->angle_seen = true;
+    l->angle = (struct address_item){ .kind = ADDRESS_MAILBOX,
+                                      .mailbox = keep(l, &local),
+                                      .host = keep(l, &domain) };
+}
+
+static void start_group(struct list *l)
+{
+    list_add(l, (struct address_item){ .kind = ADDRESS_GROUP_START,
+                                       .mailbox = keep(l, &l->words) });
+    l->in_group = true;
+    forget(l);
+}
+
+static void end_group(struct list *l)
+{
+    finish(l);
+    if (l->in_group)
+        list_add(l, (struct address_item){ .kind = ADDRESS_GROUP_END });
+    l->in_group = false;
+}
+
+static void take_word(struct list *l, const struct token *t)
+{
+    if (!l->angle_seen)
+        append_word(l->has_at ? &l->domain : &l->words, t);
+}
+
+static void take_special(struct list *l, char c)
+{
+    switch (c) {
+    case ',':
+        finish(l);
+        break;
+    case ';':
+        end_group(l);
+        break;
+    case ':':
+        if (!l->in_group && !l->angle_seen)
+            start_group(l);
+        break;
+    case '<':
+        if (!l->angle_seen)
+            read_angle(l);
+        break;
+    case '@':
+        if (l->has_at)
+            buf_putc(&l->domain, '@');
+        l->has_at = true;
+        break;
+    default:
+        break;
+    }
+}
+
+size_t address_list_parse(struct arena *a, str_t value, struct address_item **items)
+{
+    struct list l = { .lexer = { a, value } };
+    struct token t;
+
+    buf_init_arena(&l.words, a, value.n * 2 + 2);
+    buf_init_arena(&l.domain, a, value.n * 2 + 2);
+    for (lex(&l.lexer, &t); t.kind != T_END && l.count < ADDRESS_LIST_MAX;
+         lex(&l.lexer, &t)) {
+        if (t.kind == T_SPECIAL)
+            take_special(&l, t.special);
+        else
+            take_word(&l, &t);
+    }
+    if (l.in_group)
+        end_group(&l);
+    else
+        finish(&l);
+    *items = l.items;
+    return l.count;
+}
+
+enum rc address_from_header(struct arena *a, str_t value, struct address *out)
+{
+    struct address_item *items;
+    size_t count = address_list_parse(a, value, &items);
+    size_t i = 0;
+
+    *out = (struct address){ .text = str_n(NULL, 0) };
+    while (i < count && items[i].kind != ADDRESS_MAILBOX)
+        i++;
+    if (i == count || items[i].host.n == 0)
+        return RC_INVALID;
+    if (items[i].mailbox.n + items[i].host.n + 1 > ADDRESS_MAX_BYTES)
+        return RC_INVALID;
+    value = str_of(
+        arena_printf(a, "%.*s@%.*s", STR_ARG(items[i].mailbox), STR_ARG(items[i].host)));
+    return address_parse(value, ADDRESS_UTF8, out) == RC_OK ? RC_OK : RC_INVALID;
+}
+
+enum rc address_author(struct arena *a, str_t message, struct address *out)
+{
+    struct header_field field;
+
+    *out = (struct address){ .text = str_n(NULL, 0) };
+    switch (header_count(message, S("From"))) {
+    case 0:
+        return RC_NOT_FOUND;
+    case 1:
+        header_find(message, S("From"), &field);
+        return address_from_header(a, field.value, out);
+    default:
+        return RC_CONFLICT;
+    }
+}

@@ -1,0 +1,79 @@
+/* scrub.c - a table says which fields go in which case. */
+#include "mail/scrub.h"
+
+#include "base/arena.h"
+#include "mail/header.h"
+
+enum action {
+    KEEP,
+    DROP,
+    HIDE, /* keep the field, not what it says */
+};
+
+static const struct {
+    str_t name;
+    enum action action[2]; /* by enum scrub_kind */
+} rules[] = {
+    /*                                submission  incoming */
+    { STR("Return-Path"), { DROP, DROP } },
+    { STR("Received"), { DROP, DROP } },
+    { STR("DKIM-Signature"), { DROP, DROP } },
+    { STR("Authentication-Results"), { DROP, DROP } },
+    { STR("X-Originating-IP"), { DROP, KEEP } },
+    { STR("X-Mailer"), { DROP, KEEP } },
+    { STR("User-Agent"), { DROP, KEEP } },
+    { STR("Subject"), { HIDE, KEEP } },
+};
+
+static enum action action_for(str_t name, enum scrub_kind kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (str_eq_nocase(rules[i].name, name))
+            return rules[i].action[kind];
+    }
+    return KEEP;
+}
+
+enum rc scrub_compose(struct arena *a, enum scrub_kind kind, str_t return_path,
+                      str_t message, struct scrub_result *out)
+{
+    enum rc rc = header_check(message);
+    size_t body = header_end(message);
+    /* Hiding a Subject can lengthen the header by a few bytes a field. */
+    struct buf *header =
+        arena_buf(a, body + return_path.n + 64 + (size_t)HEADER_MAX_FIELDS * 16);
+    struct header_field field;
+    struct header_iter it;
+
+    if (rc != RC_OK)
+        return rc;
+    buf_puts(header, "Return-Path: <");
+    buf_put(header, return_path);
+    buf_puts(header, ">\r\n");
+    header_init(&it, message);
+    while (header_next(&it, &field)) {
+        enum action action = action_for(field.name, kind);
+
+        if (action == KEEP)
+            buf_put(header, field.whole);
+        else if (action == HIDE)
+            buf_puts(header, "Subject: [...]\r\n");
+    }
+    if (header->p[header->n - 1] != '\n') /* a message that ends within its header */
+        buf_puts(header, "\r\n");
+    buf_puts(header, "\r\n");
+    out->header = buf_str(header);
+    out->body = str_skip(message, body);
+    return RC_OK;
+}
+
+str_t scrub_without_return_path(str_t message)
+{
+    struct header_field field;
+    struct header_iter it;
+
+    header_init(&it, message);
+    if (header_next(&it, &field) && str_eq_nocase(field.name, S("Return-Path")))
+        return str_skip(message, field.whole.n);
+    return message;
+}
