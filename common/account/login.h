@@ -29,8 +29,8 @@ struct login_options { /* strings are borrowed for the life of the process */
     struct overload_limits limits;
     int64_t quota_bytes;         /* of a new account */
     unsigned password_hash_cost; /* see password.h */
-    size_t cache_entries;        /* 0: default */
-    int64_t cache_age_ms;        /* 0: default */
+    size_t cache_entries;        /* 0: every login costs a hash */
+    int64_t cache_age_ms;        /* since the last use; 0: a day */
 };
 
 struct login_account {
