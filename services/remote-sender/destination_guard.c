@@ -1,0 +1,47 @@
+/* destination_guard.c - keeps mail of strangers' making away from our own networks. */
+#include "destination_guard.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/cidr.h"
+
+struct destination_guard {
+    struct cidr_list *inner; /* not on the public internet */
+    struct cidr_list *allowed;
+};
+
+/* IANA's special-purpose registries (RFC 6890) without those that are reachable. */
+static const char inner_networks[] =
+    "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
+    "192.0.0.0/24, 192.0.2.0/24, 192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, "
+    "198.51.100.0/24, 203.0.113.0/24, 224.0.0.0/4, 240.0.0.0/4, "
+    "::/96, 64:ff9b:1::/48, 100::/64, 2001::/23, 2001:db8::/32, 2002::/16, fc00::/7, "
+    "fe80::/10, fec0::/10, ff00::/8";
+
+enum rc destination_guard_new(str_t allowed, struct destination_guard **out)
+{
+    struct destination_guard *g = mem_alloc(sizeof(*g));
+    enum rc rc = cidr_list_new(str_of(inner_networks), &g->inner);
+
+    CHECK(rc == RC_OK);
+    rc = cidr_list_new(allowed, &g->allowed);
+    if (rc != RC_OK)
+        destination_guard_free(&g);
+    *out = g;
+    return rc;
+}
+
+void destination_guard_free(struct destination_guard **g)
+{
+    if (*g == NULL)
+        return;
+    cidr_list_free(&(*g)->inner);
+    cidr_list_free(&(*g)->allowed);
+    mem_free(*g);
+    *g = NULL;
+}
+
+bool destination_guard_permits(const struct destination_guard *g, const struct addr *to)
+{
+    return !cidr_list_has(g->inner, to) || cidr_list_has(g->allowed, to);
+}

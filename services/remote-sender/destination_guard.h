@@ -1,0 +1,23 @@
+/* destination_guard.h - keeps mail of strangers' making away from our own networks.
+ *
+ * Anybody can publish an MX that points to 127.0.0.1 or to a machine behind the
+ * operator's firewall; connecting there on their behalf is refused.  Judged is the very
+ * address that is connected to, so no second DNS answer can differ.
+ * Immutable.  Thread: any.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+#include "net/addr.h"
+
+#include <stdbool.h>
+
+struct destination_guard;
+
+/* allowed: networks that may be reached although they are private.  RC_INVALID or
+ * RC_LIMIT: malformed. */
+enum rc destination_guard_new(str_t allowed, struct destination_guard **out) RC_CHECKED;
+void destination_guard_free(struct destination_guard **g);
+
+bool destination_guard_permits(const struct destination_guard *g, const struct addr *to);

@@ -1,0 +1,74 @@
+/* destination_guard_test.c - no connection to inner networks unless the operator says so.
+ */
+#include "destination_guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static bool permits(const struct destination_guard *g, const char *text)
+{
+    struct addr a;
+
+    assert_int_equal(addr_parse(str_of(text), &a), RC_OK);
+    return destination_guard_permits(g, &a);
+}
+
+static void test_table(void **state)
+{
+    static const char *const inner[] = { "127.0.0.1",
+                                         "10.1.2.3",
+                                         "172.31.255.255",
+                                         "192.168.0.1",
+                                         "169.254.1.1",
+                                         "100.127.255.255",
+                                         "0.0.0.0",
+                                         "255.255.255.255",
+                                         "224.0.0.1",
+                                         "::1",
+                                         "::",
+                                         "fe80::1",
+                                         "fd00::1",
+                                         "ff02::1",
+                                         "::ffff:10.0.0.1" };
+    static const char *const outer[] = { "8.8.8.8", "172.32.0.1", "100.128.0.1",
+                                         "2a00:1450::1" };
+    struct destination_guard *g = NULL;
+
+    (void)state;
+    assert_int_equal(destination_guard_new(S(""), &g), RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(inner); i++)
+        if (permits(g, inner[i]))
+            fail_msg("%s is permitted", inner[i]);
+    for (size_t i = 0; i < ARRAY_LEN(outer); i++)
+        if (!permits(g, outer[i]))
+            fail_msg("%s is refused", outer[i]);
+    destination_guard_free(&g);
+}
+
+static void test_allowed(void **state)
+{
+    struct destination_guard *g = NULL;
+
+    (void)state;
+    assert_int_equal(destination_guard_new(S("10.9.0.0/16, ::1"), &g), RC_OK);
+    assert_true(permits(g, "10.9.1.1"));
+    assert_true(permits(g, "::1"));
+    assert_false(permits(g, "10.8.1.1"));
+    assert_false(permits(g, "127.0.0.1"));
+    destination_guard_free(&g);
+    assert_int_equal(destination_guard_new(S("10.9.0.0/99"), &g), RC_INVALID);
+    assert_null(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_allowed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

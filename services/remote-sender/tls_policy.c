@@ -1,0 +1,20 @@
+/* tls_policy.c - what TLS a host that takes our mail must show before it sees any. */
+#include "tls_policy.h"
+
+#include "net/addr.h"
+
+/* Nobody can have a certificate for these (chatmail spec 7.5, 8.4). */
+static bool is_exempt_from_chain(str_t host)
+{
+    struct addr literal;
+
+    return str_starts(host, S("_")) || addr_parse(host, &literal) == RC_OK;
+}
+
+struct tls_policy tls_policy_for(str_t host)
+{
+    return (struct tls_policy){
+        .starttls_required = true,
+        .verify = is_exempt_from_chain(host) ? TLS_VERIFY_NONE : TLS_VERIFY_NAME,
+    };
+}
