@@ -2,13 +2,15 @@
 """Start the whole product on one machine, under one folder, and stop it as one.
 
     run.py --build build/release [--run run] [--domain _postbus.localhost]
-           [--port-offset 0] [--lan 0] [--set OPTION=VALUE ...]
+           [--port-offset 0] [--standard-ports] [--lan 0] [--replicas SERVICE=2 ...]
+           [--set OPTION=VALUE ...]
 
 Everything lives below the run folder: PostgreSQL's data, secrets, certificate, logs and
 one <name>.pid for each process.  What dies is started again.  SIGINT and SIGTERM stop all.
 """
 import argparse
 import ctypes
+import hashlib
 import os
 import pathlib
 import secrets
@@ -27,8 +29,15 @@ INDEX = {name: i for i, name in enumerate(
     ["smtp-ingress", "queue-worker", "remote-sender", "imap-gateway", "registrar", "janitor"])}
 PORTS = {"smtp_port": 2525, "submission_port": 2587, "submissions_port": 2465,
          "imap_port": 2143, "imaps_port": 2993, "http_port": 8080, "https_port": 8443}
+STANDARD_PORTS = {"smtp_port": 25, "submission_port": 587, "submissions_port": 465,
+                  "imap_port": 143, "imaps_port": 993, "http_port": 80, "https_port": 443}
+# A second replica listens this much above the first; see --replicas.
+REPLICA_STEP, ADMIN_STEP = 100, 10
 ADMIN_PORT, WORK_PORT, EVENT_PORT = 9090, 5551, 5552
-START_DEADLINE_S, STOP_DEADLINE_S = 90, 20
+# A laptop that compiles meanwhile is no server under attack, and a first try sends fast.
+LENIENT = {"max_load_1m": 0, "min_free_disk_space": "100M", "max_user_send_per_minute": 600,
+           "max_user_send_burst_size": 100, "nocreate_file": ""}
+START_DEADLINE_S, STOP_DEADLINE_S = 90, 30
 RESTART_MIN_S, RESTART_MAX_S, STEADY_S = 0.2, 10.0, 30.0
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -124,6 +133,15 @@ def check_ports_free(address, ports):
                                  f"{e.strerror}; choose others with PORT_OFFSET=1000")
 
 
+class Replica:
+    """One process of a service; the second is called imap-gateway-2, and so on."""
+
+    def __init__(self, service, number):
+        self.service, self.number = service, number
+        self.name = service if number == 0 else f"{service}-{number + 1}"
+        self.role = f"postbus_{service.replace('-', '_')}"
+
+
 class Product:
     def __init__(self, arguments):
         self.build = pathlib.Path(arguments.build).resolve()
@@ -131,17 +149,23 @@ class Product:
         self.domain, self.offset = arguments.domain, arguments.port_offset
         self.public_host = lan_address() if arguments.lan else "127.0.0.1"
         self.listen = "0.0.0.0" if arguments.lan else "127.0.0.1"
-        self.ports = {name: port + self.offset for name, port in PORTS.items()}
+        ports = STANDARD_PORTS if arguments.standard_ports else PORTS
+        self.ports = {name: port + self.offset for name, port in ports.items()}
         self.extra = dict(pair.split("=", 1) for pair in arguments.set)
+        counts = dict(pair.split("=", 1) for pair in arguments.replicas)
+        self.replicas = [Replica(s, n) for s in SERVICES for n in range(int(counts.get(s, 1)))]
         # A socket's path may hold 107 bytes: deep checkouts get a short one in /tmp.
         self.socket = self.run / "pg"
         if len(str(self.socket)) > 80:
-            self.socket = pathlib.Path(f"/tmp/postbus-{os.getuid()}-{abs(hash(str(self.run))):x}")
+            digest = hashlib.sha256(str(self.run).encode()).hexdigest()[:12]
+            self.socket = pathlib.Path(f"/tmp/postbus-{os.getuid()}-{digest}")
         self.children = []
 
-    def port(self, base, name):
-        step = 1 if base == ADMIN_PORT else 10
-        return base + step * INDEX[name] + self.offset
+    def admin_port(self, replica):
+        return (ADMIN_PORT + INDEX[replica.service] + ADMIN_STEP * replica.number + self.offset)
+
+    def bus_port(self, base, replica):
+        return (base + 10 * INDEX[replica.service] + REPLICA_STEP * replica.number + self.offset)
 
     def prepare_folders(self):
         for folder in (self.run, self.run / "log", self.run / "secrets", self.run / "spool",
@@ -150,8 +174,8 @@ class Product:
         (self.run / "secrets").chmod(0o700)
         postgres.give_to_server(self.socket)
         secret_file(self.run / "secrets" / "cluster_secret")
-        for name in SERVICES:
-            secret_file(self.run / "secrets" / f"postbus_{name.replace('-', '_')}")
+        for replica in self.replicas:
+            secret_file(self.run / "secrets" / replica.role)
         self.certificate()
 
     def certificate(self):
@@ -162,9 +186,9 @@ class Product:
                         "--address", self.public_host, "--certificate", cert, "--key", key],
                        check=True)
 
-    def environment(self, name):
+    def environment(self, replica):
         e = {k: v for k, v in os.environ.items() if not k.startswith(("POSTBUS_", "PG"))}
-        role = f"postbus_{name.replace('-', '_')}"
+        shift = REPLICA_STEP * replica.number
         values = {
             "mail_domain": self.domain,
             "listen_address": self.listen,
@@ -175,23 +199,21 @@ class Product:
             "public_submission_port": self.ports["submission_port"],
             "public_https_port": self.ports["https_port"],
             "admin_address": "127.0.0.1",
-            "admin_port": self.port(ADMIN_PORT, name),
+            "admin_port": self.admin_port(replica),
             "bus_address": "127.0.0.1",
-            "bus_work_port": self.port(WORK_PORT, name),
-            "bus_event_port": self.port(EVENT_PORT, name),
+            "bus_work_port": self.bus_port(WORK_PORT, replica),
+            "bus_event_port": self.bus_port(EVENT_PORT, replica),
             "database_host": self.socket,
             "database_name": "postbus",
-            "database_user": role,
-            "database_password_file": self.run / "secrets" / role,
+            "database_user": replica.role,
+            "database_password_file": self.run / "secrets" / replica.role,
             "cluster_secret_file": self.run / "secrets" / "cluster_secret",
             "tls_certificate_file": self.run / "secrets" / "tls.crt",
             "tls_key_file": self.run / "secrets" / "tls.key",
             "spool_directory": self.run / "spool",
-            # A laptop that compiles meanwhile is no server under attack.
-            "max_load_1m": 0,
-            "max_user_send_per_minute": 600,
-            "max_user_send_burst_size": 100,
-            **self.ports,
+            "disk_path": self.run,
+            **LENIENT,
+            **{name: port + shift for name, port in self.ports.items()},
             **self.peers(),
             **self.extra,
         }
@@ -199,8 +221,9 @@ class Product:
         return e
 
     def peers(self):
-        def at(base, name):
-            return f"static:127.0.0.1:{self.port(base, name)}"
+        def at(base, service):
+            ports = [self.bus_port(base, r) for r in self.replicas if r.service == service]
+            return "static:" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
         return {
             "smtp_ingress_work_peers": at(WORK_PORT, "smtp-ingress"),
@@ -212,8 +235,11 @@ class Product:
             "janitor_event_peers": at(EVENT_PORT, "janitor"),
         }
 
+    def registrar(self):
+        return next(r for r in self.replicas if r.service == "registrar")
+
     def owner_environment(self):
-        e = self.environment("registrar")
+        e = self.environment(self.registrar())
         e["POSTBUS_DATABASE_USER"] = postgres.OWNER
         e.pop("POSTBUS_DATABASE_PASSWORD_FILE")
         return e
@@ -230,33 +256,35 @@ class Product:
                         self.run / "secrets"], check=True, env=self.owner_environment())
 
     def start_services(self):
-        for name in SERVICES:
-            child = Child(name, [str(self.build / name)], self.environment(name), self.run)
+        for replica in self.replicas:
+            child = Child(replica.name, [str(self.build / replica.service)],
+                          self.environment(replica), self.run)
             child.start()
             self.children.append(child)
 
     def wait_ready(self, stopping):
         until = time.monotonic() + START_DEADLINE_S
-        waiting = list(SERVICES)
+        waiting = list(self.replicas)
         while waiting and not stopping():
-            waiting = [n for n in waiting if not self.is_ready(n)]
+            waiting = [r for r in waiting if not self.is_ready(r)]
             if waiting and time.monotonic() > until:
-                raise SystemExit(f"not ready after {START_DEADLINE_S} s: {', '.join(waiting)}; "
+                names = ", ".join(r.name for r in waiting)
+                raise SystemExit(f"not ready after {START_DEADLINE_S} s: {names}; "
                                  f"see {self.run}/log/")
             for child in self.children:
                 child.tend()
             time.sleep(0.05)
 
-    def is_ready(self, name):
+    def is_ready(self, replica):
         return subprocess.run(
-            [self.build / "postbusctl", "health", "--port", str(self.port(ADMIN_PORT, name))],
+            [self.build / "postbusctl", "health", "--port", str(self.admin_port(replica))],
             capture_output=True).returncode == 0
 
     def print_invite(self):
         say(f"postbus ready: https://{self.public_host}:{self.ports['https_port']}/"
             f" ({self.domain})")
         subprocess.run([self.build / "registrar", "--print-invite"],
-                       env=self.environment("registrar"), check=False)
+                       env=self.environment(self.registrar()), check=False)
 
     def stop(self):
         """Services first, so that they can finish what they hold; the database last."""
@@ -287,6 +315,10 @@ def parse(argv):
     p.add_argument("--run", default="run", help="folder of all data")
     p.add_argument("--domain", default="_postbus.localhost", help="mail domain")
     p.add_argument("--port-offset", type=int, default=0, help="added to every port")
+    p.add_argument("--standard-ports", action="store_true",
+                   help="25, 143, 465, 587, 993, 80 and 443 instead of unprivileged ports")
+    p.add_argument("--replicas", action="append", default=[], metavar="SERVICE=COUNT",
+                   help=f"more processes of a service, each {REPLICA_STEP} ports above the last")
     p.add_argument("--lan", type=int, choices=(0, 1), default=0,
                    help="1: serve the local network, not only this machine")
     p.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE",
