@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BUS_PEERS_MAX = 8, BUS_ERROR_BYTES = 256 };
+enum { BUS_PEERS_MAX = 8, BUS_ERROR_BYTES = 512 };
 
 /* The replicas of one other service, and which of its two ports is meant. */
 struct bus_peer {
