@@ -1,0 +1,256 @@
+/* batch.c - one transaction of a queue-worker, from the claim to the commit. */
+#include "batch.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "store/db.h"
+#include "store/store_remote.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+
+enum { FAILED_MAX = 64 };
+
+#define COUNTER(id, name_, help_)                                                        \
+    static struct metric id = {                                                          \
+        .kind = METRIC_COUNTER, .name = "postbus_" name_, .labels = "", .help = help_    \
+    }
+
+COUNTER(delivered, "delivered_mail", "Copies put into mailboxes.");
+COUNTER(quota_exceeded, "quota_exceeded", "Recipients refused because of their quota.");
+COUNTER(sent_on, "remote_queued", "Messages handed to remote-sender, per destination.");
+COUNTER(bounced, "bounces", "Reports of failed delivery that were queued.");
+COUNTER(aside, "set_aside", "Messages set aside because their delivery broke off.");
+
+static void register_metrics(void)
+{
+    metric_register(&delivered);
+    metric_register(&quota_exceeded);
+    metric_register(&sent_on);
+    metric_register(&bounced);
+    metric_register(&aside);
+}
+
+void batch_init(struct batch *b, struct db *db, const struct deliver_rules *rules,
+                size_t rows_max, int attempts_max)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, register_metrics);
+    *b = (struct batch){
+        .db = db,
+        .rules = rules,
+        .rows_max = rows_max < STORE_QUEUE_BATCH_MAX ? rows_max : STORE_QUEUE_BATCH_MAX,
+        .attempts_max = attempts_max,
+        .arena = arena_new(),
+    };
+}
+
+void batch_fini(struct batch *b)
+{
+    arena_free(&b->arena);
+}
+
+static struct bounce_office office(const struct batch *b)
+{
+    return (struct bounce_office){ .mail_domain = b->rules->mail_domain,
+                                   .hostname = b->rules->hostname };
+}
+
+/* Queue the bounces, commit, count, and say what happened. */
+static enum rc conclude(struct batch *b, size_t rows, const struct deliver_done *d,
+                        struct batch_news *news)
+{
+    struct bounce_office from = office(b);
+    size_t bounces = 0;
+    enum rc rc =
+        bounce_queue(b->arena, b->db, &from, d->failed, d->failed_count, &bounces);
+
+    if (rc == RC_OK)
+        rc = db_commit(b->db);
+    if (rc != RC_OK)
+        return rc;
+    metric_add(&delivered, (int64_t)d->copies);
+    metric_add(&quota_exceeded, (int64_t)d->over_quota);
+    metric_add(&sent_on, (int64_t)d->remote_rows);
+    metric_add(&bounced, (int64_t)bounces);
+    log_debug("queue.batch", "rows=%zu copies=%zu remote=%zu bounces=%zu", rows,
+              d->copies, d->remote_rows, bounces);
+    news->rows = rows;
+    news->box = d->box;
+    news->box_count = d->box_count;
+    news->remote_rows = d->remote_rows;
+    news->bounces = bounces;
+    return RC_OK;
+}
+
+/* Recipients are what a batch locks: rows beyond the limit go back and are next. */
+static size_t keep_what_fits(struct batch *b, const struct store_queue_row *rows,
+                             size_t n)
+{
+    size_t recipients = 0, kept = 0;
+
+    while (kept < n) {
+        recipients += rows[kept].recipient_count;
+        if (kept > 0 && recipients > DELIVER_RECIPIENTS_MAX)
+            break;
+        kept++;
+    }
+    for (size_t i = kept; i < n; i++)
+        store_queue_requeue(b->db, &rows[i], 0);
+    return kept;
+}
+
+static enum rc set_aside(struct batch *b, const struct store_queue_row *row,
+                         const char *reason)
+{
+    log_error("queue.set_aside", "queue=%016" PRIx64 " attempts=%d reason=\"%s\"",
+              (uint64_t)row->body_id, row->attempts, reason);
+    metric_add(&aside, 1);
+    return store_queue_set_aside(b->db, row, str_of(reason));
+}
+
+static bool is_content(enum rc rc)
+{
+    return rc != RC_OK && !rc_info(rc)->retryable;
+}
+
+/* A refused batch of one names the culprit; of more it is split. */
+static enum rc after_refusal(struct batch *b, const struct store_queue_row *rows,
+                             size_t n, enum rc rc)
+{
+    db_rollback(b->db);
+    b->cursor = (struct store_queue_cursor){ 0 };
+    if (n > 1) {
+        b->singly = n;
+        return RC_OK;
+    }
+    return set_aside(b, &rows[0], arena_printf(b->arena, "refused: %s", rc_name(rc)));
+}
+
+static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_news *news)
+{
+    struct store_queue_row *rows;
+    struct deliver_done done;
+    size_t n, kept;
+    enum rc rc;
+
+    db_begin(b->db);
+    rc = store_queue_claim(b->arena, b->db, &b->cursor, limit, &rows, &n);
+    if (rc != RC_OK || n == 0)
+        return rc;
+    news->more = n == limit;
+    kept = keep_what_fits(b, rows, n);
+    rc = deliver(b->arena, b->db, b->rules, rows, kept, &done);
+    if (rc == RC_OK)
+        rc = conclude(b, kept, &done, news);
+    if (is_content(rc)) {
+        *news = (struct batch_news){ .more = true };
+        rc = after_refusal(b, rows, kept, rc);
+    }
+    return rc;
+}
+
+static void start(struct batch *b, struct batch_news *news)
+{
+    arena_reset(b->arena);
+    *news = (struct batch_news){ 0 };
+}
+
+/* Whatever was not committed is given back. */
+static enum rc finish(struct batch *b, enum rc rc)
+{
+    db_reset(b->db);
+    if (rc != RC_OK)
+        b->cursor = (struct store_queue_cursor){ 0 };
+    return rc;
+}
+
+enum rc batch_run(struct batch *b, struct batch_news *news)
+{
+    size_t limit = b->singly > 0 ? 1 : b->rows_max;
+
+    if (b->singly > 0)
+        b->singly--;
+    start(b, news);
+    return finish(b, claim_and_deliver(b, limit, news));
+}
+
+static enum rc deliver_suspect(struct batch *b, const struct store_queue_row *row,
+                               struct batch_news *news)
+{
+    struct deliver_done done;
+    enum rc rc;
+
+    db_begin(b->db);
+    rc = store_queue_take(b->db, row);
+    if (rc == RC_OK)
+        rc = deliver(b->arena, b->db, b->rules, row, 1, &done);
+    if (rc == RC_OK)
+        rc = conclude(b, 1, &done, news);
+    if (is_content(rc) && rc != RC_NOT_FOUND)
+        rc = after_refusal(b, row, 1, rc);
+    return rc;
+}
+
+enum rc batch_run_suspect(struct batch *b, struct batch_news *news)
+{
+    struct store_queue_row row;
+    enum rc rc;
+
+    start(b, news);
+    rc = store_queue_suspect(b->arena, b->db, &row);
+    if (rc == RC_OK && row.attempts > b->attempts_max)
+        rc = set_aside(b, &row, "delivery broke off too often");
+    else if (rc == RC_OK)
+        rc = deliver_suspect(b, &row, news);
+    return finish(b, rc);
+}
+
+static struct dsn_recipient *failed_recipients(struct arena *a,
+                                               const struct store_remote_failed *f)
+{
+    struct dsn_recipient *r = arena_array(a, f->failure_count + 1, sizeof(*r));
+
+    for (size_t i = 0; i < f->failure_count; i++)
+        r[i] = (struct dsn_recipient){
+            .address = f->failures[i].recipient,
+            .status = f->failures[i].status,
+            .diagnostic = f->failures[i].diagnostic,
+            .remote_mta = f->failures[i].remote_mta,
+        };
+    return r;
+}
+
+static enum rc bounce_failed(struct batch *b, struct batch_news *news)
+{
+    struct store_remote_failed *failed;
+    struct deliver_done done = { 0 };
+    size_t n;
+    enum rc rc;
+
+    db_begin(b->db);
+    rc = store_remote_claim_failed(b->arena, b->db, FAILED_MAX, &failed, &n);
+    if (rc != RC_OK || n == 0)
+        return rc;
+    news->more = n == FAILED_MAX;
+    done.failed = arena_array(b->arena, n, sizeof(*done.failed));
+    for (size_t i = 0; i < n; i++)
+        if (failed[i].failure_count > 0)
+            done.failed[done.failed_count++] = (struct bounce){
+                .sender = failed[i].sender,
+                .body_id = failed[i].body_id,
+                .size = failed[i].size,
+                .arrival_unix = failed[i].created_unix,
+                .failed = failed_recipients(b->arena, &failed[i]),
+                .failed_count = failed[i].failure_count,
+            };
+    return conclude(b, n, &done, news);
+}
+
+enum rc batch_run_failed(struct batch *b, struct batch_news *news)
+{
+    start(b, news);
+    return finish(b, bounce_failed(b, news));
+}

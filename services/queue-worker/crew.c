@@ -1,0 +1,355 @@
+/* crew.c - the threads that take batches: what wakes them and when they rest. */
+#include "crew.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "batch.h"
+#include "store/db.h"
+#include "svc/svc.h"
+#include "work/backoff.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    THREADS_STANDARD = 2, /* the database is the limit: more connections cost more */
+    THREADS_MAX = 64,
+    CARE_MS = 5000, /* between two looks for overdue rows and at the queue's length */
+};
+
+struct member {
+    struct crew *crew;
+    pthread_t thread;
+    struct batch batch;
+    int failures; /* in a row */
+    int64_t care_at_ms;
+};
+
+struct crew {
+    struct svc *svc;
+    struct arena *arena;
+    struct deliver_rules rules;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    unsigned mail_hints; /* 1: somebody must look; more than one burst collapses */
+    bool outcome_hint;
+    bool draining;
+    size_t running;
+    size_t count;
+    struct member member[THREADS_MAX];
+};
+
+static struct metric waiting = { .kind = METRIC_GAUGE,
+                                 .name = "postbus_queue_messages",
+                                 .labels = "queue=\"local\"",
+                                 .help = "Messages that wait." };
+static struct metric waiting_remote = { .kind = METRIC_GAUGE,
+                                        .name = "postbus_queue_messages",
+                                        .labels = "queue=\"remote\"",
+                                        .help = "Messages that wait." };
+static struct metric waiting_aside = { .kind = METRIC_GAUGE,
+                                       .name = "postbus_queue_messages",
+                                       .labels = "queue=\"aside\"",
+                                       .help = "Messages that wait." };
+static struct metric oldest = { .kind = METRIC_GAUGE,
+                                .name = "postbus_queue_oldest_seconds",
+                                .labels = "queue=\"local\"",
+                                .help = "Age of the oldest message that is due." };
+static struct metric oldest_remote = { .kind = METRIC_GAUGE,
+                                       .name = "postbus_queue_oldest_seconds",
+                                       .labels = "queue=\"remote\"",
+                                       .help = "Age of the oldest message that is due." };
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+/* Up to a fifth less, so that replicas do not look all at once. */
+static int64_t jittered(int64_t ms)
+{
+    return ms - (int64_t)crypto_random_below((uint32_t)(ms / 5 + 1));
+}
+
+struct call { /* what a thread was woken for */
+    bool quit, mail, outcome;
+};
+
+/* Until a hint, the drain or the timeout; a timeout asks for both kinds of work.  While
+ * the database is away a hint does not count. */
+static struct call await(struct crew *c, int64_t ms, bool heed_hints)
+{
+    struct timespec until = in_ms(ms);
+    struct call call = { 0 };
+    int e = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (!c->draining && e != ETIMEDOUT &&
+           !(heed_hints && (c->mail_hints > 0 || c->outcome_hint)))
+        e = pthread_cond_timedwait(&c->wake, &c->lock, &until);
+    call.quit = c->draining;
+    call.mail = c->mail_hints > 0 || e == ETIMEDOUT;
+    call.outcome = c->outcome_hint || e == ETIMEDOUT;
+    c->mail_hints = 0;
+    c->outcome_hint = false;
+    pthread_mutex_unlock(&c->lock);
+    return call;
+}
+
+static bool is_draining(struct crew *c)
+{
+    bool draining;
+
+    pthread_mutex_lock(&c->lock);
+    draining = c->draining;
+    pthread_mutex_unlock(&c->lock);
+    return draining;
+}
+
+/* After the commit: tell the gateways, the sender, and ourselves. */
+static void tell(struct crew *c, const struct batch_news *news)
+{
+    struct msg m;
+
+    for (size_t i = 0; i < news->box_count; i++) {
+        const struct store_deliver_box *box = &news->box[i];
+
+        if (box->added == 0)
+            continue;
+        m = (struct msg){ .kind = MSG_mailbox_changed };
+        m.mailbox_changed.account = box->account;
+        m.mailbox_changed.mailbox = box->mailbox;
+        m.mailbox_changed.modseq = box->modseq;
+        m.mailbox_changed.uidnext = box->uidnext;
+        bus_publish(c->svc->bus, &m);
+    }
+    if (news->remote_rows > 0) {
+        m = (struct msg){ .kind = MSG_remote_ready };
+        m.remote_ready.count = (uint32_t)news->remote_rows;
+        bus_send_work(c->svc->bus, &m);
+    }
+    if (news->bounces > 0)
+        crew_mail_queued(c);
+}
+
+/* Once when it begins to fail, once when it works again. */
+static void note_result(struct member *m, enum rc rc)
+{
+    if (rc == RC_OK) {
+        if (m->failures > 0)
+            log_info("queue.resumed", "failures=%d", m->failures);
+        m->failures = 0;
+        return;
+    }
+    if (m->failures++ == 0)
+        log_warn("queue.failed", "reason=%s sqlstate=%s", rc_name(rc),
+                 db_sqlstate(m->batch.db));
+}
+
+static enum rc run_until_empty(struct member *m,
+                               enum rc (*run)(struct batch *, struct batch_news *))
+{
+    struct batch_news news;
+    enum rc rc;
+
+    do {
+        rc = run(&m->batch, &news);
+        if (rc == RC_OK)
+            tell(m->crew, &news);
+    } while (rc == RC_OK && news.more && !is_draining(m->crew));
+    return rc;
+}
+
+static void show_queue(struct member *m)
+{
+    struct store_queue_stats s;
+
+    if (store_queue_stats(m->batch.db, &s) != RC_OK)
+        return;
+    metric_set(&waiting, s.local);
+    metric_set(&waiting_remote, s.remote);
+    metric_set(&waiting_aside, s.aside);
+    metric_set(&oldest, s.local_oldest_s);
+    metric_set(&oldest_remote, s.remote_oldest_s);
+}
+
+/* What only time brings up: rows whose worker died, and the queue's length. */
+static enum rc take_care(struct member *m)
+{
+    struct batch_news news;
+    size_t marked;
+    enum rc rc = store_queue_mark_overdue(m->batch.db, &marked);
+
+    m->care_at_ms = clock_monotonic_ms() + jittered(CARE_MS);
+    if (rc == RC_OK && marked > 0)
+        log_warn("queue.overdue", "rows=%zu", marked);
+    while (rc == RC_OK && !is_draining(m->crew)) {
+        rc = batch_run_suspect(&m->batch, &news);
+        if (rc == RC_OK)
+            tell(m->crew, &news);
+    }
+    if (m == &m->crew->member[0])
+        show_queue(m);
+    db_reset(m->batch.db);
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
+static enum rc work(struct member *m, struct call call)
+{
+    enum rc rc = RC_OK;
+
+    if (call.mail)
+        rc = run_until_empty(m, batch_run);
+    if (rc == RC_OK && call.outcome)
+        rc = run_until_empty(m, batch_run_failed);
+    if (rc == RC_OK && clock_monotonic_ms() >= m->care_at_ms)
+        rc = take_care(m);
+    return rc;
+}
+
+static void *member_main(void *arg)
+{
+    static const struct backoff rest = { .min_ms = 50, .max_ms = 5000 };
+    struct member *m = arg;
+    struct crew *c = m->crew;
+    int64_t poll_ms = c->svc->options->queue_poll_ms;
+    struct call call = { .mail = true, .outcome = true };
+
+    log_context("worker=%zu", (size_t)(m - c->member));
+    while (!call.quit) {
+        int64_t wait_ms = jittered(poll_ms);
+
+        note_result(m, work(m, call));
+        if (m->failures > 0)
+            wait_ms = backoff_ms(&rest, m->failures, crypto_random_u64());
+        call = await(c, wait_ms, m->failures == 0);
+    }
+    pthread_mutex_lock(&c->lock);
+    c->running--;
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+static size_t thread_count(const struct options *o)
+{
+    if (o->worker_threads == 0)
+        return THREADS_STANDARD;
+    return o->worker_threads < THREADS_MAX ? (size_t)o->worker_threads : THREADS_MAX;
+}
+
+static void start_member(struct crew *c, struct member *m)
+{
+    const struct options *o = c->svc->options;
+    char name[16];
+
+    m->crew = c;
+    batch_init(&m->batch, svc_db_new(c->svc), &c->rules, (size_t)o->queue_batch,
+               (int)o->queue_attempts);
+    CHECK(pthread_create(&m->thread, NULL, member_main, m) == 0);
+    snprintf(name, sizeof(name), "queue-%zu", (size_t)(m - c->member));
+    pthread_setname_np(m->thread, name);
+}
+
+static void register_metrics(void)
+{
+    metric_register(&waiting);
+    metric_register(&waiting_remote);
+    metric_register(&waiting_aside);
+    metric_register(&oldest);
+    metric_register(&oldest_remote);
+}
+
+struct crew *crew_new(struct svc *svc)
+{
+    struct crew *c = mem_alloc(sizeof(*c));
+    const struct options *o = svc->options;
+    pthread_condattr_t attr;
+
+    register_metrics();
+    c->svc = svc;
+    c->arena = arena_new();
+    c->rules = (struct deliver_rules){
+        .mail_domain = arena_str_lower(c->arena, str_of(o->mail_domain)),
+        .hostname = str_of(o->public_host[0] != '\0' ? o->public_host : o->mail_domain),
+        .remote_lifetime_s = o->maximal_queue_lifetime,
+    };
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    c->count = thread_count(o);
+    c->running = c->count;
+    for (size_t i = 0; i < c->count; i++)
+        start_member(c, &c->member[i]);
+    return c;
+}
+
+void crew_mail_queued(struct crew *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->mail_hints = 1;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void crew_outcome_ready(struct crew *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->outcome_hint = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void crew_drain(struct crew *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->draining = true;
+    pthread_cond_broadcast(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool crew_is_drained(struct crew *c)
+{
+    bool drained;
+
+    pthread_mutex_lock(&c->lock);
+    drained = c->running == 0;
+    pthread_mutex_unlock(&c->lock);
+    return drained;
+}
+
+void crew_free(struct crew **pc)
+{
+    struct crew *c = *pc;
+
+    if (c == NULL)
+        return;
+    crew_drain(c);
+    for (size_t i = 0; i < c->count; i++) {
+        pthread_join(c->member[i].thread, NULL);
+        db_free(&c->member[i].batch.db);
+        batch_fini(&c->member[i].batch);
+    }
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+    arena_free(&c->arena);
+    mem_free(c);
+    *pc = NULL;
+}

@@ -1,0 +1,182 @@
+/* deliver.c - carry out a claimed batch: mailboxes, other hosts, failures. */
+#include "deliver.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "prefix.h"
+#include "route.h"
+#include "store/store_remote.h"
+
+#include <inttypes.h>
+
+/* A queue row and where its recipients are. */
+struct job {
+    const struct store_queue_row *row;
+    struct route *route;
+    size_t route_count;
+    struct dsn_recipient *failed; /* room for all recipients */
+    size_t failed_count;
+};
+
+struct run {
+    struct arena *arena;
+    struct db *db;
+    const struct deliver_rules *rules;
+    struct store_deliver *boxes;
+    struct deliver_done *done;
+};
+
+static struct job *plan(struct run *r, const struct store_queue_row *rows, size_t n)
+{
+    struct job *jobs = arena_array(r->arena, n, sizeof(*jobs));
+
+    for (size_t i = 0; i < n; i++) {
+        jobs[i].row = &rows[i];
+        jobs[i].route_count =
+            route_all(r->arena, r->rules->mail_domain, rows[i].recipients,
+                      rows[i].recipient_count, &jobs[i].route);
+    }
+    return jobs;
+}
+
+static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
+{
+    str_t *addresses = arena_array(r->arena, DELIVER_RECIPIENTS_MAX, sizeof(*addresses));
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < jobs[i].route_count; k++)
+            if (jobs[i].route[k].kind == ROUTE_LOCAL) {
+                CHECK(count < DELIVER_RECIPIENTS_MAX);
+                addresses[count++] = jobs[i].route[k].address;
+            }
+    return count > 0 ? store_deliver_lock(r->arena, r->db, addresses, count, &r->boxes)
+                     : RC_OK;
+}
+
+static void add_failure(struct run *r, struct job *j, str_t recipient, const char *status,
+                        const char *diagnostic)
+{
+    if (j->failed == NULL)
+        j->failed = arena_array(r->arena, j->row->recipient_count, sizeof(*j->failed));
+    j->failed[j->failed_count++] = (struct dsn_recipient){
+        .address = recipient,
+        .status = str_of(status),
+        .diagnostic = str_of(diagnostic),
+    };
+}
+
+static enum rc deliver_local(struct run *r, struct job *j, const struct route *to)
+{
+    struct store_deliver_box *box = store_deliver_find(r->boxes, to->address);
+    enum rc rc;
+
+    if (box == NULL) {
+        add_failure(r, j, to->recipient, "5.1.1",
+                    arena_printf(r->arena, "550 5.1.1 <%.*s> User doesn't exist: %.*s",
+                                 STR_ARG(to->recipient), STR_ARG(to->recipient)));
+        return RC_OK;
+    }
+    rc = store_deliver_add(r->boxes, box, j->row->body_id, j->row->size,
+                           j->row->idate_unix);
+    if (rc == RC_OK) {
+        r->done->copies++;
+    } else if (rc == RC_LIMIT) {
+        r->done->over_quota++;
+        add_failure(
+            r, j, to->recipient, "5.2.2",
+            arena_printf(r->arena,
+                         "552 5.2.2 <%.*s> Quota exceeded (mailbox for user is full)",
+                         STR_ARG(to->recipient)));
+        rc = RC_OK;
+    }
+    return rc;
+}
+
+/* One row for all recipients of one destination; returns how many routes that were. */
+static size_t send_remote(struct run *r, const struct job *j, size_t first)
+{
+    const struct route *to = &j->route[first];
+    str_t *recipients =
+        arena_array(r->arena, j->route_count - first, sizeof(*recipients));
+    size_t n = 0;
+    struct prefix_facts facts = {
+        .hostname = r->rules->hostname,
+        .body_id = j->row->body_id,
+        .arrival_unix = j->row->idate_unix,
+        .envelope = j->row->envelope,
+    };
+    struct store_remote_row row = {
+        .body_id = j->row->body_id,
+        .size = j->row->size,
+        .domain = to->domain,
+        .sender = j->row->sender,
+        .recipients = recipients,
+        .envelope = j->row->envelope,
+    };
+
+    while (first + n < j->route_count && to[n].kind == ROUTE_REMOTE &&
+           str_eq(to[n].domain, to->domain)) {
+        recipients[n] = to[n].address;
+        n++;
+    }
+    row.recipient_count = n;
+    row.prefix = prefix_compose(r->arena, &facts);
+    store_remote_add(r->db, &row, r->rules->remote_lifetime_s);
+    r->done->remote_rows++;
+    return n;
+}
+
+static enum rc deliver_one(struct run *r, struct job *j)
+{
+    enum rc rc = RC_OK;
+    size_t i = 0;
+
+    while (i < j->route_count && rc == RC_OK) {
+        const struct route *to = &j->route[i];
+
+        if (to->kind == ROUTE_REMOTE) {
+            i += send_remote(r, j, i);
+            continue;
+        }
+        if (to->kind == ROUTE_LOCAL)
+            rc = deliver_local(r, j, to);
+        else
+            add_failure(r, j, to->recipient, "5.1.3",
+                        "553 5.1.3 Bad recipient address syntax");
+        i++;
+    }
+    return rc;
+}
+
+static void note_failed(struct run *r, const struct job *j)
+{
+    if (j->failed_count > 0)
+        r->done->failed[r->done->failed_count++] = (struct bounce){
+            .sender = j->row->sender,
+            .body_id = j->row->body_id,
+            .size = j->row->size,
+            .arrival_unix = j->row->idate_unix,
+            .failed = j->failed,
+            .failed_count = j->failed_count,
+        };
+}
+
+enum rc deliver(struct arena *a, struct db *db, const struct deliver_rules *rules,
+                const struct store_queue_row *rows, size_t n, struct deliver_done *out)
+{
+    struct run r = { .arena = a, .db = db, .rules = rules, .done = out };
+    struct job *jobs = plan(&r, rows, n);
+    enum rc rc = lock_boxes(&r, jobs, n);
+
+    *out = (struct deliver_done){ .failed = arena_array(a, n, sizeof(*out->failed)) };
+    for (size_t i = 0; i < n && rc == RC_OK; i++) {
+        rc = deliver_one(&r, &jobs[i]);
+        note_failed(&r, &jobs[i]);
+    }
+    if (rc == RC_OK && r.boxes != NULL) {
+        store_deliver_put(r.boxes, db);
+        out->box = store_deliver_boxes(r.boxes, &out->box_count);
+    }
+    return rc;
+}

@@ -1,0 +1,44 @@
+/* deliver.h - carry out a claimed batch: mailboxes, other hosts, failures.
+ *
+ * Works in the caller's transaction, which also removed the queue rows.  Quota is
+ * checked message by message in the order of arrival; a recipient that fails does not
+ * disturb the others.
+ * Thread: the db's.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+#include "bounce.h"
+#include "store/store_deliver.h"
+#include "store/store_queue.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct db;
+
+enum { DELIVER_RECIPIENTS_MAX = 16384 }; /* what one batch can lock */
+
+struct deliver_rules {
+    str_t mail_domain; /* lower case */
+    str_t hostname;
+    int64_t remote_lifetime_s;
+};
+
+struct deliver_done {
+    const struct store_deliver_box *box; /* tell those with added > 0 after the commit */
+    size_t box_count;
+    size_t copies;      /* in mailboxes */
+    size_t over_quota;  /* recipients */
+    size_t remote_rows; /* for remote-sender */
+    struct bounce *failed;
+    size_t failed_count;
+};
+
+/* All writes are queued or done when it returns RC_OK; the caller queues the bounces and
+ * commits.  At most DELIVER_RECIPIENTS_MAX recipients in all rows. */
+enum rc deliver(struct arena *a, struct db *db, const struct deliver_rules *rules,
+                const struct store_queue_row *rows, size_t n,
+                struct deliver_done *out) RC_CHECKED;

@@ -1,0 +1,55 @@
+/* route.c - where each recipient's mail goes: a mailbox here, another host, or back. */
+#include "route.h"
+
+#include "base/arena.h"
+#include "mail/address.h"
+
+#include <stdlib.h>
+
+void route_find(struct arena *a, str_t mail_domain, str_t recipient, struct route *out)
+{
+    struct address parsed;
+
+    *out = (struct route){ .kind = ROUTE_REFUSED, .recipient = recipient };
+    if (address_parse(recipient, ADDRESS_UTF8, &parsed) != RC_OK) {
+        out->address = recipient;
+        return;
+    }
+    if (str_eq_nocase(parsed.domain, mail_domain)) {
+        out->kind = ROUTE_LOCAL;
+        out->address = address_untag(a, address_normalise(a, recipient));
+        return;
+    }
+    out->kind = ROUTE_REMOTE;
+    out->domain = arena_str_lower(a, parsed.domain);
+    out->address =
+        str_of(arena_printf(a, "%.*s@%.*s", STR_ARG(parsed.local), STR_ARG(out->domain)));
+}
+
+static int compare(const void *x, const void *y)
+{
+    const struct route *a = x, *b = y;
+    int by_domain;
+
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    by_domain = str_compare(a->domain, b->domain);
+    return by_domain != 0 ? by_domain : str_compare(a->address, b->address);
+}
+
+size_t route_all(struct arena *a, str_t mail_domain, const str_t *recipients, size_t n,
+                 struct route **out)
+{
+    struct route *r = arena_array(a, n > 0 ? n : 1, sizeof(*r));
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        route_find(a, mail_domain, recipients[i], &r[i]);
+    if (n > 1)
+        qsort(r, n, sizeof(*r), compare);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || compare(&r[kept - 1], &r[i]) != 0)
+            r[kept++] = r[i];
+    *out = r;
+    return kept;
+}

@@ -1,0 +1,75 @@
+/* route_test.c - the table of places, and that nobody gets a message twice. */
+#include "route.h"
+
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const struct {
+    const char *own, *recipient;
+    enum route_kind kind;
+    const char *address, *domain;
+} cases[] = {
+    { "c.org", "ann@c.org", ROUTE_LOCAL, "ann@c.org", "" },
+    { "c.org", "Ann+Tag@C.org", ROUTE_LOCAL, "ann@c.org", "" },
+    { "c.org", "ann@x.c.org", ROUTE_REMOTE, "ann@x.c.org", "x.c.org" },
+    { "c.org", "Bob+t@X.Org", ROUTE_REMOTE, "Bob+t@x.org", "x.org" },
+    { "c.org", "bob@[192.0.2.1]", ROUTE_REMOTE, "bob@[192.0.2.1]", "[192.0.2.1]" },
+    { "[192.0.2.1]", "bob@[192.0.2.1]", ROUTE_LOCAL, "bob@[192.0.2.1]", "" },
+    { "[192.0.2.1]", "bob@[192.0.2.2]", ROUTE_REMOTE, "bob@[192.0.2.2]", "[192.0.2.2]" },
+    { "c.org", "b\xc3\xb6@x.org", ROUTE_REMOTE, "b\xc3\xb6@x.org", "x.org" },
+    { "c.org", "nobody", ROUTE_REFUSED, "nobody", "" },
+    { "c.org", "a%x.org@c.org", ROUTE_REFUSED, "a%x.org@c.org", "" },
+    { "c.org", "", ROUTE_REFUSED, "", "" },
+};
+
+static void test_table(void **state)
+{
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct route r;
+
+        route_find(a, str_of(cases[i].own), str_of(cases[i].recipient), &r);
+        if (r.kind != cases[i].kind || !str_eq(r.address, str_of(cases[i].address)) ||
+            !str_eq(r.domain, str_of(cases[i].domain)) ||
+            !str_eq(r.recipient, str_of(cases[i].recipient)))
+            fail_msg("%s at %s: kind %d address %.*s domain %.*s", cases[i].recipient,
+                     cases[i].own, (int)r.kind, STR_ARG(r.address), STR_ARG(r.domain));
+    }
+    arena_free(&a);
+}
+
+static void test_all(void **state)
+{
+    const str_t in[] = { STR("z@b.org"),   STR("ann@c.org"), STR("y@a.org"),
+                         STR("ANN@c.org"), STR("x@B.org"),   STR("ann+1@c.org"),
+                         STR("z@b.org"),   STR("Z@b.org") };
+    static const char *const want[] = { "ann@c.org", "y@a.org", "Z@b.org", "x@b.org",
+                                        "z@b.org" };
+    struct arena *a = arena_new();
+    struct route *r;
+    size_t n = route_all(a, S("c.org"), in, ARRAY_LEN(in), &r);
+
+    (void)state;
+    assert_int_equal(n, ARRAY_LEN(want));
+    for (size_t i = 0; i < n; i++)
+        assert_true(str_eq(r[i].address, str_of(want[i])));
+    assert_int_equal(route_all(a, S("c.org"), NULL, 0, &r), 0);
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_all),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
