@@ -55,9 +55,10 @@ FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all tests fuzzers clean help run lint format
+.PHONY: all services tests fuzzers clean help run lint format
 
 all: $(BINS)
+services: $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
 tests: $(TESTS)
 fuzzers: $(FUZZERS)
 
