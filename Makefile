@@ -40,6 +40,7 @@ TEST_SRC  := $(filter %_test.c,$(SRC))
 FUZZ_SRC  := $(filter %_fuzz.c,$(SRC))
 PLAIN_SRC := $(filter-out $(TEST_SRC) $(FUZZ_SRC),$(SRC))
 LIB_SRC   := $(filter common/%,$(PLAIN_SRC))
+PAGES     := $(sort $(wildcard services/registrar/pages/*))
 SQL_SRC   := $(sort $(wildcard common/store/migrations/*.sql))
 obj        = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 # A folder's own objects without its main.c: what its tests and fuzzers link.
@@ -72,6 +73,13 @@ $(OUT)/obj/common/store/migrate.o: $(OUT)/generated/migrations.inc
 $(OUT)/generated/migrations.inc: $(SQL_SRC) tools/embed-sql
 	@mkdir -p $(@D)
 	@tools/embed-sql $(SQL_SRC) > $@
+
+# The built-in web pages likewise.
+$(OUT)/obj/services/registrar/pages.o: CPPFLAGS += -I$(OUT)/generated
+$(OUT)/obj/services/registrar/pages.o: $(OUT)/generated/pages.inc
+$(OUT)/generated/pages.inc: $(PAGES) tools/embed-text
+	@mkdir -p $(@D)
+	@tools/embed-text $(PAGES) > $@
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@

@@ -1,0 +1,78 @@
+/* route_new.c - /new: name and password of an account to be (chatmail spec 1.1).
+ *
+ * Nothing is stored here; the account appears at its first login.  In front of a browser
+ * a GET opens the app, except where certificates cannot be verified: the app would refuse
+ * to fetch anything from here, so the answer itself holds all it needs.
+ */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "credentials.h"
+#include "invite.h"
+#include "json.h"
+#include "net/http_server.h"
+#include "rate.h"
+#include "reply.h"
+#include "route.h"
+#include "site.h"
+#include "web.h"
+
+enum { ANSWER_MAX_BYTES = 4096, OVERLOAD_RETRY_SECONDS = 60 };
+
+static void refuse_later(struct http_exchange *x, int status, unsigned seconds,
+                         const char *reason)
+{
+    reply_reason(x, status, reason);
+    http_server_add_header(x, "Retry-After", arena_printf(x->arena, "%u", seconds));
+}
+
+/* True when somebody may come; otherwise the answer says why not. */
+static bool is_welcome(const struct web *web, struct http_exchange *x)
+{
+    uint64_t network = addr_network_key(&x->request.client);
+    unsigned seconds;
+
+    if (!rate_take(web->rate, network, clock_monotonic_ms(), &seconds)) {
+        refuse_later(x, 429, seconds,
+                     "Too many accounts were asked for from your network. "
+                     "Please try again in a minute.");
+        return false;
+    }
+    switch (site_registration(web->site)) {
+    case SITE_OPEN:
+        return true;
+    case SITE_CLOSED:
+        reply_reason(x, 403, "This server takes no new accounts at the moment.");
+        return false;
+    case SITE_OVERLOADED:
+        refuse_later(x, 503, OVERLOAD_RETRY_SECONDS,
+                     "This server is very busy. Please try again in some minutes.");
+        return false;
+    }
+    return false;
+}
+
+static void answer_credentials(const struct web *web, struct http_exchange *x)
+{
+    struct buf *body = arena_buf(x->arena, ANSWER_MAX_BYTES);
+    str_t login = S("");
+    struct credentials c;
+
+    credentials_draw(&web->site->rules, x->arena, &c);
+    if (!web->site->is_trusted)
+        login = invite_login_text(web->site, x->arena, &c);
+    json_credentials(c.email, c.password, login, body);
+    reply_json(x, 200, buf_str(body));
+}
+
+void route_new(const struct web *web, struct http_exchange *x)
+{
+    if (web->site->is_trusted && !str_eq(x->request.method, S("POST"))) {
+        reply_redirect(
+            x, 301,
+            arena_printf(x->arena, "dcaccount:%.*s/new", STR_ARG(web->site->base_url)));
+        return;
+    }
+    if (is_welcome(web, x))
+        answer_credentials(web, x);
+}
