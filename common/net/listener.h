@@ -46,5 +46,5 @@ void listener_stop(struct listener *l);
 void listener_each(struct listener *l, void (*fn)(struct conn *c, void *arg), void *arg);
 size_t listener_open_count(struct listener *l);
 
-/* Stops, aborts what is open and waits for the last on_close. */
+/* Stops, aborts what is open and waits for the last on_close.  Not from its own loop. */
 void listener_free(struct listener **l);

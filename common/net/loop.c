@@ -207,6 +207,11 @@ void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
     pthread_mutex_destroy(&c.lock);
 }
 
+bool loop_is_running(const struct loop *l)
+{
+    return l->started;
+}
+
 bool loop_is_current(const struct loop *l)
 {
     return current == l;

@@ -43,6 +43,7 @@ void loop_post(struct loop *l, struct loop_post *node);
  * before loop_start, or after loop_stop, it runs at once. */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 
+bool loop_is_running(const struct loop *l); /* started and not stopped */
 bool loop_is_current(const struct loop *l);
 uv_loop_t *loop_uv(struct loop *l);
 

@@ -51,11 +51,13 @@ struct tls_client_options {
 
 enum rc tls_client_new(const struct tls_client_options *o, struct buf *why,
                        struct tls_context **out) RC_CHECKED;
-void tls_context_free(struct tls_context **c); /* sessions keep what they need */
+/* After the last handshake; sessions beyond it keep what they need. */
+void tls_context_free(struct tls_context **c);
 
 /* Look at the files again; a changed and good pair serves the sessions that begin from
- * now on.  RC_OK: swapped; RC_NOT_FOUND: nothing new; RC_INVALID: the new pair is bad
- * (reason in *why) and the last good one stays. */
+ * now on.  RC_OK: swapped; RC_NOT_FOUND: nothing new since the last look; RC_INVALID: the
+ * new pair is bad (reason in *why), the last good one stays; told once for each content.
+ */
 enum rc tls_context_poll(struct tls_context *c, struct buf *why) RC_CHECKED;
 
 /* [s since 1970] end of the served certificate; also metric
@@ -74,7 +76,8 @@ enum tls_io tls_read(struct tls *t, void *p, size_t n, size_t *got);
 enum tls_io tls_write(struct tls *t, const void *p, size_t n, size_t *put);
 enum tls_io
 tls_shutdown(struct tls *t); /* sends close_notify, does not wait for theirs */
-bool tls_has_pending(const struct tls *t); /* decrypted bytes wait inside */
+/* Bytes wait inside, perhaps of an incomplete record: poll() does not tell of them. */
+bool tls_has_pending(const struct tls *t);
 
 const char *tls_version_text(const struct tls *t); /* "TLSv1.3" */
 const char *tls_cipher_text(const struct tls *t);

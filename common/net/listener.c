@@ -1,0 +1,398 @@
+/* listener.c - accepts in bursts, counts, and keeps the list of its conns. */
+#include "net/listener.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "net/addr.h"
+#include "net/cidr.h"
+#include "net/conn_private.h"
+#include "net/limit.h"
+#include "net/loop.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    ACCEPTS_PER_TURN = 64,
+    RETRY_MS = 100, /* after running out of descriptors */
+    /* A phone's radio sleeps between: long enough not to wake it, short enough to notice
+     * within a quarter of an hour that it left. */
+    KEEPALIVE_IDLE_S = 600,
+    KEEPALIVE_INTERVAL_S = 60,
+    KEEPALIVE_COUNT = 4,
+};
+
+struct listener {
+    struct listener_options options;
+    struct loop *loop;
+    uv_poll_t poll;
+    struct loop_timer retry;
+    struct conn *conns;        /* all, in any phase */
+    size_t handles;            /* libuv's of this file, and conns: loop thread only */
+    _Atomic size_t open_count; /* sessions */
+    uint16_t port;
+    int fd;         /* -1: stopped */
+    bool exhausted; /* said so already */
+    pthread_mutex_t lock;
+    pthread_cond_t gone_now;
+    bool gone; /* under lock */
+};
+
+static void count(struct metric *m, int64_t n)
+{
+    if (m != NULL)
+        metric_add(m, n);
+}
+
+/* Accepting: what the listening socket has set, accepted ones inherit. */
+
+static void set_socket_options(int fd, int family)
+{
+    const int on = 1, off = 0, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S,
+              tries = KEEPALIVE_COUNT;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+}
+
+static enum rc rc_of_errno(void)
+{
+    switch (errno) {
+    case EADDRINUSE:
+        return RC_EXISTS;
+    case EACCES:
+    case EPERM:
+        return RC_DENIED;
+    default:
+        return RC_INVALID;
+    }
+}
+
+static enum rc open_socket(const struct addr *at, int *out)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(at, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    enum rc rc;
+
+    if (fd < 0)
+        return rc_of_errno();
+    set_socket_options(fd, sa.ss_family);
+    if (bind(fd, (struct sockaddr *)&sa, n) != 0 || listen(fd, BACKLOG) != 0) {
+        rc = rc_of_errno();
+        close(fd);
+        return rc;
+    }
+    *out = fd;
+    return RC_OK;
+}
+
+/* "" is one IPv6 socket that takes IPv4 as well; without IPv6 in the kernel, IPv4. */
+static enum rc open_listening(const struct listener_options *o, int *out)
+{
+    struct addr any4 = { .family = 4, .port = o->port };
+    struct addr any6 = { .family = 6, .port = o->port };
+    struct addr at;
+    enum rc rc;
+
+    if (o->address != NULL && o->address[0] != '\0') {
+        rc = addr_parse(str_of(o->address), &at);
+        at.port = o->port;
+        return rc == RC_OK ? open_socket(&at, out) : rc;
+    }
+    rc = o->ipv4_only ? RC_INVALID : open_socket(&any6, out);
+    return rc == RC_INVALID ? open_socket(&any4, out) : rc;
+}
+
+static uint16_t bound_port(int fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = sizeof(sa);
+    struct addr a;
+
+    CHECK(getsockname(fd, (struct sockaddr *)&sa, &n) == 0);
+    CHECK(addr_from_sockaddr((struct sockaddr *)&sa, n, &a));
+    return a.port;
+}
+
+static void refuse(struct listener *l, int fd)
+{
+    count(l->options.refused_counter, 1);
+    if (l->options.tls == NULL && l->options.busy_text != NULL &&
+        !l->options.proxy_protocol) {
+        send(fd, l->options.busy_text, strlen(l->options.busy_text), MSG_NOSIGNAL);
+        shutdown(fd, SHUT_WR);
+    }
+    close(fd);
+}
+
+static void adopt(struct listener *l, int fd, const struct addr *peer)
+{
+    struct conn *c;
+
+    if (l->options.proxy_protocol && !cidr_list_has(l->options.trusted_proxies, peer)) {
+        count(l->options.refused_counter, 1);
+        close(fd);
+        return;
+    }
+    if (l->options.limit != NULL && limit_take_total(l->options.limit) != RC_OK) {
+        refuse(l, fd);
+        return;
+    }
+    c = conn_new(l, &l->options, l->loop, fd, peer);
+    c->next = l->conns;
+    if (l->conns != NULL)
+        l->conns->prev = c;
+    l->conns = c;
+    l->handles++;
+    conn_begin(c);
+}
+
+/* Out of descriptors: the backlog keeps the callers; polling it would only spin. */
+static void pause_accepting(struct listener *l)
+{
+    if (!l->exhausted)
+        log_warn("listener.exhausted", "port=%u reason=\"%s\"", (unsigned)l->port,
+                 strerror(errno));
+    l->exhausted = true;
+    uv_poll_stop(&l->poll);
+    loop_timer_start(&l->retry, RETRY_MS, 0);
+}
+
+/* False when there is nobody (more) to accept for now. */
+static bool accept_one(struct listener *l)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = sizeof(sa);
+    struct addr peer;
+    int fd = accept4(l->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        l->exhausted = false;
+        if (addr_from_sockaddr((struct sockaddr *)&sa, n, &peer))
+            adopt(l, fd, &peer);
+        else
+            close(fd);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        pause_accepting(l);
+    return errno == ECONNABORTED || errno == EINTR;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = poll->data;
+
+    (void)events;
+    if (status < 0)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_TURN && l->fd >= 0 && accept_one(l); i++)
+        ;
+}
+
+static void on_retry(struct loop_timer *t)
+{
+    struct listener *l = t->uv.data;
+
+    uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
+}
+
+/* The conns' side. */
+
+enum rc listener_admit(struct listener *l, struct conn *c)
+{
+    if (l->options.limit != NULL) {
+        if (limit_take_network(l->options.limit, &c->peer) != RC_OK) {
+            count(l->options.refused_counter, 1);
+            return RC_LIMIT;
+        }
+        c->network_held = true;
+    }
+    return RC_OK;
+}
+
+void listener_opened(struct listener *l, struct conn *c)
+{
+    (void)c;
+    atomic_fetch_add(&l->open_count, 1);
+    count(l->options.open_gauge, 1);
+    count(l->options.accepted_counter, 1);
+}
+
+static void handle_gone(struct listener *l)
+{
+    if (--l->handles > 0)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->gone = true;
+    pthread_cond_signal(&l->gone_now);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void listener_forget(struct listener *l, struct conn *c)
+{
+    if (c->opened) {
+        atomic_fetch_sub(&l->open_count, 1);
+        count(l->options.open_gauge, -1);
+    }
+    if (c->network_held)
+        limit_give_network(l->options.limit, &c->peer);
+    if (l->options.limit != NULL)
+        limit_give_total(l->options.limit);
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        l->conns = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    handle_gone(l);
+}
+
+/* The owner's side; each of these runs on the loop. */
+
+static void start_now(void *arg)
+{
+    struct listener *l = arg;
+
+    CHECK(uv_poll_init(loop_uv(l->loop), &l->poll, l->fd) == 0);
+    l->poll.data = l;
+    loop_timer_init(l->loop, &l->retry, on_retry);
+    l->retry.uv.data = l;
+    l->handles = 2;
+    uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
+}
+
+enum rc listener_new(struct loop *loop, const struct listener_options *o,
+                     struct listener **out)
+{
+    struct listener *l;
+    enum rc rc;
+    int fd;
+
+    CHECK(o->handler->on_input != NULL && o->handler->on_close != NULL);
+    rc = open_listening(o, &fd);
+    if (rc != RC_OK)
+        return rc;
+    l = mem_alloc(sizeof(*l));
+    l->options = *o;
+    l->loop = loop;
+    l->fd = fd;
+    l->port = bound_port(fd);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->gone_now, NULL);
+    loop_call(loop, start_now, l);
+    *out = l;
+    return RC_OK;
+}
+
+uint16_t listener_port(const struct listener *l)
+{
+    return l->port;
+}
+
+static void on_poll_closed(uv_handle_t *h)
+{
+    handle_gone(h->data);
+}
+
+static void on_retry_closed(struct loop_timer *t)
+{
+    handle_gone(t->uv.data);
+}
+
+static void stop_now(void *arg)
+{
+    struct listener *l = arg;
+
+    if (l->fd < 0)
+        return;
+    on_acceptable(&l->poll, 0, UV_READABLE); /* who waits already gets a proper goodbye */
+    uv_close((uv_handle_t *)&l->poll, on_poll_closed);
+    loop_timer_close(&l->retry, on_retry_closed);
+    close(l->fd);
+    l->fd = -1;
+}
+
+void listener_stop(struct listener *l)
+{
+    loop_call(l->loop, stop_now, l);
+}
+
+struct each {
+    struct listener *listener;
+    void (*fn)(struct conn *c, void *arg);
+    void *arg;
+};
+
+static void each_now(void *arg)
+{
+    struct each *e = arg;
+
+    /* fn may end conns, but they leave the list only when the loop turns. */
+    for (struct conn *c = e->listener->conns; c != NULL; c = c->next)
+        if (c->opened && c->phase != CONN_DEAD)
+            e->fn(c, e->arg);
+}
+
+void listener_each(struct listener *l, void (*fn)(struct conn *c, void *arg), void *arg)
+{
+    struct each e = { l, fn, arg };
+
+    loop_call(l->loop, each_now, &e);
+}
+
+size_t listener_open_count(struct listener *l)
+{
+    return atomic_load(&l->open_count);
+}
+
+static void abort_all_now(void *arg)
+{
+    struct listener *l = arg;
+
+    stop_now(l);
+    for (struct conn *c = l->conns; c != NULL; c = c->next)
+        conn_abort(c);
+}
+
+static void wait_until_gone(struct listener *l)
+{
+    if (!loop_is_running(l->loop)) {
+        while (!l->gone)
+            uv_run(loop_uv(l->loop), UV_RUN_NOWAIT);
+        return;
+    }
+    pthread_mutex_lock(&l->lock);
+    while (!l->gone)
+        pthread_cond_wait(&l->gone_now, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void listener_free(struct listener **listener)
+{
+    struct listener *l = *listener;
+
+    if (l == NULL)
+        return;
+    CHECK(!loop_is_current(l->loop));
+    loop_call(l->loop, abort_all_now, l);
+    wait_until_gone(l);
+    pthread_cond_destroy(&l->gone_now);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l);
+    *listener = NULL;
+}
