@@ -34,5 +34,6 @@ struct dsn {
     str_t original; /* the failed message; only its header is used */
 };
 
-/* The whole report with CRLF line ends. */
+/* The whole report with CRLF line ends, "Return-Path: <>" first as in every stored
+ * message (scrub_without_return_path takes it off on the way to another host). */
 str_t dsn_compose(struct arena *a, const struct dsn *d);
