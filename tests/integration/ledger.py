@@ -1,0 +1,230 @@
+"""Accounting under fire: what was acknowledged by 250 against what can be fetched.
+
+    ledger.py [--rounds 2] [--acknowledged 600] [--kills 8]
+
+Each message has a Message-ID of its own.  It is acknowledged only by a 250 that was read;
+after anything else it is sent again under the same id and counted as ambiguous if the
+final dot had gone out.  While senders send and readers read, services and PostgreSQL's
+backends are killed with SIGKILL.  At the end every mailbox is read.
+
+    lost     acknowledged, but in no mailbox
+    doubled  more copies in a mailbox than one, without an ambiguous attempt to explain it
+"""
+import argparse
+import os
+import random
+import signal
+import smtplib
+import subprocess
+import sys
+import threading
+import time
+
+import mail
+from product import Product, wait_for
+
+ACCOUNTS = 10
+REPLICAS = {"smtp-ingress": 2, "imap-gateway": 2, "queue-worker": 2}
+VICTIMS = ["smtp-ingress", "smtp-ingress-2", "queue-worker", "queue-worker-2",
+           "imap-gateway", "imap-gateway-2", "postgres backend"]
+OPTIONS = {"max_user_send_per_minute": 1000000, "max_user_send_burst_size": 1000000,
+           "queue_poll_ms": 500}
+ROUND_DEADLINE_S, SETTLE_S = 240, 90
+
+
+class Ledger:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.acknowledged, self.recipients, self.ambiguous = set(), {}, {}
+        self.problems = []
+
+    def problem(self, text):
+        with self.lock:
+            self.problems.append(text)
+
+
+def dot_was_sent(error):
+    """Whether the server may have got the whole message.  smtplib tells of a reply it read
+    by an SMTPResponseException; anything else on the way is unknown."""
+    return not isinstance(error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused,
+                                  smtplib.SMTPSenderRefused))
+
+
+def connect(product, user, stop):
+    while not stop.is_set():
+        try:
+            return mail.smtp(product, user, replica=random.randrange(REPLICAS["smtp-ingress"]))
+        except (OSError, smtplib.SMTPException):
+            stop.wait(0.05)
+    return None
+
+
+def send_one(product, client, user, others, ledger, stop, number):
+    """Until it is acknowledged; returns the connection to go on with."""
+    message_id = f"{user.split('@')[0]}.{number}@ledger"
+    text = mail.encrypted(user, message_id, size=random.choice((300, 3000, 30000)))
+    ledger.recipients[message_id] = others
+    while not stop.is_set():
+        if client is None:
+            client = connect(product, user, stop)
+            continue
+        try:
+            client.sendmail(user, others, text)
+            with ledger.lock:
+                ledger.acknowledged.add(message_id)
+            return client
+        except (OSError, smtplib.SMTPException) as error:
+            if dot_was_sent(error):
+                with ledger.lock:
+                    ledger.ambiguous[message_id] = ledger.ambiguous.get(message_id, 0) + 1
+            client.close()
+            client = None
+    return client
+
+
+def sender(product, user, users, ledger, stop):
+    client, number = None, 0
+    while not stop.is_set():
+        others = random.sample(users, random.choice((1, 1, 1, 3)))
+        client = send_one(product, client, user, others, ledger, stop, number)
+        number += 1
+    if client:
+        client.close()
+
+
+def reader(product, user, ledger, stop):
+    """Read like a client that keeps its UIDs: ascending, and each with one message."""
+    seen, client = {}, None
+    while not stop.is_set():
+        try:
+            if client is None:
+                client = mail.imap(product, user,
+                                   replica=random.randrange(REPLICAS["imap-gateway"]))
+                client.select("INBOX")
+            client.noop()
+            first = max(seen, default=0) + 1
+            _, data = client.uid("FETCH", f"{first}:*",
+                                 "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+            for uid, message_id in parse(data):
+                if seen.setdefault(uid, message_id) != message_id:
+                    ledger.problem(f"{user}: UID {uid} was {seen[uid]}, is {message_id}")
+        except Exception:
+            client = None
+            stop.wait(0.05)
+        stop.wait(0.01)
+
+
+def parse(data):
+    for part in data:
+        if isinstance(part, tuple):
+            words = part[0].decode().replace("(", " ").split()
+            yield (int(words[words.index("UID") + 1]),
+                   part[1].decode().split("<")[1].split(">")[0])
+
+
+def backends(product):
+    postmaster = str(product.pid("postgres"))
+    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", postmaster],
+                           capture_output=True, text=True).stdout.splitlines()
+    return [int(line.split()[0]) for line in found if " postbus_" in line]
+
+
+def kill(product, victim):
+    try:
+        if victim == "postgres backend":
+            os.kill(random.choice(backends(product)), signal.SIGKILL)
+        else:
+            product.kill(victim)
+        return True
+    except (OSError, IndexError, ValueError):
+        return False  # it is being started again at this moment
+
+
+def read_all(product, user):
+    client = mail.imap(product, user)
+    client.select("INBOX")
+    _, data = client.uid("FETCH", "1:*", "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+    found, sizes = {}, 0
+    for part in data:
+        if isinstance(part, tuple):
+            words = part[0].decode().replace("(", " ").split()
+            sizes += int(words[words.index("RFC822.SIZE") + 1])
+    for uid, message_id in parse(data):
+        found.setdefault(message_id, []).append(uid)
+    _, quota = client.getquotaroot("INBOX")
+    used = int(quota[1][0].decode().split("STORAGE ")[1].split()[0])
+    client.logout()
+    return found, sizes, used
+
+
+def judge(product, users, ledger):
+    """Returns (lost, doubled) after the queue has run empty."""
+    wait_for("the queue is empty", lambda: product.sql("SELECT count(*) FROM queue") == "0",
+             SETTLE_S)
+    lost, doubled = [], []
+    boxes = {}
+    for user in users:
+        boxes[user], sizes, used = read_all(product, user)
+        if abs(used - sizes / 1024) > 1:
+            ledger.problem(f"{user}: quota says {used} KiB, messages are {sizes / 1024:.1f}")
+    for message_id in ledger.acknowledged:
+        for user in ledger.recipients[message_id]:
+            copies = len(boxes[user].get(message_id, []))
+            if copies == 0:
+                lost.append((message_id, user))
+            if copies > 1 + ledger.ambiguous.get(message_id, 0):
+                doubled.append((message_id, user, copies))
+    return lost, doubled
+
+
+def round_of_kills(product, users, ledger, wanted, kills):
+    stop = threading.Event()
+    before = len(ledger.acknowledged)
+    threads = [threading.Thread(target=sender, args=(product, u, users, ledger, stop))
+               for u in users]
+    threads += [threading.Thread(target=reader, args=(product, u, ledger, stop)) for u in users]
+    for t in threads:
+        t.start()
+    done, until = [], time.monotonic() + ROUND_DEADLINE_S
+    try:
+        while len(done) < kills or len(ledger.acknowledged) - before < wanted:
+            stop.wait(random.uniform(0.2, 1.0))
+            victim = VICTIMS[len(done) % len(VICTIMS)]
+            if kill(product, victim):
+                done.append(victim)
+            if time.monotonic() > until:
+                raise AssertionError(f"only {len(ledger.acknowledged) - before} messages "
+                                     f"acknowledged in {ROUND_DEADLINE_S} s")
+    finally:
+        stop.set()
+        for t in threads:
+            t.join(60)
+    return len(done)
+
+
+def run(rounds, acknowledged, kills):
+    with Product(domain="_ledger.localhost", replicas=REPLICAS, options=OPTIONS) as product:
+        users = [mail.new_account(product) for _ in range(ACCOUNTS)]
+        ledger, killed = Ledger(), 0
+        for number in range(rounds):
+            killed += round_of_kills(product, users, ledger, acknowledged, kills)
+            for name in ("smtp-ingress", "imap-gateway", "queue-worker"):
+                product.wait_healthy(name)
+            lost, doubled = judge(product, users, ledger)
+            print(f"round {number + 1}: acknowledged={len(ledger.acknowledged)} kills={killed} "
+                  f"ambiguous={len(ledger.ambiguous)} lost={len(lost)} doubled={len(doubled)} "
+                  f"problems={len(ledger.problems)}", flush=True)
+            if lost or doubled or ledger.problems:
+                print("lost:", lost[:5], "doubled:", doubled[:5], *ledger.problems[:5], sep="\n")
+                print(product.logs(), file=sys.stderr)
+                return False
+    return True
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--acknowledged", type=int, default=600, help="messages a round, at least")
+    parser.add_argument("--kills", type=int, default=8, help="a round, at least")
+    a = parser.parse_args()
+    sys.exit(0 if run(a.rounds, a.acknowledged, a.kills) else 1)

@@ -1,0 +1,146 @@
+"""Python's own IMAP and SMTP clients against the whole product."""
+import imaplib
+import smtplib
+
+import pytest
+
+import mail
+from product import wait_for
+
+
+def deliver(product, sender, recipient, **how):
+    text = mail.encrypted(sender, **how)
+    client = mail.smtp(product, sender)
+    client.sendmail(sender, [recipient], text)
+    client.quit()
+    return text
+
+
+def wait_for_count(client, count):
+    def look():
+        client.noop()
+        _, data = client.select("INBOX")
+        return int(data[0]) == count
+    wait_for(f"{count} messages", look)
+
+
+def test_message_arrives_as_it_was_sent_but_scrubbed(product):
+    a, b = mail.new_account(product), mail.new_account(product)
+    deliver(product, a, b, message_id="as-sent@test", subject="a clear subject",
+            extra="User-Agent: spy\r\nReceived: from 192.0.2.7 by x; Mon, 1 Jan 2024 00:00:00"
+                  " +0000\r\nX-Mailer: spy\r\n")
+    client = mail.imap(product, b)
+    wait_for_count(client, 1)
+    text = client.fetch("1", "(RFC822)")[1][0][1]
+    assert b"Message-ID: <as-sent@test>" in text
+    assert b"Subject: [...]" in text and b"a clear subject" not in text
+    for gone in (b"User-Agent", b"X-Mailer", b"192.0.2.7", b"Received:"):
+        assert gone not in text
+    assert text.startswith(f"Return-Path: <{a}>".encode())
+    assert b"-----BEGIN PGP MESSAGE-----" in text
+
+
+def test_imaplib_does_all_it_knows(product):
+    user = mail.new_account(product)
+    client = mail.imap(product, user)
+    assert client.select("INBOX")[0] == "OK"
+    message = mail.encrypted(user, "own@test").encode()
+    assert client.append("INBOX", r"(\Seen)", None, message)[0] == "OK"
+    assert client.append("INBOX", None, None, mail.encrypted(user, "two@test").encode())[0] == "OK"
+    client.noop()
+    assert client.uid("SEARCH", "UID", "1:*")[1] == [b"1 2"]
+    assert client.search(None, "SEEN")[1] == [b"1"]
+    assert client.search(None, "UNSEEN")[1] == [b"2"]
+    assert client.fetch("1", "(RFC822)")[1][0][1] == message
+    kind, data = client.store("2", "+FLAGS", r"(\Flagged \Deleted)")
+    assert kind == "OK" and b"\\Flagged" in data[0] and b"\\Deleted" in data[0]
+    assert client.create("Archive")[0] == "OK"
+    assert client.copy("1", "Archive")[0] == "OK"
+    assert any(b"Archive" in line for line in client.list()[1])
+    assert client.status("Archive", "(MESSAGES UIDNEXT UIDVALIDITY)")[1][0].count(b"MESSAGES 1") == 1
+    assert client.expunge()[1] == [b"2"]
+    assert client.uid("SEARCH", "ALL")[1] == [b"1"]
+    assert client.close()[0] == "OK"
+    assert client.select("Archive")[1] == [b"1"]
+    assert client.unselect()[0] == "OK"
+    assert client.delete("Archive")[0] == "OK"
+    assert client.logout()[0] == "BYE"
+
+
+def test_quota_is_the_sum_of_sizes(product):
+    a, b = mail.new_account(product), mail.new_account(product)
+    client = mail.imap(product, b)
+    for i in range(5):
+        deliver(product, a, b, size=40000 * (i + 1))
+    wait_for_count(client, 5)
+
+    def used():
+        return int(client.getquotaroot("INBOX")[1][1][0].split(b"STORAGE ")[1].split()[0])
+
+    def sizes():
+        data = client.fetch("1:*", "(RFC822.SIZE)")[1]
+        return sum(int(line.split(b"RFC822.SIZE ")[1].split(b")")[0]) for line in data if line)
+
+    assert abs(used() - sizes() / 1024) <= 1
+    client.store("2:3", "+FLAGS", r"(\Deleted)")
+    client.expunge()
+    assert abs(used() - sizes() / 1024) <= 1
+
+
+def test_unknown_recipient_bounces_and_does_not_spoil_the_others(product):
+    a, b = mail.new_account(product), mail.new_account(product)
+    nobody = mail.new_name(product.domain)
+    client = mail.smtp(product, a)
+    assert client.sendmail(a, [nobody, b], mail.encrypted(a, "partly@test")) == {}
+    at_b, at_a = mail.imap(product, b), mail.imap(product, a)
+    wait_for_count(at_b, 1)
+    wait_for_count(at_a, 1)
+    bounce = at_a.fetch("1", "(RFC822)")[1][0][1].decode()
+    assert "multipart/report" in bounce and "Auto-Submitted: auto-replied" in bounce
+    assert f"Final-Recipient: rfc822; {nobody}" in bounce and "Status: 5.1.1" in bounce
+    assert "BEGIN PGP MESSAGE" not in bounce
+
+
+def test_over_quota_bounces(product):
+    a, b = mail.new_account(product), mail.new_account(product)
+    product.sql(f"UPDATE account SET quota = 30000 WHERE addr = '{b}'")
+    deliver(product, a, b, size=9000)
+    deliver(product, a, b, size=30000)
+    at_a = mail.imap(product, a)
+    wait_for_count(at_a, 1)
+    assert b"5.2.2" in at_a.fetch("1", "(RFC822)")[1][0][1]
+    assert b"Quota exceeded (mailbox for user is full)" in at_a.fetch("1", "(RFC822)")[1][0][1]
+
+
+def refusal(product, user, text, sender=None, recipients=None):
+    client = mail.smtp(product, user)
+    with pytest.raises((smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused)) as e:
+        client.sendmail(sender or user, recipients or [user], text)
+    client.close()
+    if isinstance(e.value, smtplib.SMTPRecipientsRefused):
+        return next(iter(e.value.recipients.values()))
+    return e.value.smtp_code, e.value.smtp_error
+
+
+def test_refusals_have_the_codes_that_clients_know(product):
+    a, b = mail.new_account(product), mail.new_account(product)
+    plain = f"From: <{a}>\r\nTo: <{b}>\r\nSubject: hi\r\n\r\nhello\r\n"
+    code, text = refusal(product, a, plain, recipients=[b])
+    assert code == 523 and b"Encryption Needed: Invalid Unencrypted Mail" in text
+    code, _ = refusal(product, a, mail.encrypted(b))
+    assert code == 500
+    code, text = refusal(product, a, mail.encrypted(b), sender=b)
+    assert code == 553
+
+
+def test_wrong_passwords_are_refused(product):
+    user = mail.new_account(product)
+    with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+        mail.imap(product, user, "another-password")
+    with pytest.raises(smtplib.SMTPAuthenticationError) as e:
+        mail.smtp(product, user, "another-password")
+    assert e.value.smtp_code == 535
+    with pytest.raises(imaplib.IMAP4.error):
+        mail.imap(product, mail.new_name(product.domain), "short")
+    with pytest.raises(imaplib.IMAP4.error):
+        mail.imap(product, "invalid@elsewhere.invalid")
