@@ -12,12 +12,20 @@ enum { FIRST_BUCKET_US = 50 };
 static struct metric *first, **last = &first;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* The format wants all samples of a name together, so m goes behind the last of its name. */
 void metric_register(struct metric *m)
 {
+    struct metric **at;
+
     pthread_mutex_lock(&lock);
-    m->next = NULL;
-    *last = m;
-    last = &m->next;
+    at = last;
+    for (struct metric *other = first; other != NULL; other = other->next)
+        if (strcmp(other->name, m->name) == 0)
+            at = &other->next;
+    m->next = *at;
+    *at = m;
+    if (at == last)
+        last = &m->next;
     pthread_mutex_unlock(&lock);
 }
 

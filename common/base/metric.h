@@ -27,7 +27,7 @@ struct metric {
     struct metric *next;                         /* set by metric_register */
 };
 
-/* Same names must be registered one after the other; m lives as long as the process. */
+/* At any time, in any order; m lives as long as the process. */
 void metric_register(struct metric *m);
 
 void metric_add(struct metric *m, int64_t n);

@@ -1,7 +1,8 @@
 /* migrate.h - the schema, the roles and what each role may do.
  *
- * The numbered files of migrations/ are part of the program.  They are applied in order,
- * one transaction each, under an advisory lock: twice or two at once does no harm.
+ * The numbered files of migrations/ are part of the program.  What is missing of them is
+ * applied in order, with roles and rights, in one transaction under an advisory lock:
+ * all of it or nothing, and twice or two at once does no harm.
  * Thread: the db's.
  */
 #pragma once
@@ -29,8 +30,9 @@ struct migrate_options {
 const char *migrate_role_name(enum migrate_role role); /* "postbus_smtp_ingress", … */
 int migrate_latest(void); /* the version this program knows */
 
-/* db is the owner of the database (or a superuser).  Waits at most a minute for another
- * one that migrates.  On failure `report` says what to do, for people. */
+/* db is the owner of the database (or a superuser).  Waits for another one that migrates
+ * as long as db's statement timeout lets it.  `report` says what was done, or on failure
+ * what to do, for people. */
 enum rc migrate_run(struct db *db, const struct migrate_options *o,
                     struct buf *report) RC_CHECKED;
 

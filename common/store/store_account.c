@@ -1,0 +1,225 @@
+/* store_account.c - one row per account, one row for its INBOX from the start. */
+#include "store/store_account.h"
+
+#include "base/log.h"
+#include "store/store_ids.h"
+
+enum { RESOLVE_MAX = 4096, LIST_MAX = 10000 };
+
+#define COLUMNS                                                                          \
+    "a.id, a.addr, a.pwhash, a.state, a.flags, m.quota, a.created_day, a.seen_day, "     \
+    "today()"
+#define FROM_ACCOUNT "FROM account a JOIN mailbox m ON m.id = a.id << 18 "
+
+DB_STATEMENT(stmt_find, "account_find",
+             "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr = $1");
+DB_STATEMENT(stmt_get, "account_get",
+             "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.id = $1");
+DB_STATEMENT(stmt_list, "account_list",
+             "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr > $1 "
+             "ORDER BY a.addr LIMIT $2");
+DB_STATEMENT(stmt_create, "account_create",
+             "INSERT INTO account (id, addr, pwhash, flags, created_day, seen_day) "
+             "VALUES ($1, $2, $3, $4, today(), today())");
+DB_STATEMENT(stmt_inbox, "account_inbox",
+             "INSERT INTO mailbox (id, quota, modseq, uidvalidity, next_validity) "
+             "VALUES ($1, $2, now_us(), now_unix()::int4, now_unix()::int4 + 1)");
+DB_STATEMENT(stmt_taken, "account_taken", "SELECT 1 FROM account WHERE addr = $1");
+DB_STATEMENT(stmt_password, "account_password",
+             "UPDATE account SET pwhash = $2 WHERE id = $1");
+DB_STATEMENT(stmt_state, "account_state", "UPDATE account SET state = $2 WHERE id = $1");
+DB_STATEMENT(stmt_flags, "account_flags", "UPDATE account SET flags = $2 WHERE id = $1");
+DB_STATEMENT(stmt_quota, "account_quota", "UPDATE mailbox SET quota = $2 WHERE id = $1");
+DB_STATEMENT(
+    stmt_seen, "account_seen",
+    "UPDATE account SET seen_day = today() WHERE id = $1 AND seen_day < today()");
+DB_STATEMENT(stmt_resolve, "account_resolve",
+             "SELECT addr, id FROM account WHERE addr = ANY($1) AND state = 0");
+DB_STATEMENT(stmt_count, "account_count", "SELECT count(*) FROM account");
+
+/* Removal: the account row first, so that only one remover goes on; then the mailboxes in
+ * order of id, as everybody locks them. */
+DB_STATEMENT(stmt_delete, "account_delete",
+             "DELETE FROM account WHERE id = $1 AND seen_day < $2");
+DB_STATEMENT(stmt_delete_lock, "account_delete_lock",
+             "SELECT id FROM mailbox WHERE id BETWEEN $1 AND $2 ORDER BY id FOR UPDATE");
+DB_STATEMENT(stmt_delete_messages, "account_delete_messages",
+             "DELETE FROM message WHERE mailbox_id BETWEEN $1 AND $2");
+DB_STATEMENT(stmt_delete_expunged, "account_delete_expunged",
+             "DELETE FROM expunged WHERE mailbox_id BETWEEN $1 AND $2");
+DB_STATEMENT(stmt_delete_mailboxes, "account_delete_mailboxes",
+             "DELETE FROM mailbox WHERE id BETWEEN $1 AND $2");
+DB_STATEMENT(stmt_delete_devices, "account_delete_devices",
+             "DELETE FROM device WHERE account_id = $1");
+
+static void read_row(struct arena *a, const struct db *db, size_t row,
+                     struct store_account *out)
+{
+    out->id = db_get_int(db, 0, row, 0);
+    out->address = arena_str(a, db_get_str(db, 0, row, 1));
+    out->password_hash = arena_str(a, db_get_str(db, 0, row, 2));
+    out->state = (int)db_get_int(db, 0, row, 3);
+    out->flags = (uint32_t)db_get_int(db, 0, row, 4);
+    out->quota_bytes = db_get_int(db, 0, row, 5);
+    out->created_day = (int32_t)db_get_int(db, 0, row, 6);
+    out->seen_day = (int32_t)db_get_int(db, 0, row, 7);
+    out->today = (int32_t)db_get_int(db, 0, row, 8);
+}
+
+static enum rc read_one(struct arena *a, struct db *db, struct db_statement *s,
+                        struct db_param key, struct store_account *out)
+{
+    enum rc rc = db_run(db, s, &key, 1);
+
+    if (rc != RC_OK)
+        return rc;
+    if (db_rows(db, 0) == 0)
+        return RC_NOT_FOUND;
+    read_row(a, db, 0, out);
+    return RC_OK;
+}
+
+enum rc store_account_find(struct arena *a, struct db *db, str_t address,
+                           struct store_account *out)
+{
+    return read_one(a, db, &stmt_find, db_text(address), out);
+}
+
+enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
+                          struct store_account *out)
+{
+    return read_one(a, db, &stmt_get, db_int8(id), out);
+}
+
+enum rc store_account_create(struct db *db, const struct store_account *n)
+{
+    enum rc rc;
+
+    CHECK(!db_in_transaction(db)); /* the answer below needs a transaction that works */
+    db_queue(db, &stmt_create,
+             DB_PARAMS(db_int8(n->id), db_text(n->address), db_text(n->password_hash),
+                       db_int4(n->flags)));
+    db_queue(db, &stmt_inbox,
+             DB_PARAMS(db_int8(store_ids_mailbox(n->id, STORE_IDS_INBOX)),
+                       db_int8(n->quota_bytes)));
+    rc = db_flush(db);
+    if (rc != RC_EXISTS)
+        return rc;
+    rc = db_run(db, &stmt_taken, DB_PARAMS(db_text(n->address)));
+    if (rc != RC_OK)
+        return rc;
+    return db_rows(db, 0) > 0 ? RC_EXISTS : RC_CONFLICT;
+}
+
+static enum rc update_one(struct db *db, struct db_statement *s, int64_t id,
+                          struct db_param value)
+{
+    enum rc rc = db_run(db, s, DB_PARAMS(db_int8(id), value));
+
+    if (rc != RC_OK)
+        return rc;
+    return db_affected(db, 0) == 1 ? RC_OK : RC_NOT_FOUND;
+}
+
+enum rc store_account_set_password(struct db *db, int64_t id, str_t hash)
+{
+    return update_one(db, &stmt_password, id, db_text(hash));
+}
+
+enum rc store_account_set_state(struct db *db, int64_t id, int state)
+{
+    return update_one(db, &stmt_state, id, db_int2(state));
+}
+
+enum rc store_account_set_flags(struct db *db, int64_t id, uint32_t flags)
+{
+    return update_one(db, &stmt_flags, id, db_int4(flags));
+}
+
+enum rc store_account_set_quota(struct db *db, int64_t id, int64_t bytes)
+{
+    return update_one(db, &stmt_quota, store_ids_mailbox(id, STORE_IDS_INBOX),
+                      db_int8(bytes));
+}
+
+enum rc store_account_seen(struct db *db, int64_t id)
+{
+    db_relax(db);
+    return db_run(db, &stmt_seen, DB_PARAMS(db_int8(id)));
+}
+
+static enum rc delete_contents(struct db *db, int64_t id)
+{
+    struct db_param first = db_int8(store_ids_mailbox(id, 0));
+    struct db_param last = db_int8(store_ids_mailbox(id, STORE_IDS_FOLDER_MAX));
+
+    db_queue(db, &stmt_delete_lock, DB_PARAMS(first, last));
+    db_queue(db, &stmt_delete_messages, DB_PARAMS(first, last));
+    db_queue(db, &stmt_delete_expunged, DB_PARAMS(first, last));
+    db_queue(db, &stmt_delete_mailboxes, DB_PARAMS(first, last));
+    db_queue(db, &stmt_delete_devices, DB_PARAMS(db_int8(id)));
+    return db_flush(db);
+}
+
+enum rc store_account_delete(struct db *db, int64_t id, int32_t seen_before_day)
+{
+    bool own = !db_in_transaction(db);
+    enum rc rc;
+
+    if (own)
+        db_begin(db);
+    rc = db_run(db, &stmt_delete, DB_PARAMS(db_int8(id), db_int4(seen_before_day)));
+    if (rc == RC_OK && db_affected(db, 0) == 0)
+        rc = RC_NOT_FOUND;
+    if (rc == RC_OK)
+        rc = delete_contents(db, id);
+    if (own && rc == RC_OK)
+        rc = db_commit(db);
+    if (own && rc != RC_OK)
+        db_rollback(db);
+    return rc;
+}
+
+enum rc store_account_resolve(struct db *db, const str_t *addresses, size_t n,
+                              int64_t *ids)
+{
+    enum rc rc;
+
+    if (n > RESOLVE_MAX)
+        return RC_LIMIT;
+    rc = db_run(db, &stmt_resolve, DB_PARAMS(db_texts(addresses, n)));
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = 0;
+        for (size_t row = 0; row < db_rows(db, 0) && ids[i] == 0; row++)
+            if (str_eq(db_get_str(db, 0, row, 0), addresses[i]))
+                ids[i] = db_get_int(db, 0, row, 1);
+    }
+    return RC_OK;
+}
+
+enum rc store_account_count(struct db *db, int64_t *out)
+{
+    enum rc rc = db_run(db, &stmt_count, DB_NO_PARAMS);
+
+    if (rc == RC_OK)
+        *out = db_get_int(db, 0, 0, 0);
+    return rc;
+}
+
+enum rc store_account_list(struct arena *a, struct db *db, str_t after, size_t limit,
+                           struct store_account **out, size_t *n)
+{
+    size_t most = limit < LIST_MAX ? limit : LIST_MAX;
+    enum rc rc =
+        db_run(db, &stmt_list, DB_PARAMS(db_text(after), db_int8((int64_t)most)));
+
+    if (rc != RC_OK)
+        return rc;
+    *n = db_rows(db, 0);
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++)
+        read_row(a, db, i, &(*out)[i]);
+    return RC_OK;
+}

@@ -1,0 +1,169 @@
+/* store_body.c - chunks of bodies in the ring of day tables.
+ *
+ * A table's name cannot be a parameter, so each statement exists once per table; the 32
+ * share one timer.
+ */
+#include "store/store_body.h"
+
+#include "base/log.h"
+#include "store/store_ids.h"
+
+#include <string.h>
+
+enum { HEADS_MAX = 256 };
+
+#define SLOTS(X)                                                                         \
+    X(00)                                                                                \
+    X(01)                                                                                \
+    X(02) X(03) X(04) X(05) X(06) X(07) X(08) X(09) X(10) X(11) X(12) X(13) X(14) X(15)  \
+        X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)    \
+            X(29) X(30) X(31)
+
+#define PUT(nn)                                                                          \
+    { .name = "body_put_" #nn,                                                           \
+      .sql = "INSERT INTO body_" #nn " (id, token, seq, data) VALUES ($1, $2, $3, $4)",  \
+      .timer = &put_timer },
+/* Only the wanted bytes of each chunk travel: $4 and $5 are the first byte and the one
+ * behind the last, $6 the length of a chunk. */
+#define GET(nn)                                                                          \
+    { .name = "body_get_" #nn,                                                           \
+      .sql = "SELECT substring(data FROM (greatest($4 - seq * $6, 0) + 1)::int4 "        \
+             "FOR (least($5 - seq * $6, $6) - greatest($4 - seq * $6, 0))::int4) "       \
+             "FROM body_" #nn " WHERE id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",   \
+      .timer = &get_timer },
+#define TOKEN(nn)                                                                        \
+    { .name = "body_token_" #nn,                                                         \
+      .sql = "SELECT token FROM body_" #nn " WHERE id = $1 AND seq = 0",                 \
+      .timer = &token_timer },
+
+DB_TIMER(put_timer, "body_put");
+DB_TIMER(get_timer, "body_get");
+DB_TIMER(token_timer, "body_token");
+static struct db_statement stmt_put[STORE_IDS_BODY_SLOTS] = { SLOTS(PUT) };
+static struct db_statement stmt_get[STORE_IDS_BODY_SLOTS] = { SLOTS(GET) };
+static struct db_statement stmt_token[STORE_IDS_BODY_SLOTS] = { SLOTS(TOKEN) };
+
+static size_t chunk_bytes(size_t size)
+{
+    return size <= STORE_BODY_SMALL_MAX ? STORE_BODY_SMALL_CHUNK : STORE_BODY_LARGE_CHUNK;
+}
+
+/* n bytes from offset on of head and body seen as one; a copy only across the seam. */
+static str_t piece(struct arena *a, str_t head, str_t body, size_t offset, size_t n)
+{
+    char *joined;
+    str_t first;
+
+    if (offset >= head.n)
+        return str_head(str_skip(body, offset - head.n), n);
+    first = str_head(str_skip(head, offset), n);
+    if (first.n == n)
+        return first;
+    joined = arena_alloc(a, n);
+    memcpy(joined, first.p, first.n);
+    memcpy(joined + first.n, body.p, n - first.n);
+    return str_n(joined, n);
+}
+
+void store_body_put(struct arena *a, struct db *db, int64_t body_id, int64_t token,
+                    str_t head, str_t body)
+{
+    struct db_statement *s = &stmt_put[store_ids_body_slot(body_id)];
+    size_t size = head.n + body.n, chunk = chunk_bytes(size), offset = 0;
+    int seq = 0;
+
+    do {
+        size_t n = size - offset < chunk ? size - offset : chunk;
+        str_t bytes = piece(a, head, body, offset, n);
+
+        db_queue(db, s,
+                 DB_PARAMS(db_int8(body_id), seq == 0 ? db_int8(token) : db_null(DB_INT8),
+                           db_int2(seq), db_bytes(bytes)));
+        offset += n;
+        seq++;
+    } while (offset < size);
+}
+
+static void queue_get(struct db *db, int64_t body_id, int32_t size, int64_t from,
+                      int64_t to)
+{
+    int64_t chunk = (int64_t)chunk_bytes((size_t)size);
+
+    db_queue(db, &stmt_get[store_ids_body_slot(body_id)],
+             DB_PARAMS(db_int8(body_id), db_int2(from / chunk), db_int2((to - 1) / chunk),
+                       db_int8(from), db_int8(to), db_int8(chunk)));
+}
+
+/* The rows of one get as one string; p == NULL when any of it is missing. */
+static str_t join(struct arena *a, const struct db *db, size_t which, size_t wanted)
+{
+    size_t have = 0;
+    char *p = arena_alloc(a, wanted);
+
+    for (size_t row = 0; row < db_rows(db, which); row++) {
+        str_t bytes = db_get_str(db, which, row, 0);
+
+        if (bytes.n > wanted - have)
+            return str_n(NULL, 0);
+        memcpy(p + have, bytes.p, bytes.n);
+        have += bytes.n;
+    }
+    return have == wanted ? str_n(p, wanted) : str_n(NULL, 0);
+}
+
+enum rc store_body_read(struct arena *a, struct db *db, int64_t body_id, int32_t size,
+                        int64_t offset, size_t length, str_t *out)
+{
+    int64_t to;
+    enum rc rc;
+
+    *out = S("");
+    if (size < 0 || offset < 0 || length > STORE_BODY_MAX)
+        return RC_LIMIT;
+    to = offset + (int64_t)length < size ? offset + (int64_t)length : size;
+    if (offset >= to)
+        return RC_OK;
+    queue_get(db, body_id, size, offset, to);
+    rc = db_flush(db);
+    if (rc != RC_OK)
+        return rc;
+    *out = join(a, db, 0, (size_t)(to - offset));
+    return out->p == NULL ? RC_NOT_FOUND : RC_OK;
+}
+
+enum rc store_body_heads(struct arena *a, struct db *db, struct store_body_want *want,
+                         size_t n, size_t head_bytes)
+{
+    size_t which = 0;
+    enum rc rc;
+
+    if (n > HEADS_MAX || head_bytes > STORE_BODY_MAX)
+        return RC_LIMIT;
+    for (size_t i = 0; i < n; i++) {
+        int64_t to =
+            (int64_t)head_bytes < want[i].size ? (int64_t)head_bytes : want[i].size;
+
+        want[i].head = S("");
+        if (to > 0)
+            queue_get(db, want[i].body_id, want[i].size, 0, to);
+    }
+    rc = db_flush(db);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        size_t wanted =
+            (int64_t)head_bytes < want[i].size ? head_bytes : (size_t)want[i].size;
+
+        if (wanted > 0)
+            want[i].head = join(a, db, which++, wanted);
+    }
+    return rc;
+}
+
+enum rc store_body_is_mine(struct db *db, int64_t body_id, int64_t token, bool *out)
+{
+    enum rc rc = db_run(db, &stmt_token[store_ids_body_slot(body_id)],
+                        DB_PARAMS(db_int8(body_id)));
+
+    *out = rc == RC_OK && db_rows(db, 0) == 1 && !db_is_null(db, 0, 0, 0) &&
+           db_get_int(db, 0, 0, 0) == token;
+    return rc;
+}

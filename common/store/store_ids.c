@@ -1,0 +1,68 @@
+/* store_ids.c - layout of the numbers; fixed for ever, rows and other services hold them.
+ */
+#include "store/store_ids.h"
+
+#include "base/clock.h"
+#include "base/crypto.h"
+
+enum {
+    BUCKET_BITS = 10,
+    FOLDER_BITS = 18,
+    ACCOUNT_RANDOM_BITS = 35,
+    BODY_RANDOM_BITS = 22,
+    DAY_MS = 86400 * 1000,
+};
+
+int64_t store_ids_new_account(str_t address)
+{
+    unsigned char hash[CRYPTO_SHA256_BYTES];
+    uint64_t random = crypto_random_u64() & ((UINT64_C(1) << ACCOUNT_RANDOM_BITS) - 1);
+
+    crypto_sha256(address, hash);
+    return (int64_t)(random << BUCKET_BITS | (uint64_t)(hash[0] << 2 | hash[1] >> 6));
+}
+
+int store_ids_bucket(int64_t account)
+{
+    return (int)(account & (STORE_IDS_BUCKETS - 1));
+}
+
+int64_t store_ids_mailbox(int64_t account, uint32_t folder)
+{
+    return account << FOLDER_BITS | folder;
+}
+
+int64_t store_ids_account_of(int64_t mailbox)
+{
+    return mailbox >> FOLDER_BITS;
+}
+
+uint32_t store_ids_folder_of(int64_t mailbox)
+{
+    return (uint32_t)(mailbox & STORE_IDS_FOLDER_MAX);
+}
+
+int64_t store_ids_new_body(void)
+{
+    int64_t ms = clock_unix_ms() - STORE_IDS_EPOCH_UNIX * 1000;
+
+    return ms << BODY_RANDOM_BITS |
+           (int64_t)(crypto_random_u64() & ((UINT64_C(1) << BODY_RANDOM_BITS) - 1));
+}
+
+int64_t store_ids_body_unix_ms(int64_t body)
+{
+    return (body >> BODY_RANDOM_BITS) + STORE_IDS_EPOCH_UNIX * 1000;
+}
+
+int store_ids_body_slot(int64_t body)
+{
+    return (int)((body >> BODY_RANDOM_BITS) / DAY_MS % STORE_IDS_BODY_SLOTS);
+}
+
+int64_t store_ids_first_body_at(int64_t unix_s)
+{
+    return unix_s <= STORE_IDS_EPOCH_UNIX
+               ? 0
+               : (unix_s - STORE_IDS_EPOCH_UNIX) * 1000 << BODY_RANDOM_BITS;
+}
