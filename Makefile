@@ -56,7 +56,7 @@ FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all services tests fuzzers clean help run lint format
+.PHONY: all services tests fuzzers clean help run bench lint format
 
 all: $(BINS)
 services: $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
@@ -111,6 +111,11 @@ run:
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) all
 	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain $(DOMAIN) \
 	    --port-offset $(PORT_OFFSET) --lan $(LAN)
+
+bench:
+	@tools/install-packages build run
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
+	@python3 bench/run.py $(BENCH_ARGS)
 
 lint: all
 	@tools/lint $(OUT)/obj
