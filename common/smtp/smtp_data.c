@@ -174,7 +174,7 @@ static size_t clean_bytes(str_t s, bool *at_line_start)
         size_t nul = str_find_char(line, '\0');
         size_t clean = cr < nul ? cr : nul;
 
-        if (lf == SIZE_MAX || clean != cr || cr + 1 != line.n) {
+        if (lf == SIZE_MAX || cr == SIZE_MAX || clean != cr || cr + 1 != line.n) {
             clean = clean < line.n ? clean : line.n;
             *at_line_start = at > 0 && clean == 0;
             return at + clean;
