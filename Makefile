@@ -56,7 +56,7 @@ FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all services tests fuzzers clean help run bench lint format
+.PHONY: all services tests fuzzers clean help run test test-kill test-compose bench lint format
 
 all: $(BINS)
 services: $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
@@ -112,6 +112,15 @@ run:
 	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain $(DOMAIN) \
 	    --port-offset $(PORT_OFFSET) --lan $(LAN)
 
+test:
+	@tests/run
+test-kill:
+	@tools/install-packages build run test
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
+	@python3 tests/integration/ledger.py --rounds 20 --acknowledged 600 --kills 10
+test-compose:
+	@tests/compose/run
+
 bench:
 	@tools/install-packages build run
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
@@ -124,7 +133,8 @@ format:
 
 help:
 	@echo 'make run [DOMAIN=d] [PORT_OFFSET=n] [LAN=1] [RUN=folder]   start everything here'
-	@echo 'make test                                                 every test'
+	@echo 'make test          every test; make test-kill: twenty rounds of the kill test;'
+	@echo 'make test-compose  the images under docker-compose;  make bench: the figures'
 	@echo 'make [MODE=release|asan|tsan|cov|fuzz]                    compile'
 	@echo 'make lint | format | clean'
 
