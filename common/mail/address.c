@@ -277,6 +277,7 @@ static void lex(struct lexer *x, struct token *out)
     if (is_special(c)) {
         out->kind = T_SPECIAL;
         out->special = c;
+        out->text = str_head(x->rest, 1);
         x->rest = str_skip(x->rest, 1);
         return;
     }
@@ -369,7 +370,7 @@ static void read_angle(struct list *l)
             if (has_at)
                 buf_putc(&domain, '@'); /* keeps a@b@c from looking like an address */
             has_at = true;
-        } else if (t.kind != T_SPECIAL) {
+        } else { /* a stray special character stays, so that it spoils the address */
             append_word(has_at ? &domain : &local, &t);
         }
     }
@@ -401,9 +402,9 @@ static void take_word(struct list *l, const struct token *t)
         append_word(l->has_at ? &l->domain : &l->words, t);
 }
 
-static void take_special(struct list *l, char c)
+static void take_special(struct list *l, const struct token *t)
 {
-    switch (c) {
+    switch (t->special) {
     case ',':
         finish(l);
         break;
@@ -423,7 +424,8 @@ static void take_special(struct list *l, char c)
             buf_putc(&l->domain, '@');
         l->has_at = true;
         break;
-    default:
+    default: /* a stray one: it spoils the address, as it must */
+        take_word(l, t);
         break;
     }
 }
@@ -438,7 +440,7 @@ size_t address_list_parse(struct arena *a, str_t value, struct address_item **it
     for (lex(&l.lexer, &t); t.kind != T_END && l.count < ADDRESS_LIST_MAX;
          lex(&l.lexer, &t)) {
         if (t.kind == T_SPECIAL)
-            take_special(&l, t.special);
+            take_special(&l, &t);
         else
             take_word(&l, &t);
     }

@@ -1,0 +1,215 @@
+/* address_test.c - what is an address, and whose message is this? */
+#include "mail/address.h"
+
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define L64 "0123456789012345678901234567890123456789012345678901234567890123"
+#define L63 "012345678901234567890123456789012345678901234567890123456789012"
+
+static void strict_addresses(void **state)
+{
+    static const struct {
+        str_t text;
+        unsigned flags;
+        enum rc rc;
+    } cases[] = {
+        { STR("a@b"), 0, RC_OK },
+        { STR("a.b-c_d+e=f@x-y.example.org"), 0, RC_OK },
+        { STR("a@_chat.test"), 0, RC_OK },
+        { STR("a@[1.2.3.4]"), 0, RC_OK },
+        { STR(L64 "@b.org"), 0, RC_OK },
+        { STR("a@" L63 ".org"), 0, RC_OK },
+        { STR("J\xc3\xbcrgen@m\xc3\xbcller.de"), ADDRESS_UTF8, RC_OK },
+        { STR("J\xc3\xbcrgen@b.org"), 0, RC_INVALID },
+        { STR("a@m\xc3\xbcller.de"), 0, RC_INVALID },
+        { STR("J\xc3@b.org"), ADDRESS_UTF8, RC_INVALID },
+        { STR("\xc0\xaf@b.org"), ADDRESS_UTF8, RC_INVALID },
+        { STR("\xed\xa0\x80@b.org"), ADDRESS_UTF8, RC_INVALID },
+        { STR(L64 "x@b.org"), 0, RC_LIMIT },
+        { STR("a@" L63 "." L63 "." L63 "." L63), 0, RC_LIMIT },
+        { STR("a@" L64 ".org"), 0, RC_INVALID },
+        { STR(""), 0, RC_INVALID },
+        { STR("a"), 0, RC_INVALID },
+        { STR("@b"), 0, RC_INVALID },
+        { STR("a@"), 0, RC_INVALID },
+        { STR("a@b@c"), 0, RC_INVALID },
+        { STR(".a@b"), 0, RC_INVALID },
+        { STR("a.@b"), 0, RC_INVALID },
+        { STR("a..b@c"), 0, RC_INVALID },
+        { STR("a b@c"), 0, RC_INVALID },
+        { STR("a\r\n@c"), 0, RC_INVALID },
+        { STR("a\0@c"), 0, RC_INVALID },
+        { STR("a@c\0"), 0, RC_INVALID },
+        { STR("a%b@c"), 0, RC_INVALID },
+        { STR("b!a@c"), 0, RC_INVALID },
+        { STR("\"a\"@c"), 0, RC_INVALID },
+        { STR("<a@c>"), 0, RC_INVALID },
+        { STR("a@b."), 0, RC_INVALID },
+        { STR("a@.b"), 0, RC_INVALID },
+        { STR("a@b..c"), 0, RC_INVALID },
+        { STR("a@-b.c"), 0, RC_INVALID },
+        { STR("a@b-.c"), 0, RC_INVALID },
+        { STR("a@b/c"), 0, RC_INVALID },
+        { STR("a@[1.2.3]"), 0, RC_INVALID },
+        { STR("a@[1.2.3.256]"), 0, RC_INVALID },
+        { STR("a@[1.2.3.04]"), 0, RC_INVALID },
+        { STR("a@[1.2.3.4.]"), 0, RC_INVALID },
+        { STR("a@[1.2.3.4"), 0, RC_INVALID },
+        { STR("a@[IPv6:::1]"), 0, RC_INVALID },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct address out;
+        enum rc rc = address_parse(cases[i].text, cases[i].flags, &out);
+
+        if (rc != cases[i].rc)
+            print_error("case: %.*s\n", STR_ARG(cases[i].text));
+        assert_int_equal(rc, cases[i].rc);
+    }
+}
+
+static void parts_and_forms(void **state)
+{
+    struct arena *a = arena_new();
+    struct address out;
+
+    (void)state;
+    assert_int_equal(address_parse(S("Ab@C.org"), 0, &out), RC_OK);
+    assert_true(str_eq(out.local, S("Ab")) && str_eq(out.domain, S("C.org")));
+    assert_true(str_eq(address_normalise(a, S("Ab@C.org")), S("ab@c.org")));
+    assert_true(str_eq(address_untag(a, S("ab+x+y@c.org")), S("ab@c.org")));
+    assert_true(str_eq(address_untag(a, S("ab@c+d.org")), S("ab@c+d.org")));
+    assert_true(str_eq(address_untag(a, S("+x@c.org")), S("+x@c.org")));
+    arena_free(&a);
+}
+
+static void first_address_of_a_from_field(void **state)
+{
+    static const struct {
+        const char *value, *address; /* NULL: none */
+    } cases[] = {
+        { " a@b.org", "a@b.org" },
+        { "<a@b.org>", "a@b.org" },
+        { "Alice <a@b.org>", "a@b.org" },
+        { "\"x@y.org\" <a@b.org>", "a@b.org" },
+        { "x@y.org <a@b.org>", "a@b.org" },
+        { "\"a \\\" <x@y.org>\" <a@b.org>", "a@b.org" },
+        { "(<x@y.org>) a@b.org (c)", "a@b.org" },
+        { "(a (nested) \\) x@y.org) a@b.org", "a@b.org" },
+        { "a@b.org, x@y.org", "a@b.org" },
+        { "friends: a@b.org, x@y.org;", "a@b.org" },
+        { "\r\n Alice\r\n <a@b.org>", "a@b.org" },
+        { "=?utf-8?q?x=40y?= <a@b.org>", "a@b.org" },
+        { "<@route.org:a@b.org>", "a@b.org" },
+        { "a@[1.2.3.4]", "a@[1.2.3.4]" },
+        { "\"a\"@b.org", "a@b.org" },
+        { "", NULL },
+        { "Alice", NULL },
+        { "<>", NULL },
+        { "none:;", NULL },
+        { "a@b@c.org", NULL },
+        { "a b@c.org", NULL },
+        { "a@b.org c", NULL },
+        { "<a b@c.org>", NULL },
+        { "\"a b\"@c.org", NULL },
+        { "a@b.org\\", NULL },
+        { "<a,b@c.org>", NULL },
+        { "<a<x@b.org>", NULL },
+        { "a@b.org>", NULL },
+    };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct address out;
+        enum rc rc = address_from_header(a, str_of(cases[i].value), &out);
+
+        if ((rc == RC_OK) != (cases[i].address != NULL))
+            print_error("case: %s\n", cases[i].value);
+        assert_int_equal(rc, cases[i].address != NULL ? RC_OK : RC_INVALID);
+        if (rc == RC_OK)
+            assert_true(str_eq(out.text, str_of(cases[i].address)));
+    }
+    arena_free(&a);
+}
+
+static void a_message_has_one_author(void **state)
+{
+    struct arena *a = arena_new();
+    struct address out;
+
+    (void)state;
+    assert_int_equal(address_author(a, S("from: A <a@b>\r\n\r\n"), &out), RC_OK);
+    assert_true(str_eq(out.text, S("a@b")));
+    assert_int_equal(address_author(a, S("To: a@b\r\n\r\nFrom: x@y\r\n"), &out),
+                     RC_NOT_FOUND);
+    assert_int_equal(address_author(a, S("From: a@b\r\nFrom : c@d\r\n\r\n"), &out),
+                     RC_CONFLICT);
+    assert_int_equal(address_author(a, S("From: nobody\r\n\r\n"), &out), RC_INVALID);
+    arena_free(&a);
+}
+
+static void lists(void **state)
+{
+    struct arena *a = arena_new();
+    struct address_item *items;
+
+    (void)state;
+    assert_int_equal(address_list_parse(a, S("\"hidden-recipients\": ;"), &items), 2);
+    assert_int_equal(items[0].kind, ADDRESS_GROUP_START);
+    assert_true(str_eq(items[0].mailbox, S("hidden-recipients")));
+    assert_int_equal(items[1].kind, ADDRESS_GROUP_END);
+    assert_int_equal(address_list_parse(a, S("A B <a@b>,, c@d , e"), &items), 3);
+    assert_true(str_eq(items[0].name, S("A B")) && str_eq(items[0].mailbox, S("a")));
+    assert_true(str_eq(items[1].mailbox, S("c")) && str_eq(items[1].host, S("d")));
+    assert_true(str_eq(items[2].mailbox, S("e")) && items[2].host.n == 0);
+    assert_int_equal(address_list_parse(a, S(""), &items), 0);
+    arena_free(&a);
+}
+
+/* What is quadratic in time or memory shows itself here. */
+static void hostile_lists_cost_little(void **state)
+{
+    static const char *const units[] = { "\"\"", "(", "a,", "<", "a:",
+                                         "[",    "@", "a;", "\\" };
+    enum { BYTES = 256 * 1024 };
+    struct arena *a = arena_new();
+    char *text = arena_alloc(a, BYTES + 2);
+    size_t before = arena_used(a);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        struct address_item *items;
+        size_t n = 0;
+
+        while (n < BYTES) {
+            memcpy(text + n, units[i], strlen(units[i]));
+            n += strlen(units[i]);
+        }
+        assert_true(address_list_parse(a, str_n(text, n), &items) <= ADDRESS_LIST_MAX);
+    }
+    assert_true(arena_used(a) - before < 64 * BYTES);
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strict_addresses),
+        cmocka_unit_test(parts_and_forms),
+        cmocka_unit_test(first_address_of_a_from_field),
+        cmocka_unit_test(a_message_has_one_author),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(hostile_lists_cost_little),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
