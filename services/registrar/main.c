@@ -135,9 +135,9 @@ static enum rc add_loop(struct svc *svc, size_t i)
 
 static enum rc start_https(struct svc *svc)
 {
-    static const char *const alpn[] = { "http/1.1", NULL };
     const struct options *o = svc->options;
-    struct tls_context *tls = svc_tls(svc, TLS_VERSION_1_2, alpn);
+    /* Not 1.3 as for mail clients: foreign servers come for the MTA-STS policy. */
+    struct tls_context *tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
     size_t count = (size_t)options_io_threads(o);
     enum rc rc = RC_OK;
 
