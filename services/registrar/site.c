@@ -85,12 +85,14 @@ char *site_size_text(struct arena *a, int64_t bytes)
     static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };
     double value = (double)bytes;
     size_t unit = 0;
+    int tenths;
 
     while (value >= 999.5 && unit + 1 < ARRAY_LEN(units)) {
         value /= 1000;
         unit++;
     }
-    if (unit > 0 && value < 9.95 && value - (double)(int64_t)value >= 0.05)
-        return arena_printf(a, "%.1f %s", value, units[unit]);
+    tenths = (int)(value * 10 + 0.5);
+    if (tenths < 100 && tenths % 10 != 0)
+        return arena_printf(a, "%d.%d %s", tenths / 10, tenths % 10, units[unit]);
     return arena_printf(a, "%.0f %s", value, units[unit]);
 }
