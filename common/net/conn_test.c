@@ -1,0 +1,640 @@
+/* conn_test.c - listeners and connections on real loopback sockets. */
+#include "net/conn.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/cidr.h"
+#include "net/limit.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/test_certificate.h"
+#include "net/tls.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { WAIT_MS = 10 * 1000, BIG_BYTES = 8 * 1024 * 1024 };
+
+/* An echo by lines with a few words of its own: STARTTLS, QUIT, WHO, BIG, SILENT. */
+struct fixture {
+    struct loop *loop;
+    struct listener *listener;
+    struct listener_options options;
+    struct tls_context *server, *client;
+    char cert[64], key[64];
+    _Atomic int closed, drained, timeouts, start_tls_refused;
+};
+
+static void echo_open(struct conn *c)
+{
+    buf_puts(conn_out(c), "hello\r\n");
+    conn_flush(c);
+}
+
+static void echo_line(struct conn *c, struct fixture *f, str_t line)
+{
+    char text[ADDR_TEXT_BYTES];
+
+    if (str_eq(line, S("STARTTLS"))) {
+        buf_consume(conn_in(c), line.n + 2);
+        buf_puts(conn_out(c), "go\r\n");
+        if (conn_start_tls(c, f->server) != RC_OK)
+            atomic_fetch_add(&f->start_tls_refused, 1);
+        return;
+    }
+    if (str_eq(line, S("WHO")))
+        buf_puts(conn_out(c), addr_text(conn_peer(c), text));
+    else if (str_eq(line, S("BIG")))
+        memset(buf_reserve(conn_out(c), BIG_BYTES), 'x', BIG_BYTES),
+            buf_commit(conn_out(c), BIG_BYTES);
+    else if (str_eq(line, S("SILENT")))
+        conn_set_timeout_ms(c, 30);
+    else
+        buf_put(conn_out(c), line);
+    buf_puts(conn_out(c), "\r\n");
+    if (str_eq(line, S("QUIT")))
+        conn_close(c);
+    buf_consume(conn_in(c), line.n + 2);
+}
+
+static void echo_input(struct conn *c)
+{
+    struct fixture *f = conn_listener_user(c);
+    size_t end;
+
+    while (!conn_is_closing(c) &&
+           (end = str_find(buf_str(conn_in(c)), S("\r\n"))) != SIZE_MAX)
+        echo_line(c, f, str_n(conn_in(c)->p, end));
+    conn_flush(c);
+}
+
+static void echo_drain(struct conn *c)
+{
+    atomic_fetch_add(&((struct fixture *)conn_listener_user(c))->drained, 1);
+}
+
+static void echo_timeout(struct conn *c)
+{
+    atomic_fetch_add(&((struct fixture *)conn_listener_user(c))->timeouts, 1);
+    buf_puts(conn_out(c), "too slow\r\n");
+    conn_close(c);
+}
+
+static void echo_close(struct conn *c)
+{
+    atomic_fetch_add(&((struct fixture *)conn_listener_user(c))->closed, 1);
+}
+
+static const struct conn_handler echo = {
+    .on_open = echo_open,
+    .on_input = echo_input,
+    .on_drain = echo_drain,
+    .on_timeout = echo_timeout,
+    .on_close = echo_close,
+};
+
+static struct deadline soon(void)
+{
+    return deadline_in_ms(WAIT_MS);
+}
+
+static void wait_for_count(_Atomic int *n, int at_least)
+{
+    struct deadline d = soon();
+
+    while (atomic_load(n) < at_least && !deadline_passed(d))
+        poll(NULL, 0, 1);
+    assert_true(atomic_load(n) >= at_least);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_alloc(sizeof(*f));
+    struct tls_client_options client = { .min_version = TLS_VERSION_1_2 };
+    struct tls_server_options server = { .cert_file = f->cert,
+                                         .key_file = f->key,
+                                         .min_version = TLS_VERSION_1_3,
+                                         .alpn = "imap,smtp" };
+
+    snprintf(f->cert, sizeof(f->cert), "/tmp/conn_test.%d.crt", (int)getpid());
+    snprintf(f->key, sizeof(f->key), "/tmp/conn_test.%d.key", (int)getpid());
+    test_certificate_write(f->cert, f->key, "mail.example");
+    assert_int_equal(tls_server_new(&server, NULL, &f->server), RC_OK);
+    client.ca_file = f->cert;
+    assert_int_equal(tls_client_new(&client, NULL, &f->client), RC_OK);
+    f->options =
+        (struct listener_options){ .address = "127.0.0.1", .handler = &echo, .user = f };
+    f->loop = loop_new("test");
+    loop_start(f->loop);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    listener_free(&f->listener);
+    loop_stop(f->loop);
+    loop_free(&f->loop);
+    tls_context_free(&f->server);
+    tls_context_free(&f->client);
+    unlink(f->cert);
+    unlink(f->key);
+    mem_free(f);
+    return 0;
+}
+
+static void listen_now(struct fixture *f)
+{
+    assert_int_equal(listener_new(f->loop, &f->options, &f->listener), RC_OK);
+}
+
+static struct stream *dial(struct fixture *f)
+{
+    struct addr to = { .family = 4, .ip = { 127, 0, 0, 1 } };
+    struct stream *s = NULL;
+
+    to.port = listener_port(f->listener);
+    assert_int_equal(stream_connect(&to, soon(), &s), RC_OK);
+    return s;
+}
+
+static void expect_line(struct stream *s, const char *text)
+{
+    str_t line;
+
+    assert_int_equal(stream_read_line(s, 1000, soon(), &line), RC_OK);
+    assert_int_equal(line.n, strlen(text));
+    assert_memory_equal(line.p, text, line.n);
+}
+
+static void expect_closed(struct stream *s)
+{
+    char byte;
+    size_t got;
+
+    assert_int_equal(stream_read_some(s, &byte, 1, soon(), &got), RC_CLOSED);
+}
+
+static void say(struct stream *s, const char *text)
+{
+    assert_int_equal(stream_write(s, str_of(text), soon()), RC_OK);
+}
+
+static void test_plain_session(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    listen_now(f);
+    s = dial(f);
+    expect_line(s, "hello");
+    say(s, "one\r\ntwo\r\n");
+    expect_line(s, "one");
+    expect_line(s, "two");
+    assert_int_equal(listener_open_count(f->listener), 1);
+    say(s, "QUIT\r\nlate\r\n");
+    expect_line(s, "QUIT");
+    expect_closed(s);
+    stream_close(&s);
+    wait_for_count(&f->closed, 1);
+}
+
+static void test_implicit_tls(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    f->options.tls = f->server;
+    listen_now(f);
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    assert_string_equal(stream_tls_version(s), "TLSv1.3");
+    expect_line(s, "hello");
+    say(s, "one\r\n");
+    expect_line(s, "one");
+    stream_close(&s);
+    wait_for_count(&f->closed, 1);
+}
+
+static void test_client_refuses_wrong_name(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    f->options.tls = f->server;
+    listen_now(f);
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "other.example", TLS_VERIFY_NAME, soon()),
+        RC_DENIED);
+    assert_true(strlen(stream_failure(s)) > 0);
+    stream_close(&s);
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "other.example", TLS_VERIFY_NONE, soon()), RC_OK);
+    stream_close(&s);
+}
+
+static void test_start_tls(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    listen_now(f);
+    s = dial(f);
+    expect_line(s, "hello");
+    say(s, "STARTTLS\r\n");
+    expect_line(s, "go");
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    say(s, "secret\r\n");
+    expect_line(s, "secret");
+    stream_close(&s);
+}
+
+static void test_injected_plaintext_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    listen_now(f);
+    s = dial(f);
+    expect_line(s, "hello");
+    say(s, "STARTTLS\r\nevil\r\n");
+    expect_closed(s);
+    assert_int_equal(atomic_load(&f->start_tls_refused), 1);
+    stream_close(&s);
+    wait_for_count(&f->closed, 1);
+}
+
+static void test_certificate_swap(void **state)
+{
+    struct fixture *f = *state;
+    struct tls_client_options o = { .ca_file = f->cert };
+    struct tls_context *new_client = NULL;
+    struct stream *old, *fresh;
+
+    f->options.tls = f->server;
+    listen_now(f);
+    old = dial(f);
+    assert_int_equal(
+        stream_start_tls(old, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    expect_line(old, "hello");
+    assert_int_equal(tls_context_poll(f->server, NULL), RC_NOT_FOUND);
+    test_certificate_write(f->cert, f->key, "mail.example");
+    assert_int_equal(tls_context_poll(f->server, NULL), RC_OK);
+
+    fresh = dial(f);
+    assert_int_equal(
+        stream_start_tls(fresh, f->client, "mail.example", TLS_VERIFY_NAME, soon()),
+        RC_DENIED);
+    stream_close(&fresh);
+    assert_int_equal(tls_client_new(&o, NULL, &new_client), RC_OK);
+    fresh = dial(f);
+    assert_int_equal(
+        stream_start_tls(fresh, new_client, "mail.example", TLS_VERIFY_NAME, soon()),
+        RC_OK);
+    stream_close(&fresh);
+    tls_context_free(&new_client);
+
+    say(old, "still here\r\n");
+    expect_line(old, "still here");
+    stream_close(&old);
+}
+
+static void test_bad_certificate_keeps_the_good_one(void **state)
+{
+    struct fixture *f = *state;
+    struct buf why;
+    FILE *bad;
+    struct stream *s;
+
+    f->options.tls = f->server;
+    listen_now(f);
+    bad = fopen(f->cert, "w");
+    fputs("no certificate\n", bad);
+    fclose(bad);
+    buf_init(&why, 1000);
+    assert_int_equal(tls_context_poll(f->server, &why), RC_INVALID);
+    assert_true(why.n > 0);
+    assert_int_equal(tls_context_poll(f->server, &why), RC_NOT_FOUND);
+    buf_fini(&why);
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    stream_close(&s);
+}
+
+static void test_large_output_to_a_slow_reader(void **state)
+{
+    struct fixture *f = *state;
+    static char chunk[64 * 1024];
+    size_t total = 0, got;
+    struct stream *s;
+
+    f->options.tls = f->server;
+    listen_now(f);
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    expect_line(s, "hello");
+    say(s, "BIG\r\nafter\r\n");
+    while (total < BIG_BYTES) {
+        size_t room =
+            BIG_BYTES - total < sizeof(chunk) ? BIG_BYTES - total : sizeof(chunk);
+
+        assert_int_equal(stream_read_some(s, chunk, room, soon(), &got), RC_OK);
+        total += got;
+    }
+    expect_line(s, "");
+    expect_line(s, "after");
+    wait_for_count(&f->drained, 1);
+    stream_close(&s);
+}
+
+static void test_peer_that_does_not_read_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    f->options.conn.write_stall_ms = 50;
+    listen_now(f);
+    s = dial(f);
+    say(s, "BIG\r\n");
+    wait_for_count(&f->closed, 1);
+    stream_close(&s);
+}
+
+static void test_session_timeout(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    listen_now(f);
+    s = dial(f);
+    expect_line(s, "hello");
+    say(s, "SILENT\r\n");
+    expect_line(s, "");
+    expect_line(s, "too slow");
+    expect_closed(s);
+    assert_int_equal(atomic_load(&f->timeouts), 1);
+    stream_close(&s);
+}
+
+static void test_handshake_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    f->options.tls = f->server;
+    f->options.conn.handshake_ms = 30;
+    listen_now(f);
+    s = dial(f);
+    expect_closed(s);
+    stream_close(&s);
+    assert_int_equal(listener_open_count(f->listener), 0);
+}
+
+static void test_limits(void **state)
+{
+    struct fixture *f = *state;
+    struct limit *limit = limit_new(0, 2);
+    struct stream *s[2], *third;
+
+    f->options.limit = limit;
+    f->options.busy_text = "421 too many\r\n";
+    listen_now(f);
+    for (int i = 0; i < 2; i++) {
+        s[i] = dial(f);
+        expect_line(s[i], "hello");
+    }
+    third = dial(f);
+    expect_line(third, "421 too many");
+    expect_closed(third);
+    stream_close(&third);
+    stream_close(&s[0]);
+    wait_for_count(&f->closed, 1);
+    third = dial(f);
+    expect_line(third, "hello");
+    stream_close(&third);
+    stream_close(&s[1]);
+    listener_free(&f->listener);
+    assert_int_equal(limit_total(limit), 0);
+    limit_free(&limit);
+}
+
+static void test_total_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct limit *limit = limit_new(1, 0);
+    struct stream *first, *second;
+
+    f->options.limit = limit;
+    f->options.busy_text = "421 too many\r\n";
+    listen_now(f);
+    first = dial(f);
+    expect_line(first, "hello");
+    second = dial(f);
+    expect_line(second, "421 too many");
+    stream_close(&second);
+    stream_close(&first);
+    listener_free(&f->listener);
+    limit_free(&limit);
+}
+
+static const char header_v4[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+                                "\xcb\x00\x71\x09\x7f\0\0\x01\x12\x34\0\x19";
+
+static struct cidr_list *nets(const char *text)
+{
+    struct cidr_list *l = NULL;
+
+    assert_int_equal(cidr_list_new(str_of(text), &l), RC_OK);
+    return l;
+}
+
+static void test_proxy_header(void **state)
+{
+    struct fixture *f = *state;
+    struct cidr_list *trusted = nets("127.0.0.0/8");
+    struct stream *s;
+
+    f->options.proxy_protocol = true;
+    f->options.trusted_proxies = trusted;
+    f->options.tls = f->server;
+    listen_now(f);
+    s = dial(f);
+    assert_int_equal(stream_write(s, str_n(header_v4, sizeof(header_v4) - 1), soon()),
+                     RC_OK);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    expect_line(s, "hello");
+    say(s, "WHO\r\n");
+    expect_line(s, "203.0.113.9");
+    stream_close(&s);
+    listener_free(&f->listener);
+    cidr_list_free(&trusted);
+}
+
+static void test_proxy_header_is_demanded(void **state)
+{
+    struct fixture *f = *state;
+    struct cidr_list *trusted = nets("127.0.0.0/8");
+    struct stream *s;
+
+    f->options.proxy_protocol = true;
+    f->options.trusted_proxies = trusted;
+    f->options.conn.handshake_ms = 50;
+    listen_now(f);
+    s = dial(f);
+    say(s, "EHLO without a header, long enough\r\n");
+    expect_closed(s);
+    stream_close(&s);
+    s = dial(f);
+    say(s, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
+    expect_closed(s);
+    stream_close(&s);
+    s = dial(f); /* half a header, then silence */
+    assert_int_equal(stream_write(s, str_n(header_v4, 13), soon()), RC_OK);
+    expect_closed(s);
+    stream_close(&s);
+    assert_int_equal(atomic_load(&f->closed), 0); /* no session ever began */
+    listener_free(&f->listener);
+    cidr_list_free(&trusted);
+}
+
+static void test_untrusted_proxy_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct cidr_list *trusted = nets("192.0.2.0/24");
+    struct stream *s;
+
+    f->options.proxy_protocol = true;
+    f->options.trusted_proxies = trusted;
+    listen_now(f);
+    s = dial(f);
+    expect_closed(s);
+    stream_close(&s);
+    listener_free(&f->listener);
+    cidr_list_free(&trusted);
+}
+
+static void say_bye(struct conn *c, void *arg)
+{
+    (void)arg;
+    buf_puts(conn_out(c), "bye\r\n");
+    conn_close(c);
+}
+
+static void test_drain(void **state)
+{
+    struct fixture *f = *state;
+    struct addr to = { .family = 4, .ip = { 127, 0, 0, 1 } };
+    struct stream *s, *late = NULL;
+
+    listen_now(f);
+    s = dial(f);
+    expect_line(s, "hello");
+    listener_stop(f->listener);
+    to.port = listener_port(f->listener);
+    assert_int_equal(stream_connect(&to, soon(), &late), RC_RETRY);
+    say(s, "works\r\n");
+    expect_line(s, "works");
+    listener_each(f->listener, say_bye, NULL);
+    expect_line(s, "bye");
+    expect_closed(s);
+    stream_close(&s);
+    wait_for_count(&f->closed, 1);
+}
+
+static void test_half_closed_peer_gets_its_answers(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+
+    listen_now(f);
+    s = dial(f);
+    say(s, "a\r\nb\r\n");
+    shutdown(stream_fd(s), SHUT_WR);
+    expect_line(s, "hello");
+    expect_line(s, "a");
+    expect_line(s, "b");
+    expect_closed(s);
+    stream_close(&s);
+}
+
+static void test_many_connections_on_two_loops(void **state)
+{
+    struct fixture *f = *state;
+    struct loop *second = loop_new("second");
+    struct listener *also = NULL;
+    struct stream *s[100];
+
+    loop_start(second);
+    f->options.tls = f->server;
+    listen_now(f);
+    f->options.port = listener_port(f->listener);
+    assert_int_equal(listener_new(second, &f->options, &also), RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(s); i++) {
+        s[i] = dial(f);
+        assert_int_equal(
+            stream_start_tls(s[i], f->client, "mail.example", TLS_VERIFY_NONE, soon()),
+            RC_OK);
+        expect_line(s[i], "hello");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(s); i++) {
+        say(s[i], "ping\r\n");
+        expect_line(s[i], "ping");
+    }
+    /* The kernel spreads by a hash of the ports: all 100 on one side means it does not.
+     */
+    assert_true(listener_open_count(also) > 0);
+    assert_true(listener_open_count(f->listener) > 0);
+    for (size_t i = 0; i < ARRAY_LEN(s); i++)
+        stream_close(&s[i]);
+    listener_free(&also);
+    loop_stop(second);
+    loop_free(&second);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_plain_session),
+        TEST(test_implicit_tls),
+        TEST(test_client_refuses_wrong_name),
+        TEST(test_start_tls),
+        TEST(test_injected_plaintext_is_refused),
+        TEST(test_certificate_swap),
+        TEST(test_bad_certificate_keeps_the_good_one),
+        TEST(test_large_output_to_a_slow_reader),
+        TEST(test_peer_that_does_not_read_is_cut),
+        TEST(test_session_timeout),
+        TEST(test_handshake_deadline),
+        TEST(test_limits),
+        TEST(test_total_limit),
+        TEST(test_proxy_header),
+        TEST(test_proxy_header_is_demanded),
+        TEST(test_untrusted_proxy_is_refused),
+        TEST(test_drain),
+        TEST(test_half_closed_peer_gets_its_answers),
+        TEST(test_many_connections_on_two_loops),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,351 @@
+/* stream.c - a non-blocking socket and poll(2), so that every wait has an end. */
+#include "net/stream.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 16 * 1024 };
+
+struct stream {
+    int fd;
+    struct tls *tls; /* NULL: in the clear */
+    struct addr peer;
+    char failure[160];
+    /* What was read and not consumed: buffer[start .. end).  Longer lines move to
+     * `line`. */
+    size_t start, end;
+    char buffer[BUFFER_BYTES];
+    char *line;
+    size_t line_n, line_cap;
+};
+
+static enum rc failed(struct stream *s, enum rc rc, const char *why)
+{
+    snprintf(s->failure, sizeof(s->failure), "%s", why);
+    return rc;
+}
+
+static enum rc wait_for(struct stream *s, short events, struct deadline d)
+{
+    struct pollfd p = { .fd = s->fd, .events = events };
+    int n;
+
+    do {
+        int64_t left_ms = deadline_left_ms(d);
+
+        n = poll(&p, 1, left_ms > 1000000 ? 1000000 : (int)left_ms);
+    } while ((n < 0 && errno == EINTR) || (n == 0 && !deadline_passed(d)));
+    if (n == 0)
+        return failed(s, RC_TIMEOUT, "timeout");
+    return n > 0 ? RC_OK : failed(s, RC_RETRY, strerror(errno));
+}
+
+static enum rc finish_connect(struct stream *s, struct deadline d)
+{
+    socklen_t n = sizeof(int);
+    int error = 0;
+    enum rc rc = wait_for(s, POLLOUT, d);
+
+    if (rc != RC_OK)
+        return rc;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
+        error = errno;
+    return error == 0 ? RC_OK : failed(s, RC_RETRY, strerror(error));
+}
+
+static enum rc bind_to(int fd, const struct addr *source)
+{
+    struct sockaddr_storage sa;
+    socklen_t n;
+
+    if (source == NULL)
+        return RC_OK;
+    n = addr_to_sockaddr(source, &sa);
+    return bind(fd, (struct sockaddr *)&sa, n) == 0 ? RC_OK : RC_RETRY;
+}
+
+enum rc stream_connect_from(const struct addr *to, const struct addr *source,
+                            struct deadline d, struct stream **out)
+{
+    const int on = 1;
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(to, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stream *s;
+    enum rc rc;
+
+    if (fd < 0)
+        return RC_RETRY;
+    s = mem_alloc(sizeof(*s));
+    s->fd = fd;
+    s->peer = *to;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    rc = bind_to(fd, source);
+    if (rc == RC_OK && connect(fd, (struct sockaddr *)&sa, n) != 0)
+        rc = errno == EINPROGRESS ? finish_connect(s, d) : RC_RETRY;
+    if (rc != RC_OK)
+        stream_close(&s);
+    else
+        *out = s;
+    return rc;
+}
+
+enum rc stream_connect(const struct addr *to, struct deadline d, struct stream **out)
+{
+    return stream_connect_from(to, NULL, d, out);
+}
+
+void stream_close(struct stream **stream)
+{
+    struct stream *s = *stream;
+
+    if (s == NULL)
+        return;
+    if (s->tls != NULL && s->failure[0] == '\0')
+        tls_shutdown(s->tls);
+    if (s->tls != NULL)
+        tls_free(&s->tls);
+    close(s->fd);
+    mem_free(s->line);
+    mem_free(s);
+    *stream = NULL;
+}
+
+static enum rc handshake_failed(struct stream *s)
+{
+    bool untrusted;
+    const char *why = tls_failure(s->tls, &untrusted);
+
+    return failed(s, untrusted ? RC_DENIED : RC_RETRY, why);
+}
+
+enum rc stream_start_tls(struct stream *s, struct tls_context *ctx, const char *name,
+                         enum tls_verify verify, struct deadline d)
+{
+    enum tls_io io;
+    enum rc rc = RC_OK;
+
+    CHECK(s->tls == NULL);
+    if (s->start < s->end)
+        return failed(s, RC_INVALID, "the peer spoke in the clear before the handshake");
+    s->tls = tls_connect_new(ctx, s->fd, name, verify);
+    while (rc == RC_OK && (io = tls_handshake(s->tls)) != TLS_IO_OK) {
+        if (io == TLS_IO_WANT_READ)
+            rc = wait_for(s, POLLIN, d);
+        else if (io == TLS_IO_WANT_WRITE)
+            rc = wait_for(s, POLLOUT, d);
+        else if (io == TLS_IO_CLOSED)
+            rc = failed(s, RC_RETRY, "the peer closed during the handshake");
+        else
+            rc = handshake_failed(s);
+    }
+    return rc;
+}
+
+static enum tls_io read_once(struct stream *s, void *p, size_t n, size_t *got)
+{
+    ssize_t r;
+
+    *got = 0;
+    if (s->tls != NULL)
+        return tls_read(s->tls, p, n, got);
+    r = recv(s->fd, p, n, 0);
+    if (r > 0)
+        *got = (size_t)r;
+    if (r >= 0)
+        return r > 0 ? TLS_IO_OK : TLS_IO_CLOSED;
+    return errno == EAGAIN || errno == EINTR ? TLS_IO_WANT_READ : TLS_IO_ERROR;
+}
+
+static enum tls_io write_once(struct stream *s, const void *p, size_t n, size_t *put)
+{
+    ssize_t r;
+
+    *put = 0;
+    if (s->tls != NULL)
+        return tls_write(s->tls, p, n, put);
+    r = send(s->fd, p, n, MSG_NOSIGNAL);
+    if (r >= 0)
+        *put = (size_t)r;
+    if (r >= 0)
+        return TLS_IO_OK;
+    return errno == EAGAIN || errno == EINTR ? TLS_IO_WANT_WRITE : TLS_IO_ERROR;
+}
+
+/* After a call that did not succeed at once: RC_OK means try again. */
+static enum rc wait_after(struct stream *s, enum tls_io io, struct deadline d)
+{
+    switch (io) {
+    case TLS_IO_OK:
+        return RC_OK;
+    case TLS_IO_WANT_READ:
+        return wait_for(s, POLLIN, d);
+    case TLS_IO_WANT_WRITE:
+        return wait_for(s, POLLOUT, d);
+    case TLS_IO_CLOSED:
+        return failed(s, RC_CLOSED, "the peer closed the connection");
+    default:
+        return failed(s, RC_CLOSED,
+                      s->tls != NULL ? tls_failure(s->tls, NULL) : strerror(errno));
+    }
+}
+
+/* At least one byte more in the buffer, which must be empty. */
+static enum rc fill(struct stream *s, struct deadline d)
+{
+    size_t got = 0;
+    enum rc rc = RC_OK;
+
+    s->start = s->end = 0;
+    while (rc == RC_OK && got == 0)
+        rc = wait_after(s, read_once(s, s->buffer, sizeof(s->buffer), &got), d);
+    s->end = got;
+    return rc;
+}
+
+static void line_append(struct stream *s, const char *p, size_t n)
+{
+    if (s->line_n + n > s->line_cap) {
+        s->line_cap = s->line_n + n + BUFFER_BYTES;
+        s->line = mem_realloc(s->line, s->line_cap);
+    }
+    memcpy(s->line + s->line_n, p, n);
+    s->line_n += n;
+}
+
+static str_t without_eol(const char *p, size_t n)
+{
+    if (n > 0 && p[n - 1] == '\n')
+        n--;
+    if (n > 0 && p[n - 1] == '\r')
+        n--;
+    return str_n(p, n);
+}
+
+/* The bytes of the buffer up to and with LF, or all of it. */
+static size_t take_to_eol(struct stream *s, const char **p, bool *whole)
+{
+    size_t n = s->end - s->start;
+    const char *lf;
+
+    *p = s->buffer + s->start;
+    lf = n > 0 ? memchr(*p, '\n', n) : NULL;
+    *whole = lf != NULL;
+    if (*whole)
+        n = (size_t)(lf - *p) + 1;
+    s->start += n;
+    return n;
+}
+
+enum rc stream_read_line(struct stream *s, size_t max_bytes, struct deadline d,
+                         str_t *line)
+{
+    enum rc rc = RC_OK;
+    bool whole = false;
+    const char *p;
+    size_t n;
+
+    s->line_n = 0;
+    for (;;) {
+        n = take_to_eol(s, &p, &whole);
+        if (s->line_n + n > max_bytes + 2)
+            return failed(s, RC_LIMIT, "the line is too long");
+        if (whole && s->line_n == 0) { /* the common case: nothing is copied */
+            *line = without_eol(p, n);
+            return RC_OK;
+        }
+        if (n > 0)
+            line_append(s, p, n);
+        if (whole)
+            break;
+        rc = fill(s, d);
+        if (rc != RC_OK)
+            return rc;
+    }
+    *line = without_eol(s->line, s->line_n);
+    return RC_OK;
+}
+
+enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
+                         size_t *got)
+{
+    enum rc rc = s->start < s->end ? RC_OK : fill(s, d);
+    size_t have = s->end - s->start;
+
+    if (rc != RC_OK)
+        return rc;
+    *got = n < have ? n : have;
+    memcpy(p, s->buffer + s->start, *got);
+    s->start += *got;
+    return RC_OK;
+}
+
+enum rc stream_read(struct stream *s, void *p, size_t n, struct deadline d)
+{
+    char *to = p;
+    enum rc rc = RC_OK;
+    size_t got;
+
+    while (rc == RC_OK && n > 0) {
+        rc = stream_read_some(s, to, n, d, &got);
+        if (rc == RC_OK) {
+            to += got;
+            n -= got;
+        }
+    }
+    return rc;
+}
+
+enum rc stream_write(struct stream *s, str_t bytes, struct deadline d)
+{
+    enum rc rc = RC_OK;
+    size_t put;
+
+    while (rc == RC_OK && bytes.n > 0) {
+        enum tls_io io = write_once(s, bytes.p, bytes.n, &put);
+
+        bytes = str_skip(bytes, put);
+        rc = wait_after(s, io, d);
+        if (rc == RC_OK && deadline_passed(d) && bytes.n > 0)
+            rc = failed(s, RC_TIMEOUT, "timeout");
+    }
+    return rc;
+}
+
+size_t stream_buffered(const struct stream *s)
+{
+    return s->end - s->start;
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+    return s->tls != NULL;
+}
+
+const char *stream_tls_version(const struct stream *s)
+{
+    return s->tls != NULL ? tls_version_text(s->tls) : "";
+}
+
+const char *stream_failure(const struct stream *s)
+{
+    return s->failure;
+}
+
+int stream_fd(const struct stream *s)
+{
+    return s->fd;
+}
+
+const struct addr *stream_peer(const struct stream *s)
+{
+    return &s->peer;
+}

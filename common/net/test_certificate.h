@@ -1,0 +1,52 @@
+/* test_certificate.h - a throw-away self-signed certificate for tests, by the openssl
+ * program (so that no second file opens the TLS library's door). */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline void test_certificate_write(const char *cert, const char *key,
+                                          const char *name)
+{
+    char subject[128], alt[160];
+    char *argv[] = { "openssl",
+                     "req",
+                     "-x509",
+                     "-newkey",
+                     "ec",
+                     "-pkeyopt",
+                     "ec_paramgen_curve:P-256",
+                     "-nodes",
+                     "-days",
+                     "30",
+                     "-subj",
+                     subject,
+                     "-addext",
+                     alt,
+                     "-keyout",
+                     (char *)key,
+                     "-out",
+                     (char *)cert,
+                     NULL };
+    posix_spawn_file_actions_t quiet;
+    int status = -1;
+    pid_t pid;
+
+    snprintf(subject, sizeof(subject), "/CN=%s", name);
+    snprintf(alt, sizeof(alt), "subjectAltName=DNS:%s,IP:127.0.0.1", name);
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+    assert_int_equal(posix_spawnp(&pid, "openssl", &quiet, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&quiet);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
