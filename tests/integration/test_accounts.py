@@ -1,0 +1,87 @@
+"""Accounts that come into being under concurrency."""
+import ctypes
+import imaplib
+import smtplib
+import threading
+import time
+
+import mail
+
+
+def race(wide, user, passwords):
+    """Log in at the same moment, over IMAP and SMTP, on two replicas of each."""
+    results, gate = [None] * len(passwords), threading.Barrier(len(passwords))
+
+    def attempt(i, password):
+        how = mail.imap if i % 2 else mail.smtp
+        gate.wait()
+        try:
+            how(wide, user, password, replica=i // 2 % 2)
+            results[i] = True
+        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
+            results[i] = False
+    threads = [threading.Thread(target=attempt, args=x) for x in enumerate(passwords)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return results
+
+
+def test_ten_first_logins_with_the_same_password_all_succeed(wide):
+    for _ in range(3):
+        assert race(wide, mail.new_name(wide.domain), ["one-password"] * 10) == [True] * 10
+
+
+def test_of_ten_first_logins_with_different_passwords_exactly_one_succeeds(wide):
+    for _ in range(3):
+        user = mail.new_name(wide.domain)
+        results = race(wide, user, [f"password-number-{i}" for i in range(10)])
+        assert results.count(True) == 1
+        winner = f"password-number-{results.index(True)}"
+        mail.imap(wide, user, winner).logout()
+
+
+def test_a_changed_password_and_a_removed_account_count_at_the_next_login(product):
+    user = mail.new_account(product)
+    mail.imap(product, user).logout()
+    other = mail.new_account(product)
+    product.sql(f"UPDATE account SET pwhash = (SELECT pwhash FROM account WHERE addr = '{other}')"
+                f" || 'x' WHERE addr = '{user}'")
+    try:
+        mail.imap(product, user)
+        raise AssertionError("the old password still counts")
+    except imaplib.IMAP4.error:
+        pass
+
+
+def test_hashes_of_other_servers_are_verified(product):
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    for setting in (b"$6$saltsaltsalt$", b"$2b$05$abcdefghijklmnopqrstuu"):
+        user = mail.new_account(product)
+        hashed = crypt(b"imported-password", setting).decode()
+        product.sql(f"UPDATE account SET pwhash = '{hashed}' WHERE addr = '{user}'")
+        mail.imap(product, user, "imported-password").logout()
+
+
+def test_failed_logins_are_delayed_without_holding_a_thread(product):
+    user = mail.new_account(product)
+    times = []
+
+    def fail():
+        begin = time.monotonic()
+        try:
+            mail.imap(product, user, "not-the-password")
+        except imaplib.IMAP4.error:
+            times.append(time.monotonic() - begin)
+    threads = [threading.Thread(target=fail) for _ in range(20)]
+    for t in threads:
+        t.start()
+    begin = time.monotonic()
+    mail.imap(product, user).logout()
+    good = time.monotonic() - begin
+    for t in threads:
+        t.join()
+    assert len(times) == 20 and min(times) > 1.5
+    assert good < min(times)
