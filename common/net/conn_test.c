@@ -587,6 +587,8 @@ static void test_many_connections_on_two_loops(void **state)
     f->options.tls = f->server;
     listen_now(f);
     f->options.port = listener_port(f->listener);
+    assert_int_equal(listener_new(second, &f->options, &also), RC_EXISTS);
+    f->options.join = true;
     assert_int_equal(listener_new(second, &f->options, &also), RC_OK);
     for (size_t i = 0; i < ARRAY_LEN(s); i++) {
         s[i] = dial(f);

@@ -76,9 +76,10 @@ uint16_t http_server_port(const struct http_server *s);
 void http_server_stop_listening(struct http_server *s);
 void http_server_free(struct http_server **s); /* waits for exchanges under way */
 
-/* Serve a connected socket whose peer stands for client; the fd is the server's then. */
-enum rc http_server_adopt(struct http_server *s, int fd, const struct addr *client,
-                          bool https) RC_CHECKED;
+/* Serve a connected socket whose other end carries what client says over HTTPS.  The fd
+ * is the server's from now on, whatever is returned. */
+enum rc http_server_adopt(struct http_server *s, int fd,
+                          const struct addr *client) RC_CHECKED;
 
 /* A request's header, by name without regard to case; empty when absent. */
 str_t http_server_header(const struct http_exchange *x, const char *name);

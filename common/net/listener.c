@@ -8,24 +8,18 @@
 #include "net/cidr.h"
 #include "net/conn_private.h"
 #include "net/limit.h"
+#include "net/listen_socket.h"
 #include "net/loop.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    BACKLOG = 1024,
     ACCEPTS_PER_TURN = 64,
     RETRY_MS = 100, /* after running out of descriptors */
-    /* A phone's radio sleeps between: long enough not to wake it, short enough to notice
-     * within a quarter of an hour that it left. */
-    KEEPALIVE_IDLE_S = 600,
-    KEEPALIVE_INTERVAL_S = 60,
-    KEEPALIVE_COUNT = 4,
 };
 
 struct listener {
@@ -48,84 +42,6 @@ static void count(struct metric *m, int64_t n)
 {
     if (m != NULL)
         metric_add(m, n);
-}
-
-/* Accepting: what the listening socket has set, accepted ones inherit. */
-
-static void set_socket_options(int fd, int family)
-{
-    const int on = 1, off = 0, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S,
-              tries = KEEPALIVE_COUNT;
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
-    if (family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-}
-
-static enum rc rc_of_errno(void)
-{
-    switch (errno) {
-    case EADDRINUSE:
-        return RC_EXISTS;
-    case EACCES:
-    case EPERM:
-        return RC_DENIED;
-    default:
-        return RC_INVALID;
-    }
-}
-
-static enum rc open_socket(const struct addr *at, int *out)
-{
-    struct sockaddr_storage sa;
-    socklen_t n = addr_to_sockaddr(at, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    enum rc rc;
-
-    if (fd < 0)
-        return rc_of_errno();
-    set_socket_options(fd, sa.ss_family);
-    if (bind(fd, (struct sockaddr *)&sa, n) != 0 || listen(fd, BACKLOG) != 0) {
-        rc = rc_of_errno();
-        close(fd);
-        return rc;
-    }
-    *out = fd;
-    return RC_OK;
-}
-
-/* "" is one IPv6 socket that takes IPv4 as well; without IPv6 in the kernel, IPv4. */
-static enum rc open_listening(const struct listener_options *o, int *out)
-{
-    struct addr any4 = { .family = 4, .port = o->port };
-    struct addr any6 = { .family = 6, .port = o->port };
-    struct addr at;
-    enum rc rc;
-
-    if (o->address != NULL && o->address[0] != '\0') {
-        rc = addr_parse(str_of(o->address), &at);
-        at.port = o->port;
-        return rc == RC_OK ? open_socket(&at, out) : rc;
-    }
-    rc = o->ipv4_only ? RC_INVALID : open_socket(&any6, out);
-    return rc == RC_INVALID ? open_socket(&any4, out) : rc;
-}
-
-static uint16_t bound_port(int fd)
-{
-    struct sockaddr_storage sa;
-    socklen_t n = sizeof(sa);
-    struct addr a;
-
-    CHECK(getsockname(fd, (struct sockaddr *)&sa, &n) == 0);
-    CHECK(addr_from_sockaddr((struct sockaddr *)&sa, n, &a));
-    return a.port;
 }
 
 static void refuse(struct listener *l, int fd)
@@ -279,19 +195,25 @@ static void start_now(void *arg)
 enum rc listener_new(struct loop *loop, const struct listener_options *o,
                      struct listener **out)
 {
+    struct listen_socket_options at = { .address = o->address,
+                                        .ipv4_only = o->ipv4_only,
+                                        .port = o->port,
+                                        .reuse_port = true,
+                                        .join = o->join };
     struct listener *l;
+    uint16_t port;
     enum rc rc;
     int fd;
 
     CHECK(o->handler->on_input != NULL && o->handler->on_close != NULL);
-    rc = open_listening(o, &fd);
+    rc = listen_socket_open(&at, &fd, &port);
     if (rc != RC_OK)
         return rc;
     l = mem_alloc(sizeof(*l));
     l->options = *o;
     l->loop = loop;
     l->fd = fd;
-    l->port = bound_port(fd);
+    l->port = port;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->gone_now, NULL);
     loop_call(loop, start_now, l);

@@ -1,6 +1,7 @@
 /* listener.h - a port on a loop, and what a connection must pass before it is a session.
  *
- * One listener per loop; the port is shared by SO_REUSEPORT.
+ * One listener per loop; they share the port by SO_REUSEPORT: the first one is made with
+ * join = false and finds out if another process has it, the others with join = true.
  * Thread: listener_new, _stop, _each, _free from any (they go to the loop).
  */
 #pragma once
@@ -21,6 +22,7 @@ struct listener_options {
     const char *address;     /* literal, or "" for every address, IPv4 and IPv6 */
     bool ipv4_only;          /* for "" */
     uint16_t port;           /* 0: any free one, see listener_port */
+    bool join;               /* an earlier listener of this process has the port */
     struct tls_context *tls; /* implicit TLS; NULL: starts in the clear */
     /* PROXY protocol v2 is demanded of everybody, and believed of these only. */
     bool proxy_protocol;

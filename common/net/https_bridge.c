@@ -1,0 +1,172 @@
+/* https_bridge.c - copies between a TLS connection and one end of a socket pair.
+ *
+ * Back-pressure both ways: what the pair does not take stays in conn_in, which is then
+ * paused; while conn_out is full the pair is not read.
+ */
+#include "net/https_bridge.h"
+
+#include "base/mem.h"
+#include "net/http_server.h"
+#include "net/loop.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SCRATCH_BYTES = 16 * 1024 };
+
+struct bridge {
+    uv_poll_t poll;
+    struct conn *conn;
+    int fd;
+    int events;
+    bool client_done; /* the client sends no more */
+    bool server_done; /* the server closed its end */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void update_poll(struct bridge *b)
+{
+    int events = 0;
+
+    if (!b->server_done && conn_out_room(b->conn) > 0)
+        events |= UV_READABLE;
+    if (!b->server_done && conn_in(b->conn)->n > 0)
+        events |= UV_WRITABLE;
+    if (events == b->events)
+        return;
+    b->events = events;
+    if (events == 0)
+        uv_poll_stop(&b->poll);
+    else
+        uv_poll_start(&b->poll, events, on_poll);
+}
+
+static void end_of_server(struct bridge *b)
+{
+    b->server_done = true;
+    conn_close(b->conn);
+}
+
+static void to_server(struct bridge *b)
+{
+    struct buf *in = conn_in(b->conn);
+    ssize_t n = in->n > 0 ? send(b->fd, in->p, in->n, MSG_NOSIGNAL) : 0;
+
+    if (n > 0)
+        buf_consume(in, (size_t)n);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        end_of_server(b);
+    else if (in->n > 0)
+        conn_pause_input(b->conn);
+    else if (b->client_done)
+        shutdown(b->fd, SHUT_WR);
+}
+
+static void to_client(struct bridge *b)
+{
+    char scratch[SCRATCH_BYTES];
+    size_t room = conn_out_room(b->conn);
+    ssize_t n = recv(b->fd, scratch, room < sizeof(scratch) ? room : sizeof(scratch), 0);
+
+    if (n > 0) {
+        buf_append(conn_out(b->conn), scratch, (size_t)n);
+        conn_flush(b->conn);
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        end_of_server(b);
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct bridge *b = poll->data;
+
+    if (status < 0) {
+        conn_abort(b->conn);
+        return;
+    }
+    if (events & UV_WRITABLE) {
+        to_server(b);
+        if (conn_in(b->conn)->n == 0)
+            conn_resume_input(b->conn);
+    }
+    if ((events & UV_READABLE) && !b->server_done && conn_out_room(b->conn) > 0)
+        to_client(b);
+    update_poll(b);
+}
+
+static void on_open(struct conn *c)
+{
+    struct http_server *server = conn_listener_user(c);
+    struct bridge *b;
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
+        conn_abort(c);
+        return;
+    }
+    if (http_server_adopt(server, pair[1], conn_peer(c)) != RC_OK) {
+        close(pair[0]);
+        conn_abort(c);
+        return;
+    }
+    b = mem_alloc(sizeof(*b));
+    b->conn = c;
+    b->fd = pair[0];
+    uv_poll_init(loop_uv(conn_loop(c)), &b->poll, b->fd);
+    b->poll.data = b;
+    conn_set_user(c, b);
+    update_poll(b);
+}
+
+static void on_input(struct conn *c)
+{
+    struct bridge *b = conn_user(c);
+
+    if (b->server_done)
+        return;
+    to_server(b);
+    update_poll(b);
+}
+
+static void on_drain(struct conn *c)
+{
+    update_poll(conn_user(c));
+}
+
+static void on_eof(struct conn *c)
+{
+    struct bridge *b = conn_user(c);
+
+    b->client_done = true;
+    to_server(b);
+    update_poll(b);
+}
+
+static void on_poll_closed(uv_handle_t *h)
+{
+    struct bridge *b = h->data;
+
+    close(b->fd);
+    mem_free(b);
+}
+
+static void on_close(struct conn *c)
+{
+    struct bridge *b = conn_user(c);
+
+    if (b != NULL)
+        uv_close((uv_handle_t *)&b->poll, on_poll_closed);
+}
+
+const struct conn_handler *https_bridge_handler(void)
+{
+    static const struct conn_handler handler = { .on_open = on_open,
+                                                 .on_input = on_input,
+                                                 .on_drain = on_drain,
+                                                 .on_eof = on_eof,
+                                                 .on_close = on_close };
+
+    return &handler;
+}

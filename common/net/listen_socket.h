@@ -1,0 +1,20 @@
+/* listen_socket.h - a TCP socket that listens.  Thread: any. */
+#pragma once
+
+#include "base/rc.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct listen_socket_options {
+    const char *address; /* literal, or "" or NULL: every address, IPv4 and IPv6 */
+    bool ipv4_only;      /* for "" */
+    uint16_t port;       /* 0: any free one */
+    bool reuse_port; /* other sockets of this process will share or do share the port */
+    bool join;       /* they do already: the port need not be free */
+};
+
+/* Non-blocking, keepalive, TCP_NODELAY; accepted sockets inherit the latter two.
+ * RC_EXISTS: the port is taken; RC_DENIED: not allowed; RC_INVALID: not our address. */
+enum rc listen_socket_open(const struct listen_socket_options *o, int *fd,
+                           uint16_t *port) RC_CHECKED;
