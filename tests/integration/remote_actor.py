@@ -1,0 +1,31 @@
+"""remote_actor.py DOMAIN new | send FROM TO ID | read USER - for tests in another network."""
+import imaplib
+import smtplib
+import sys
+
+import mail
+
+domain, verb, *words = sys.argv[1:]
+
+
+def imap(user):
+    client = imaplib.IMAP4_SSL("127.0.0.1", 2993, ssl_context=mail.tls(), timeout=30)
+    client.login(user, mail.PASSWORD)
+    return client
+
+
+if verb == "new":
+    user = mail.new_name(domain)
+    imap(user).logout()
+    print(user)
+elif verb == "send":
+    sender, receiver, message_id = words
+    with smtplib.SMTP_SSL("127.0.0.1", 2465, context=mail.tls(), timeout=30) as client:
+        client.login(sender, mail.PASSWORD)
+        client.sendmail(sender, [receiver], mail.encrypted(sender, message_id))
+else:
+    client = imap(words[0])
+    client.select("INBOX")
+    for part in client.fetch("1:*", "(RFC822)")[1]:
+        if isinstance(part, tuple):
+            print(part[1].decode())

@@ -1,0 +1,79 @@
+"""Forgetting, with the clock moved over everything, PostgreSQL too."""
+import glob
+import pathlib
+import tempfile
+
+import mail
+from idle import Idler
+from product import Product, wait_for
+
+DAY = 86400
+
+
+def faketime(offset_seconds):
+    library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")[0]
+    return {"LD_PRELOAD": library, "FAKETIME": f"+{offset_seconds}s",
+            # Waits stay real; only what is written down moves.
+            "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_RESET": "1"}
+
+
+def bodies(product):
+    return int(product.sql("SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class "
+                           "WHERE relname ~ '^body_[0-9]+$'"))
+
+
+def start(keep, days):
+    return Product(domain="_expiry.localhost", keep=keep, environment=faketime(days * DAY),
+                   options={"delete_mails_after": 20, "delete_large_after": 7,
+                            "delete_inactive_users_after": 90, "expiry_interval_seconds": 1})
+
+
+def test_messages_and_accounts_are_forgotten(tmp_path):
+    with start(tmp_path, 0) as product:
+        sender, receiver = mail.new_account(product), mail.new_account(product)
+        smtp = mail.smtp(product, sender)
+        for i in range(10):
+            smtp.sendmail(sender, [receiver], mail.encrypted(sender, f"{i}@test", size=20000))
+        smtp.sendmail(sender, [receiver], mail.encrypted(sender, "large@test", size=300_000))
+        client = mail.imap(product, receiver)
+        wait_for("all messages", lambda: client.select("INBOX")[1] == [b"11"])
+        client.store("1:*", "+FLAGS", r"(\Seen)")
+        full = bodies(product)
+    with start(tmp_path, 8) as product:
+        client = mail.imap(product, receiver)
+        wait_for("the large one is gone", lambda: client.select("INBOX")[1] == [b"10"], 60)
+        assert "large@test" not in mail.message_ids(client)
+    with start(tmp_path, 19) as product:
+        client = mail.imap(product, receiver)
+        assert client.select("INBOX")[1] == [b"10"]
+    with start(tmp_path, 22) as product:
+        wait_for("bodies are given back", lambda: bodies(product) < full / 2, 60)
+        assert product.sql("SELECT count(*) FROM message") == "0"
+        assert product.sql("SELECT count(*) FROM account") == "2"
+        mail.imap(product, receiver).logout()
+    with start(tmp_path, 100) as product:
+        wait_for("the silent account is gone",
+                 lambda: product.sql("SELECT count(*) FROM account") == "1", 60)
+        assert product.sql("SELECT addr FROM account") == receiver
+
+
+def test_an_open_idle_session_sees_the_expunge():
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "clock"
+        file.write_text("+0s")
+        clock = {**faketime(0), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}
+        del clock["FAKETIME"]
+        with Product(domain="_expire2.localhost", environment=clock,
+                     options={"expiry_interval_seconds": 1}) as product:
+            user = mail.new_account(product)
+            client = Idler(product, user)
+            client.idle()
+            mail.smtp(product, user).sendmail(user, [user], mail.encrypted(user))
+            client.wait_announcement(10)
+            file.write_text(f"+{21 * DAY}s")
+            client.socket.settimeout(30)
+            line = client.line()
+            while line.startswith(b"* OK"):
+                line = client.line()
+            assert line == b"* 1 EXPUNGE"

@@ -1,0 +1,81 @@
+"""Routing and delivery belong to queue-worker alone, and happen exactly once."""
+import os
+import signal
+
+import mail
+from idle import Idler
+from product import Product, wait_for
+
+
+def test_with_all_workers_stopped_mail_is_accepted_and_waits():
+    replicas = {"queue-worker": 2}
+    with Product(domain="_queue.localhost", replicas=replicas) as product:
+        sender, receiver = mail.new_account(product), mail.new_account(product)
+        client = Idler(product, receiver)
+        client.idle()
+        workers = [product.pid(n) for n in ("queue-worker", "queue-worker-2")]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        smtp = mail.smtp(product, sender)
+        try:
+            for i in range(20):
+                smtp.sendmail(sender, [receiver], mail.encrypted(sender, f"{i}@test"))
+            assert product.sql("SELECT count(*) FROM queue") == "20"
+            assert product.sql("SELECT count(*) FROM message") == "0"
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        client.wait_announcement(20)
+        client.done()
+        got = client.fetch_new()
+        while len(got) < 20:
+            client.idle()
+            client.wait_announcement(20)
+            client.done()
+            got += client.fetch_new()
+        assert sorted(got, key=int) == [str(i) for i in range(20)]
+
+
+def test_a_large_message_to_twenty_people_is_stored_once(product):
+    sender = mail.new_account(product)
+    people = [mail.new_account(product) for _ in range(20)]
+    size = "SELECT pg_database_size('postbus')"
+    product.sql("CHECKPOINT")
+    before = int(product.sql(size))
+    mail.smtp(product, sender).sendmail(sender, people, mail.encrypted(sender, size=750_000))
+    for person in people:
+        client = mail.imap(product, person)
+        wait_for("the message", lambda: client.select("INBOX")[1] == [b"1"])
+        client.logout()
+    assert int(product.sql(size)) - before < 3_000_000
+
+
+def test_the_same_recipient_twice_gets_one_copy(product):
+    sender, receiver = mail.new_account(product), mail.new_account(product)
+    tagged = receiver.replace("@", "+tag@")
+    mail.smtp(product, sender).sendmail(sender, [receiver, receiver.upper(), tagged],
+                                        mail.encrypted(sender))
+    client = mail.imap(product, receiver)
+    wait_for("the message", lambda: client.select("INBOX")[1] == [b"1"])
+    wait_for("an empty queue", lambda: product.sql("SELECT count(*) FROM queue") == "0")
+    assert client.select("INBOX")[1] == [b"1"]
+
+
+def test_an_early_disconnect_leaves_nothing(product):
+    sender, receiver = mail.new_account(product), mail.new_account(product)
+    text = mail.encrypted(sender, size=100_000)
+    for cut in (0, 1000, len(text)):
+        client = mail.smtp(product, sender)
+        client.ehlo("[127.0.0.1]")
+        client.mail(sender)
+        client.rcpt(receiver)
+        client.docmd("DATA")
+        client.send(text[:cut])
+        client.sock.shutdown(2)
+        client.close()
+    marker = mail.smtp(product, sender)
+    marker.sendmail(sender, [receiver], mail.encrypted(sender, "after@test"))
+    at = mail.imap(product, receiver)
+    wait_for("the marker", lambda: at.select("INBOX")[1] == [b"1"])
+    assert mail.message_ids(at) == ["after@test"]
+    assert product.sql("SELECT count(*) FROM queue") == "0"
