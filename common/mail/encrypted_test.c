@@ -1,0 +1,313 @@
+/* encrypted_test.c - the table of verdicts: what passes an encrypted-only server. */
+#include "mail/encrypted.h"
+
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define FROM "From: Alice <alice@chat.example>\r\n"
+#define HEAD                                                                             \
+    FROM "To: \"hidden-recipients\": ;\r\nSubject: [...]\r\nMIME-Version: 1.0\r\n"
+#define ENC   "Content-Type: multipart/encrypted; boundary=\"b\"\r\n"
+#define PART1 "--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n"
+#define PART2 "--b\r\nContent-Type: application/octet-stream; name=x\r\n\r\n"
+#define ARMOR(data)                                                                      \
+    "-----BEGIN PGP MESSAGE-----\r\n\r\n" data "\r\n-----END PGP MESSAGE-----\r\n"
+/* PKESK of three octets, SEIPD of four */
+#define DATA    "wQMDa2vSBAF4eXo="
+#define CLOSE   "--b--\r\n"
+#define GOOD    PART1 PART2 ARMOR(DATA) CLOSE
+#define MIXED   "Content-Type: multipart/mixed; boundary=b\r\n"
+#define STEP(s) "Secure-Join: " s "\r\n"
+#define JOIN(s)                                                                          \
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nSecure-Join: " s "\r\n"
+#define DAEMON "From: MAILER-DAEMON@other.example\r\n"
+#define AUTO   "Auto-Submitted: auto-replied\r\n"
+#define REPORT                                                                           \
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
+#define STATUS                                                                           \
+    "--b\r\n\r\nIt failed.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"      \
+    "Reporting-MTA: dns; x\r\n\r\n" CLOSE
+
+enum {
+    NO = ENCRYPTED_NO,
+    YES = ENCRYPTED_YES,
+    SJ = ENCRYPTED_SECUREJOIN,
+    SETUP = ENCRYPTED_SETUP_MESSAGE,
+    BOUNCE = ENCRYPTED_BOUNCE
+};
+
+static const struct {
+    const char *name;
+    str_t message;
+    unsigned outgoing, incoming;
+} cases[] = {
+    { "encrypted", STR(HEAD ENC "\r\n" GOOD), YES, YES },
+    { "case does not matter",
+      STR(FROM "content-TYPE: Multipart/ENCRYPTED; BOUNDARY=b\r\n\r\n"
+               "--b\r\nContent-Type: Application/PGP-Encrypted\r\n\r\nVersion: 1\r\n"
+               "--b\r\nContent-Type: APPLICATION/Octet-Stream\r\n\r\n" ARMOR(DATA) CLOSE),
+      YES, YES },
+    { "folded type",
+      STR(HEAD
+          "Content-Type: multipart/encrypted;\r\n protocol=\"application/pgp-encrypted\";"
+          "\r\n\tboundary=\"b\"\r\n\r\n" GOOD),
+      YES, YES },
+    { "quoted-printable armor",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream\r\n"
+                   "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                   "-----BEGIN PGP MESSAGE-----\r\n\r\nwQMDa2vSBAF4eXo=3D\r\n"
+                   "-----END PGP MESSAGE-----\r\n" CLOSE),
+      YES, YES },
+    { "well-known preamble",
+      STR(HEAD ENC
+          "\r\nThis is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n" GOOD),
+      YES, YES },
+    { "other preamble", STR(HEAD ENC "\r\nBuy now!\r\n" GOOD), NO, NO },
+    { "epilogue", STR(HEAD ENC "\r\n" GOOD "Buy now!\r\n"), NO, NO },
+    { "blank epilogue", STR(HEAD ENC "\r\n" GOOD "\r\n\r\n"), YES, YES },
+    { "armor version line",
+      STR(HEAD ENC "\r\n" PART1 PART2
+                   "-----BEGIN PGP MESSAGE-----\r\nVersion: Mail 1\r\n\r\n" DATA
+                   "\r\n-----END PGP MESSAGE-----\r\n" CLOSE),
+      NO, YES },
+    { "third part",
+      STR(HEAD ENC "\r\n" PART1 PART2 ARMOR(DATA) "--b\r\n\r\nBuy now!\r\n" CLOSE), NO,
+      NO },
+    { "empty third part", STR(HEAD ENC "\r\n" PART1 PART2 ARMOR(DATA) "--b\r\n" CLOSE),
+      NO, NO },
+    { "one part", STR(HEAD ENC "\r\n" PART2 ARMOR(DATA) CLOSE), NO, NO },
+    { "parts exchanged", STR(HEAD ENC "\r\n" PART2 ARMOR(DATA) PART1 CLOSE), NO, NO },
+    { "version 2",
+      STR(HEAD ENC
+          "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 2\r\n" PART2
+              ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "text behind the version",
+      STR(HEAD ENC
+          "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
+          "Buy now!\r\n" PART2 ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "text around the armor",
+      STR(HEAD ENC "\r\n" PART1 PART2 ARMOR(DATA) "Buy now!\r\n" CLOSE), NO, NO },
+    { "second part is text",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: text/plain\r\n\r\n" ARMOR(DATA)
+              CLOSE),
+      NO, NO },
+    { "second part is multipart",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+                   "--c\r\nContent-Type: application/octet-stream\r\n\r\n" ARMOR(
+                       DATA) "--c--\r\n" CLOSE),
+      NO, NO },
+    { "truncated packet",
+      STR(HEAD ENC "\r\n" PART1 PART2 ARMOR("wQMDa2vSBAF4eQ==") CLOSE), NO, NO },
+    { "trailing bytes", STR(HEAD ENC "\r\n" PART1 PART2 ARMOR("wQMDa2vSBAF4eXoh") CLOSE),
+      NO, NO },
+    { "literal packet", STR(HEAD ENC "\r\n" PART1 PART2 ARMOR("ywZiAAAAAAA=") CLOSE), NO,
+      NO },
+    { "multipart not closed", STR(HEAD ENC "\r\n" PART1 PART2 ARMOR(DATA)), NO, NO },
+    { "no boundary", STR(HEAD "Content-Type: multipart/encrypted\r\n\r\n" GOOD), NO, NO },
+    { "mixed instead", STR(HEAD MIXED "\r\n" GOOD), NO, NO },
+    { "armor in plain text", STR(HEAD "Content-Type: text/plain\r\n\r\n" ARMOR(DATA)), NO,
+      NO },
+    { "no content type", STR(HEAD "\r\n" GOOD), NO, NO },
+    { "two content types", STR(HEAD ENC "Content-Type: text/plain\r\n\r\n" GOOD), NO,
+      NO },
+    { "two From fields", STR(HEAD "From: eve@chat.example\r\n" ENC "\r\n" GOOD), NO, NO },
+    { "old form of a second From", STR(HEAD "From : eve@x\r\n" ENC "\r\n" GOOD), NO, NO },
+    { "no From", STR("To: x@y\r\n" ENC "\r\n" GOOD), NO, NO },
+    { "From without address", STR("From: Alice\r\n" ENC "\r\n" GOOD), NO, NO },
+    { "rubbish in the header", STR(HEAD "Buy now!\r\n" ENC "\r\n" GOOD), NO, NO },
+    { "plain", STR(HEAD "Content-Type: text/plain\r\n\r\nhello\r\n"), NO, NO },
+    { "read receipt",
+      STR(HEAD "Content-Type: multipart/report; report-type=disposition-notification;"
+               " boundary=b\r\n" AUTO "\r\n" STATUS),
+      NO, NO },
+
+    { "vc-request", STR(FROM STEP("vc-request") MIXED "\r\n" JOIN("vc-request") CLOSE),
+      SJ, SJ },
+    { "vg-request", STR(FROM STEP("vg-request") MIXED "\r\n" JOIN("vg-request") CLOSE),
+      SJ, SJ },
+    { "text in capitals",
+      STR(FROM STEP("vc-request") MIXED "\r\n" JOIN("VC-Request") CLOSE), SJ, SJ },
+    { "steps differ", STR(FROM STEP("vc-request") MIXED "\r\n" JOIN("vg-request") CLOSE),
+      NO, NO },
+    { "later step",
+      STR(FROM STEP("vc-auth-required") MIXED "\r\n" JOIN("vc-auth-required") CLOSE), NO,
+      NO },
+    { "header in capitals",
+      STR(FROM STEP("VC-REQUEST") MIXED "\r\n" JOIN("vc-request") CLOSE), NO, NO },
+    { "header without the text",
+      STR(FROM STEP("vc-request") MIXED "\r\n--b\r\n\r\nBuy viagra!\r\n" CLOSE), NO, NO },
+    { "text and more",
+      STR(FROM STEP("vc-request") MIXED
+          "\r\n" JOIN("vc-request") "Buy viagra!\r\n" CLOSE),
+      NO, NO },
+    { "text without the header", STR(FROM MIXED "\r\n" JOIN("vc-request") CLOSE), NO,
+      NO },
+    { "two parts",
+      STR(FROM STEP("vc-request") MIXED "\r\n" JOIN("vc-request") JOIN("vc-request")
+              CLOSE),
+      NO, NO },
+    { "html part",
+      STR(FROM STEP("vc-request") MIXED "\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+                                        "Secure-Join: vc-request\r\n" CLOSE),
+      NO, NO },
+    { "preamble",
+      STR(FROM STEP("vc-request") MIXED "\r\nBuy!\r\n" JOIN("vc-request") CLOSE), NO,
+      NO },
+    { "header twice",
+      STR(FROM STEP("vc-request") STEP("x") MIXED "\r\n" JOIN("vc-request") CLOSE), NO,
+      NO },
+    { "not multipart",
+      STR(FROM STEP(
+          "vc-request") "Content-Type: text/plain\r\n\r\nSecure-Join: vc-request\r\n"),
+      NO, NO },
+
+    { "setup message",
+      STR(FROM "Subject: Autocrypt Setup Message\r\n" MIXED "\r\n--b\r\n\r\nx\r\n" CLOSE),
+      SETUP, NO },
+    { "setup message of other subject",
+      STR(FROM "Subject: Autocrypt Setup\r\n" MIXED "\r\n--b\r\n\r\nx\r\n" CLOSE), NO,
+      NO },
+    { "setup message of other type",
+      STR(FROM "Subject: Autocrypt Setup Message\r\nContent-Type: multipart/alternative;"
+               " boundary=b\r\n\r\n--b\r\n\r\nx\r\n" CLOSE),
+      NO, NO },
+
+    { "bounce", STR(DAEMON AUTO REPORT "\r\n" STATUS), NO, BOUNCE },
+    { "bounce from a person", STR(FROM AUTO REPORT "\r\n" STATUS), NO, NO },
+    { "bounce that is not automatic", STR(DAEMON REPORT "\r\n" STATUS), NO, NO },
+    { "bounce that says it is none",
+      STR(DAEMON "Auto-Submitted: no\r\n" REPORT "\r\n" STATUS), NO, NO },
+    { "bounce, empty field", STR(DAEMON "Auto-Submitted:\r\n" REPORT "\r\n" STATUS), NO,
+      NO },
+    { "bounce of other type", STR(DAEMON AUTO MIXED "\r\n" STATUS), NO, NO },
+    { "bounce without a report",
+      STR(DAEMON AUTO REPORT "\r\n--b\r\n\r\nBuy viagra!\r\n" CLOSE), NO, NO },
+};
+
+static enum encrypted_verdict judge(struct arena *a, str_t message,
+                                    enum encrypted_direction direction,
+                                    const str_t *recipients, size_t count)
+{
+    struct encrypted_query q = { direction, message, recipients, count };
+    struct encrypted_result r;
+
+    encrypted_judge(a, &q, &r);
+    if (r.header_rc != RC_OK || r.author_rc != RC_OK)
+        assert_int_equal(r.verdict, ENCRYPTED_NO);
+    return r.verdict;
+}
+
+static void table_of_verdicts(void **state)
+{
+    static const str_t self[] = { STR("Alice@CHAT.example") };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        unsigned out = judge(a, cases[i].message, ENCRYPTED_OUTGOING, self, 1);
+        unsigned in = judge(a, cases[i].message, ENCRYPTED_INCOMING, self, 1);
+
+        if (out != cases[i].outgoing || in != cases[i].incoming)
+            print_error("case: %s: %s, %s\n", cases[i].name, encrypted_verdict_name(out),
+                        encrypted_verdict_name(in));
+        assert_int_equal(out, cases[i].outgoing);
+        assert_int_equal(in, cases[i].incoming);
+    }
+    arena_free(&a);
+}
+
+static void setup_message_only_to_oneself(void **state)
+{
+    static const str_t message = STR(FROM "Subject: Autocrypt Setup Message\r\n" MIXED
+                                          "\r\n--b\r\n\r\nx\r\n" CLOSE);
+    static const str_t two[] = { STR("alice@chat.example"), STR("alice@chat.example") };
+    static const str_t other[] = { STR("bob@chat.example") };
+    struct arena *a = arena_new();
+
+    (void)state;
+    assert_int_equal(judge(a, message, ENCRYPTED_OUTGOING, two, 1), SETUP);
+    assert_int_equal(judge(a, message, ENCRYPTED_OUTGOING, two, 2), NO);
+    assert_int_equal(judge(a, message, ENCRYPTED_OUTGOING, two, 0), NO);
+    assert_int_equal(judge(a, message, ENCRYPTED_OUTGOING, other, 1), NO);
+    arena_free(&a);
+}
+
+static void reasons_are_told(void **state)
+{
+    struct arena *a = arena_new();
+    struct encrypted_query q = { ENCRYPTED_OUTGOING, S(HEAD ENC "\r\n" GOOD), NULL, 0 };
+    struct encrypted_result r;
+
+    (void)state;
+    encrypted_judge(a, &q, &r);
+    assert_int_equal(r.author_rc, RC_OK);
+    assert_true(str_eq(r.author.text, S("alice@chat.example")));
+    q.message = S(HEAD "From: eve@x\r\n" ENC "\r\n" GOOD);
+    encrypted_judge(a, &q, &r);
+    assert_int_equal(r.author_rc, RC_CONFLICT);
+    q.message = S(HEAD "rubbish\r\n" ENC "\r\n" GOOD);
+    encrypted_judge(a, &q, &r);
+    assert_int_equal(r.header_rc, RC_INVALID);
+    q.message = S("\r\n");
+    encrypted_judge(a, &q, &r);
+    assert_int_equal(r.author_rc, RC_NOT_FOUND);
+    arena_free(&a);
+}
+
+static void large_bounces_are_refused(void **state)
+{
+    static const str_t message = STR(DAEMON AUTO REPORT "\r\n" STATUS);
+    struct arena *a = arena_new();
+    size_t n = ENCRYPTED_BOUNCE_MAX_BYTES + 1;
+    char *big = arena_alloc(a, n);
+
+    (void)state;
+    memset(big, '\n', n);
+    memcpy(big, message.p, message.n);
+    assert_int_equal(judge(a, str_n(big, n - 1), ENCRYPTED_INCOMING, NULL, 0), BOUNCE);
+    assert_int_equal(judge(a, str_n(big, n), ENCRYPTED_INCOMING, NULL, 0), NO);
+    arena_free(&a);
+}
+
+/* A body of 24 MB in 64 character lines: memory must not grow with it. */
+static void size_costs_no_memory(void **state)
+{
+    enum { LINES = 380000 }; /* of 48 bytes; the SEIPD packet's length says one more */
+    static const str_t head =
+        STR(HEAD ENC "\r\n" PART1 PART2 "-----BEGIN PGP MESSAGE-----\r\n"
+                     "\r\nwQMDa2vS/wEWUgEB\r\n");
+    struct arena *text = arena_new(), *a = arena_new();
+    struct buf *b = arena_buf(text, 1 << 25);
+
+    (void)state;
+    buf_put(b, head);
+    for (int i = 0; i < LINES; i++)
+        buf_puts(b,
+                 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n");
+    buf_puts(b, "-----END PGP MESSAGE-----\r\n" CLOSE);
+    assert_int_equal(judge(a, buf_str(b), ENCRYPTED_OUTGOING, NULL, 0), YES);
+    assert_true(arena_used(a) < 16 * 1024);
+    arena_free(&text);
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_of_verdicts),
+        cmocka_unit_test(setup_message_only_to_oneself),
+        cmocka_unit_test(reasons_are_told),
+        cmocka_unit_test(large_bounces_are_refused),
+        cmocka_unit_test(size_costs_no_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
