@@ -1,0 +1,189 @@
+/* accept.c - a whole message becomes a durable one, or a refusal.
+ *
+ * 250 is written after the commit that holds the body and every recipient.  Dying before
+ * that leaves nothing; dying after it leaves a message whose sender may send it again,
+ * which SMTP cannot avoid.  The hint comes after the commit and may be lost.
+ */
+#include "accept.h"
+
+#include "base/arena.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "bus/bus.h"
+#include "checks.h"
+#include "commit.h"
+#include "ingress.h"
+#include "mail/envelope.h"
+#include "mail/scrub.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+#include <inttypes.h>
+
+struct accept {
+    struct commit *commit;
+    struct bus *bus;
+};
+
+/* A message on its way through the commit. */
+struct pending {
+    struct commit_item item;
+    struct session *session;
+    struct buf *out;
+};
+
+static struct metric accepted[] = {
+    { .kind = METRIC_COUNTER,
+      .name = "postbus_smtp_accepted",
+      .labels = "direction=\"outgoing\"",
+      .help = "Messages that were made durable." },
+    { .kind = METRIC_COUNTER,
+      .name = "postbus_smtp_accepted",
+      .labels = "direction=\"incoming\"",
+      .help = "Messages that were made durable." },
+};
+static struct metric accepted_bytes = { .kind = METRIC_COUNTER,
+                                        .name = "postbus_smtp_accepted_bytes",
+                                        .labels = "",
+                                        .help = "Size of the accepted messages." };
+static struct metric accept_failures = {
+    .kind = METRIC_COUNTER,
+    .name = "postbus_smtp_accept_failures",
+    .labels = "",
+    .help = "Messages that passed all checks and could not be stored."
+};
+
+static void send_hint(void *user, int64_t body_id, uint32_t count)
+{
+    const struct accept *a = user;
+    struct msg m = { .kind = MSG_mail_queued,
+                     .mail_queued = { .queue = body_id, .count = count } };
+
+    if (a->bus != NULL)
+        bus_send_work(a->bus, &m);
+}
+
+static bool has_eight_bit(str_t s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] > 127)
+            return true;
+    return false;
+}
+
+static str_t make_envelope(const struct session *s, const struct scrub_result *scrubbed)
+{
+    struct transaction *t = s->mail;
+    struct envelope e = { .submission = s->port->kind == PORT_SUBMISSION,
+                          .account = s->account,
+                          .id = str_of(arena_printf(t->arena, "%016" PRIx64,
+                                                    crypto_random_u64())) };
+
+    e.eight_bit = has_eight_bit(scrubbed->header) || has_eight_bit(scrubbed->body);
+    e.smtputf8 = has_eight_bit(scrubbed->header) || has_eight_bit(t->sender);
+    for (size_t i = 0; i < t->recipient_count && !e.smtputf8; i++)
+        e.smtputf8 = has_eight_bit(t->recipients[i]);
+    t->queue_id = e.id;
+    return envelope_format(t->arena, &e);
+}
+
+/* In the thread that committed: the reply and the log line of one message. */
+static void answer(struct commit_item *item)
+{
+    struct pending *p = (struct pending *)item;
+    struct session *s = p->session;
+    const struct transaction *t = s->mail;
+    uint64_t size = item->message.head.n + item->message.body.n;
+
+    if (item->message.rc != RC_OK) {
+        metric_add(&accept_failures, 1);
+        log_warn("smtp.not_stored", "session=%" PRIx64 " rc=%s", s->serial,
+                 rc_name(item->message.rc));
+        smtp_reply_rc(p->out, RC_RETRY);
+        session_job_done(s, CMD_FAIL);
+        return;
+    }
+    metric_add(&accepted[s->port->kind == PORT_MX], 1);
+    metric_add(&accepted_bytes, (int64_t)size);
+    log_info("smtp.accepted",
+             "session=%" PRIx64 " queue=%.*s size=%" PRIu64 " rcpt_count=%zu", s->serial,
+             STR_ARG(t->queue_id), size, t->recipient_count);
+    smtp_reply_printf(p->out, 250, "2.0.0", "Ok: queued as %.*s", STR_ARG(t->queue_id));
+    session_job_done(s, CMD_DONE);
+}
+
+static bool passes(struct session *s, struct db *db, str_t message, struct buf *out)
+{
+    struct check c = checks_of(s, out);
+    struct encrypted_query q = { .direction = c.direction == CHECKS_OUTGOING
+                                                  ? ENCRYPTED_OUTGOING
+                                                  : ENCRYPTED_INCOMING,
+                                 .message = message,
+                                 .recipients = s->mail->recipients,
+                                 .recipient_count = s->mail->recipient_count };
+
+    encrypted_judge(s->mail->arena, &q, &c.judged);
+    c.message = message;
+    c.db = db;
+    return checks_pass(&c, CHECKS_MESSAGE);
+}
+
+struct accept *accept_new(struct bus *bus)
+{
+    struct accept *a = mem_alloc(sizeof(*a));
+
+    a->bus = bus;
+    a->commit = commit_new(send_hint, a);
+    return a;
+}
+
+void accept_free(struct accept **a)
+{
+    if (*a == NULL)
+        return;
+    commit_free(&(*a)->commit);
+    mem_free(*a);
+    *a = NULL;
+}
+
+enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *out)
+{
+    struct transaction *t = s->mail;
+    struct pending *p = arena_alloc(t->arena, sizeof(*p));
+    enum scrub_kind kind =
+        s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION : SCRUB_INCOMING;
+    struct scrub_result scrubbed;
+    str_t message;
+
+    if (spool_finish(t->spool, &message) != RC_OK) {
+        smtp_reply_put(out, 452, "4.3.1", S("Insufficient system storage"));
+        return CMD_FAIL;
+    }
+    if (!passes(s, w->context, message, out))
+        return CMD_FAIL;
+    if (scrub_compose(t->arena, kind, t->sender, message, &scrubbed) != RC_OK) {
+        smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
+        return CMD_FAIL;
+    }
+    p->session = s;
+    p->out = out;
+    p->item.done = answer;
+    p->item.message = (struct store_accept){ .head = scrubbed.header,
+                                             .body = scrubbed.body,
+                                             .sender = t->sender,
+                                             .recipients = t->recipients,
+                                             .recipient_count = t->recipient_count,
+                                             .envelope = make_envelope(s, &scrubbed) };
+    commit_add(s->ingress->accept->commit, w->context, &p->item);
+    return CMD_LATER;
+}
+
+void accept_register_metrics(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(accepted); i++)
+        metric_register(&accepted[i]);
+    metric_register(&accepted_bytes);
+    metric_register(&accept_failures);
+}

@@ -1,0 +1,62 @@
+/* check_author.c - the From field says who the sender is.
+ *
+ * Of an account it must be the account.  Of a stranger it must not be one of us, and when
+ * it is somebody else than the envelope's sender, that one gets no bounce (chatmail spec
+ * 2.4 a to c, 3.2.2, 3.2.3).
+ */
+#include "checks.h"
+
+#include "ingress.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+static bool refuse(struct check *c, const char *text)
+{
+    smtp_reply_put(c->out, 500, NULL, str_of(text));
+    return false;
+}
+
+static bool is_readable(struct check *c)
+{
+    if (c->judged.header_rc != RC_OK)
+        return refuse(c, "Failed to parse message");
+    switch (c->judged.author_rc) {
+    case RC_OK:
+        return true;
+    case RC_NOT_FOUND:
+        return refuse(c, "Invalid FROM header: there is none");
+    case RC_CONFLICT:
+        return refuse(c, "Invalid FROM header: there is more than one");
+    default:
+        return refuse(c, "Invalid FROM header: no address in it");
+    }
+}
+
+static bool judge_outgoing(struct check *c)
+{
+    if (str_eq_nocase(c->judged.author.text, c->mail->sender))
+        return true;
+    smtp_reply_printf(c->out, 500, NULL, "Invalid FROM <%.*s> for <%.*s>",
+                      STR_ARG(c->judged.author.text), STR_ARG(c->mail->sender));
+    return false;
+}
+
+static bool judge_incoming(struct check *c)
+{
+    if (str_eq_nocase(c->judged.author.domain, c->ingress->domain)) {
+        smtp_reply_put(c->out, 554, "5.7.1",
+                       S("From header rejected: accounts of this domain submit their "
+                         "mail"));
+        return false;
+    }
+    if (!str_eq_nocase(c->judged.author.text, c->mail->sender))
+        c->mail->sender = S("");
+    return true;
+}
+
+bool check_author(struct check *c)
+{
+    if (!is_readable(c))
+        return false;
+    return c->direction == CHECKS_OUTGOING ? judge_outgoing(c) : judge_incoming(c);
+}

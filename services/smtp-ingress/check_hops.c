@@ -1,0 +1,16 @@
+/* check_hops.c - a message that was passed on this often goes round in circles.
+ * RFC 5321 6.3. */
+#include "checks.h"
+
+#include "mail/header.h"
+#include "smtp/smtp_reply.h"
+
+enum { MAX_HOPS = 25 };
+
+bool check_hops(struct check *c)
+{
+    if (header_count(c->message, S("Received")) <= MAX_HOPS)
+        return true;
+    smtp_reply_put(c->out, 554, "5.4.6", S("Too many hops"));
+    return false;
+}

@@ -1,0 +1,30 @@
+/* check_rate.c - how often an account may send.
+ *
+ * Counted once for each message, at its first recipient, also when the message is refused
+ * later; answered at RCPT (chatmail spec 0.4, trap 2, and 2.4, step 3).
+ */
+#include "checks.h"
+
+#include "ingress.h"
+#include "rate.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+#include <inttypes.h>
+
+bool check_rate(struct check *c)
+{
+    struct transaction *t = c->mail;
+
+    if (t->rate == RATE_UNASKED)
+        t->rate = rate_take(c->ingress->rate, c->account, c->now_us, &t->retry_ms)
+                      ? RATE_WITHIN
+                      : RATE_OVER;
+    if (t->rate == RATE_WITHIN)
+        return true;
+    /* The colon behind the enhanced code is what clients and tests look for. */
+    smtp_reply_printf(c->out, 450, NULL,
+                      "4.7.1: Too much mail from %.*s, try again in %" PRId64 " s",
+                      STR_ARG(t->sender), (t->retry_ms + 999) / 1000);
+    return false;
+}

@@ -1,0 +1,33 @@
+/* check_recipient.c - mail from outside is for accounts that exist.
+ *
+ * Refused here, where the sending server makes the bounce, instead of accepted and
+ * bounced to whoever was forged as its sender.
+ */
+#include "checks.h"
+
+#include "mail/address.h"
+#include "smtp/smtp_reply.h"
+#include "store/store_account.h"
+#include "transaction.h"
+
+bool check_recipient(struct check *c)
+{
+    struct arena *a = c->mail->arena;
+    str_t address = address_normalise(a, address_untag(a, c->recipient.text));
+    struct store_account account;
+    enum rc rc = store_account_find(a, c->db, address, &account);
+
+    if (rc == RC_OK && account.state == STORE_ACCOUNT_ACTIVE) {
+        if ((account.flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT) == 0)
+            c->mail->clear_text = false;
+        return true;
+    }
+    if (rc != RC_OK && rc != RC_NOT_FOUND) {
+        smtp_reply_rc(c->out, RC_RETRY);
+        return false;
+    }
+    smtp_reply_printf(c->out, 550, "5.1.1",
+                      "<%.*s>: Recipient address rejected: User unknown",
+                      STR_ARG(c->recipient.text));
+    return false;
+}

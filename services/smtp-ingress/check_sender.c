@@ -1,0 +1,36 @@
+/* check_sender.c - an account sends under its own address, and nobody else under ours.
+ *
+ * Runs at RCPT, not at MAIL: clients look for this error beside a recipient (chatmail
+ * spec 0.4, trap 2).  A null sender of an account passes here and fails at the author.
+ */
+#include "checks.h"
+
+#include "ingress.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+static bool refuse(struct check *c, const char *reason, str_t who)
+{
+    smtp_reply_printf(c->out, 553, "5.7.1", "<%.*s>: Sender address rejected: %s%.*s",
+                      STR_ARG(c->mail->sender), reason, STR_ARG(who));
+    return false;
+}
+
+static bool is_ours(const struct check *c)
+{
+    str_t sender = c->mail->sender;
+    size_t at = str_find_char(sender, '@');
+
+    return at != SIZE_MAX && str_eq_nocase(str_skip(sender, at + 1), c->ingress->domain);
+}
+
+bool check_sender(struct check *c)
+{
+    if (c->mail->sender.n == 0)
+        return true;
+    if (c->direction == CHECKS_INCOMING)
+        return !is_ours(c) ||
+               refuse(c, "accounts of this domain submit their mail", S(""));
+    return str_eq_nocase(c->mail->sender, c->account_address) ||
+           refuse(c, "not owned by user ", c->account_address);
+}

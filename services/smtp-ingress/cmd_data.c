@@ -1,0 +1,72 @@
+/* cmd_data.c - DATA.  RFC 5321 4.1.1.4.
+ *
+ * The message runs through the framer into the spool while it comes; a worker gets it
+ * when it is whole.  Whatever two servers could read as two different ends of it is an
+ * error (SMTP smuggling), and the connection that sent it is not trusted any further.
+ */
+#include "cmd_data.h"
+
+#include "accept.h"
+#include "base/log.h"
+#include "ingress.h"
+#include "smtp/smtp_reply.h"
+#include "smtp_commands.h"
+#include "spool.h"
+#include "svc/options.h"
+#include "transaction.h"
+
+enum { MAX_LINE_BYTES = 8192 };
+
+static enum cmd_result refuse(struct smtp_cmd *cmd, const char *text)
+{
+    log_info("smtp.refused", "check=data");
+    smtp_reply_put(cmd->out, 500, NULL, str_of(text));
+    return CMD_CLOSE;
+}
+
+static enum cmd_result judge(struct smtp_cmd *cmd, bool ended)
+{
+    struct session *s = cmd->session;
+    const struct smtp_data *d = &s->mail->data;
+
+    if ((d->faults & (SMTP_DATA_BARE_CR | SMTP_DATA_BARE_LF)) != 0)
+        return refuse(cmd, "Invalid DATA: bare CR or LF");
+    if ((d->faults & SMTP_DATA_NUL) != 0)
+        return refuse(cmd, "Invalid DATA: NUL byte");
+    /* Somebody who goes on and on is not waited for. */
+    if (!ended && d->bytes > 2 * d->max_bytes)
+        return refuse(cmd, "Message exceeds maximum size");
+    if (!ended)
+        return CMD_LATER;
+    if ((d->faults & SMTP_DATA_TOO_BIG) != 0) {
+        smtp_reply_put(cmd->out, 552, "5.3.4", S("Message exceeds maximum size"));
+        return CMD_FAIL;
+    }
+    if ((d->faults & SMTP_DATA_LONG_LINE) != 0) {
+        smtp_reply_put(cmd->out, 500, "5.5.2", S("Line too long"));
+        return CMD_FAIL;
+    }
+    return session_job(cmd, s->ingress->commands, accept_message);
+}
+
+enum cmd_result cmd_data(struct smtp_cmd *cmd)
+{
+    struct session *s = cmd->session;
+    struct transaction *t = s->mail;
+
+    t->spool = spool_new(&s->ingress->spool);
+    smtp_data_init(&t->data, (uint64_t)s->ingress->options->max_message_size,
+                   MAX_LINE_BYTES);
+    smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));
+    return CMD_DONE;
+}
+
+enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
+{
+    struct transaction *t = cmd->session->mail;
+    size_t used = 0;
+    bool ended = smtp_data_feed(&t->data, buf_str(in), &used, spool_append, t->spool);
+
+    buf_consume(in, used);
+    return judge(cmd, ended);
+}

@@ -1,0 +1,73 @@
+/* cmd_rcpt.c - RCPT TO.  RFC 5321 4.1.1.3.
+ *
+ * An account's recipients are taken as they are when their syntax is right: Delta Chat
+ * gives a message up for all when one is refused, so whoever does not exist bounces
+ * later.  A foreign server's recipients are looked up, which takes a worker.
+ */
+#include "base/arena.h"
+#include "base/log.h"
+#include "checks.h"
+#include "ingress.h"
+#include "smtp/smtp_command.h"
+#include "smtp/smtp_reply.h"
+#include "smtp_commands.h"
+#include "smtp_params.h"
+#include "transaction.h"
+
+static enum cmd_result add(struct session *s, str_t address, struct buf *out)
+{
+    transaction_add_recipient(s->mail, address);
+    smtp_reply_put(out, 250, "2.1.5", S("Ok"));
+    return CMD_DONE;
+}
+
+static enum cmd_result look_up(struct session *s, struct worker *w, struct buf *out)
+{
+    struct check c = checks_of(s, out);
+
+    c.db = w->context;
+    /* Parsed before, and kept: see cmd_rcpt. */
+    CHECK(address_parse(s->mail->pending_recipient, ADDRESS_UTF8, &c.recipient) == RC_OK);
+    if (!checks_pass(&c, CHECKS_ACCOUNT))
+        return CMD_FAIL;
+    return add(s, c.recipient.text, out);
+}
+
+static bool take_address(struct smtp_cmd *cmd, const struct smtp_command_path *path,
+                         struct address *out)
+{
+    struct transaction *t = cmd->session->mail;
+    str_t domain = cmd->session->ingress->domain;
+
+    if (!path->is_postmaster) {
+        *out = path->address;
+        return !path->is_null;
+    }
+    return address_parse(
+               str_of(arena_printf(t->arena, "postmaster@%.*s", STR_ARG(domain))), 0,
+               out) == RC_OK;
+}
+
+enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
+{
+    struct session *s = cmd->session;
+    struct smtp_command_path path;
+    struct check c = checks_of(s, cmd->out);
+    enum rc rc =
+        smtp_command_path_parse(cmd->rest, "TO", s->mail->utf8 ? ADDRESS_UTF8 : 0, &path);
+
+    if (rc != RC_OK && !path.bad_address) {
+        smtp_reply_put(cmd->out, 501, "5.5.4", S("Syntax: RCPT TO:<address>"));
+        return CMD_FAIL;
+    }
+    if (rc != RC_OK || !take_address(cmd, &path, &c.recipient)) {
+        smtp_reply_put(cmd->out, 501, "5.1.3", S("Bad recipient address syntax"));
+        return CMD_FAIL;
+    }
+    if (!smtp_params_rcpt(&path, cmd->out) || !checks_pass(&c, CHECKS_RECIPIENT))
+        return CMD_FAIL;
+    if (s->port->kind == PORT_SUBMISSION)
+        return add(s, c.recipient.text, cmd->out);
+    s->mail->pending_recipient = arena_str(s->mail->arena, c.recipient.text);
+    return session_job(cmd, s->ingress->commands, look_up);
+}

@@ -1,0 +1,50 @@
+/* ingress.h - what all sessions of the process share.
+ *
+ * Made by main.c before the first connection and unchanged until the last one is gone;
+ * what is behind the pointers has its own locks.
+ */
+#pragma once
+
+#include "base/str.h"
+#include "net/listener.h"
+#include "spool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct accept;
+struct bus;
+struct login;
+struct options;
+struct rate;
+struct tls_context;
+struct worker_pool;
+
+/* Bits, so that a command's row can name several. */
+enum port_kind {
+    PORT_MX = 1 << 0,         /* from other servers */
+    PORT_SUBMISSION = 1 << 1, /* from our accounts */
+    PORT_ANY = PORT_MX | PORT_SUBMISSION,
+};
+
+struct port {
+    struct ingress *ingress;
+    enum port_kind kind;
+    struct tls_context *tls; /* for STARTTLS, or from the first byte */
+    struct limit *limit;
+    struct listener_options listener;
+    struct metric *sessions; /* gauge */
+};
+
+struct ingress {
+    const struct options *options;
+    str_t domain; /* mail_domain */
+    struct bus *bus;
+    struct worker_pool *commands; /* context: struct db */
+    struct worker_pool *logins;   /* context: struct db */
+    struct login *login;
+    struct rate *rate;
+    struct accept *accept;
+    struct spool_limits spool;
+    _Atomic bool draining;
+};

@@ -1,0 +1,302 @@
+/* main.c - smtp-ingress: takes mail from accounts and from other servers, judges it and
+ * makes it durable.
+ *
+ * Owns the loops, the pools and the ports.  Everything that happens to a connection is in
+ * session.c, everything that happens to a message in accept.c.
+ */
+#include "accept.h"
+#include "account/login.h"
+#include "account/password.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "checks.h"
+#include "ingress.h"
+#include "net/cidr.h"
+#include "net/limit.h"
+#include "rate.h"
+#include "session.h"
+#include "smtp_commands.h"
+#include "store/db.h"
+#include "svc/svc.h"
+
+#include <inttypes.h>
+
+enum {
+    PORT_COUNT = 3,
+    LOOPS_MAX = 64,
+    RATE_ACCOUNTS = 65536,
+    SPOOL_MEMORY_BYTES = 128 * 1024,
+    IN_MAX_BYTES = 128 * 1024,
+};
+
+#define SPOOL_ALL_FILES_BYTES (UINT64_C(8) << 30)
+
+struct service {
+    struct ingress ingress;
+    struct port ports[PORT_COUNT];
+    struct loop *loops[LOOPS_MAX];
+    size_t loop_count;
+    struct listener *listeners[PORT_COUNT * LOOPS_MAX];
+    size_t listener_count;
+    struct cidr_list *trusted_proxies;
+};
+
+#define PORT_METRIC(variable, metric_kind, metric_name, sentence)                        \
+    static struct metric variable[PORT_COUNT] = {                                        \
+        { .kind = metric_kind,                                                           \
+          .name = metric_name,                                                           \
+          .labels = "port=\"smtp\"",                                                     \
+          .help = sentence },                                                            \
+        { .kind = metric_kind,                                                           \
+          .name = metric_name,                                                           \
+          .labels = "port=\"submission\"",                                               \
+          .help = sentence },                                                            \
+        { .kind = metric_kind,                                                           \
+          .name = metric_name,                                                           \
+          .labels = "port=\"submissions\"",                                              \
+          .help = sentence },                                                            \
+    }
+
+PORT_METRIC(sessions, METRIC_GAUGE, "postbus_smtp_sessions", "Open connections.");
+PORT_METRIC(connections, METRIC_COUNTER, "postbus_smtp_connections",
+            "Connections that were taken.");
+PORT_METRIC(refused, METRIC_COUNTER, "postbus_smtp_connections_refused",
+            "Connections beyond the limits.");
+
+static void register_metrics(void)
+{
+    for (size_t i = 0; i < PORT_COUNT; i++)
+        metric_register(&sessions[i]);
+    for (size_t i = 0; i < PORT_COUNT; i++)
+        metric_register(&connections[i]);
+    for (size_t i = 0; i < PORT_COUNT; i++)
+        metric_register(&refused[i]);
+    smtp_commands_register_metrics();
+    checks_register_metrics();
+    accept_register_metrics();
+    session_register_metrics();
+}
+
+static void *worker_db_new(void *svc)
+{
+    return svc_db_new(svc);
+}
+
+static void worker_db_reset(void *db)
+{
+    db_reset(db);
+}
+
+static void worker_db_free(void *db)
+{
+    struct db *d = db;
+
+    db_free(&d);
+}
+
+static struct worker_pool *pool_new(struct svc *svc, const char *name, int count)
+{
+    struct worker_pool_options o = {
+        .name = name,
+        .count = (unsigned)count,
+        .queue_max = (size_t)svc->options->job_queue_max,
+        .context_new = worker_db_new,
+        .context_after_job = worker_db_reset,
+        .context_free = worker_db_free,
+        .user = svc,
+    };
+
+    return worker_pool_new(&o);
+}
+
+static struct login *make_login(const struct options *o)
+{
+    struct login_options l = {
+        .rules = { .mail_domain = str_of(o->mail_domain),
+                   .username_min_length = (size_t)o->username_min_length,
+                   .username_max_length = (size_t)o->username_max_length,
+                   .password_min_length = (size_t)o->password_min_length },
+        .registration_open = o->registration_open,
+        .nocreate_file = o->nocreate_file[0] != '\0' ? o->nocreate_file : NULL,
+        .limits = { .max_load_1m = o->max_load_1m,
+                    .min_available_memory_bytes = o->min_available_memory,
+                    .min_free_disk_bytes = o->min_free_disk_space,
+                    .disk_path = o->disk_path },
+        .quota_bytes = o->max_mailbox_size,
+        .password_hash_cost = (unsigned)o->password_hash_cost,
+        .cache_entries = (size_t)o->login_cache_entries,
+    };
+
+    return login_new(&l);
+}
+
+static void fill_ingress(struct svc *svc, struct ingress *in)
+{
+    const struct options *o = svc->options;
+
+    in->options = o;
+    in->domain = str_of(o->mail_domain);
+    in->bus = svc->bus;
+    in->commands = pool_new(svc, "command", options_worker_threads(o));
+    in->logins = pool_new(svc, "login", options_login_threads(o));
+    in->login = make_login(o);
+    in->rate =
+        rate_new(o->max_user_send_per_minute, o->max_user_send_burst_size, RATE_ACCOUNTS);
+    in->accept = accept_new(svc->bus);
+    in->spool = (struct spool_limits){ .directory = o->spool_directory,
+                                       .memory_bytes = SPOOL_MEMORY_BYTES,
+                                       .all_files_bytes = SPOOL_ALL_FILES_BYTES };
+}
+
+static struct listener_options listener_of(const struct service *s, struct port *port,
+                                           int64_t number, bool implicit_tls)
+{
+    const struct options *o = s->ingress.options;
+
+    return (struct listener_options){
+        .address = o->listen_address,
+        .ipv4_only = o->disable_ipv6,
+        .port = (uint16_t)number,
+        .tls = implicit_tls ? port->tls : NULL,
+        .proxy_protocol = o->proxy_protocol,
+        .trusted_proxies = s->trusted_proxies,
+        .limit = port->limit,
+        .busy_text = "421 4.7.0 Too many connections\r\n",
+        .conn = { .in_max_bytes = IN_MAX_BYTES },
+        .handler = &session_handler,
+        .user = port,
+    };
+}
+
+static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t number)
+{
+    static const enum tls_version min_version[PORT_COUNT] = { TLS_VERSION_1_2,
+                                                              TLS_VERSION_1_3,
+                                                              TLS_VERSION_1_3 };
+    const struct options *o = svc->options;
+    struct port *port = &s->ports[i];
+    int64_t per_network = o->max_connections_per_network > 0
+                              ? o->max_connections_per_network
+                              : (o->max_smtp_connections + 4) / 5;
+
+    port->ingress = &s->ingress;
+    port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
+    port->tls = svc_tls(svc, min_version[i], "smtp");
+    port->limit = limit_new((size_t)o->max_smtp_connections, (size_t)per_network);
+    port->listener = listener_of(s, port, number, i == 2);
+    port->listener.open_gauge = &sessions[i];
+    port->listener.accepted_counter = &connections[i];
+    port->listener.refused_counter = &refused[i];
+}
+
+/* Every port on every loop. */
+static enum rc listen_on(struct service *s, const struct port *port)
+{
+    for (size_t i = 0; i < s->loop_count && port->listener.port != 0; i++) {
+        struct listener **l = &s->listeners[s->listener_count];
+        enum rc rc = listener_new(s->loops[i], &port->listener, l);
+
+        if (rc != RC_OK) {
+            log_error("smtp.listen_failed", "port=%u reason=%s", port->listener.port,
+                      rc_name(rc));
+            return rc;
+        }
+        s->listener_count++;
+    }
+    return RC_OK;
+}
+
+static void start_loops(struct svc *svc, struct service *s)
+{
+    s->loop_count = (size_t)options_io_threads(svc->options);
+    if (s->loop_count > LOOPS_MAX)
+        s->loop_count = LOOPS_MAX;
+    for (size_t i = 0; i < s->loop_count; i++) {
+        s->loops[i] = loop_new("smtp-io");
+        loop_start(s->loops[i]);
+        svc_watch_loop(svc, s->loops[i]);
+    }
+}
+
+static enum rc start(struct svc *svc)
+{
+    const struct options *o = svc->options;
+    const int64_t numbers[PORT_COUNT] = { o->smtp_port, o->submission_port,
+                                          o->submissions_port };
+    struct service *s = mem_alloc(sizeof(*s));
+    enum rc rc = RC_OK;
+
+    svc->user = s;
+    if (cidr_list_new(str_of(o->trusted_proxies), &s->trusted_proxies) != RC_OK) {
+        log_error("smtp.bad_option", "option=trusted_proxies");
+        return RC_INVALID;
+    }
+    register_metrics();
+    password_limit_parallel((unsigned)options_login_threads(o));
+    fill_ingress(svc, &s->ingress);
+    start_loops(svc, s);
+    for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
+        fill_port(svc, s, i, numbers[i]);
+        rc = listen_on(s, &s->ports[i]);
+    }
+    return rc;
+}
+
+static void drain(struct svc *svc)
+{
+    struct service *s = svc->user;
+
+    atomic_store(&s->ingress.draining, true);
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_stop(s->listeners[i]);
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_each(s->listeners[i], session_drain, NULL);
+}
+
+static bool is_drained(struct svc *svc)
+{
+    struct service *s = svc->user;
+    size_t open = 0;
+
+    for (size_t i = 0; i < s->listener_count; i++)
+        open += listener_open_count(s->listeners[i]);
+    return open == 0;
+}
+
+/* Pools first: what they still do ends in a message to a loop. */
+static void stop(struct svc *svc)
+{
+    struct service *s = svc->user;
+
+    worker_pool_free(&s->ingress.commands);
+    worker_pool_free(&s->ingress.logins);
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_free(&s->listeners[i]);
+    for (size_t i = 0; i < s->loop_count; i++) {
+        loop_stop(s->loops[i]);
+        loop_free(&s->loops[i]);
+    }
+    for (size_t i = 0; i < PORT_COUNT; i++)
+        limit_free(&s->ports[i].limit);
+    accept_free(&s->ingress.accept);
+    rate_free(&s->ingress.rate);
+    login_free(&s->ingress.login);
+    cidr_list_free(&s->trusted_proxies);
+    mem_free(s);
+}
+
+static const struct svc_service service = {
+    .name = "smtp-ingress",
+    .option_user = OPTIONS_SMTP_INGRESS,
+    .flags = SVC_BINDS_WORK | SVC_NEEDS_TLS,
+    .start = start,
+    .drain = drain,
+    .is_drained = is_drained,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return svc_main(argc, argv, &service);
+}

@@ -1,0 +1,378 @@
+/* session.c - one SMTP connection, on its loop.
+ *
+ * turn() is the heart: while nothing is in flight and there is room for replies, it cuts
+ * the next line (or piece of a message) off the input and gives it to its handler.
+ * finish() draws the consequences of what the handler returned, at once or when a worker
+ * is done.
+ */
+#include "session.h"
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "cmd_auth.h"
+#include "cmd_data.h"
+#include "ingress.h"
+#include "smtp/smtp_command.h"
+#include "smtp/smtp_reply.h"
+#include "smtp_commands.h"
+#include "svc/options.h"
+#include "transaction.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+enum {
+    ERRORS_MAX = 20,
+    AUTH_FAILURES_MAX = 3,
+    LOGIN_BY_MS = 60 * 1000, /* from the greeting to a login on submission ports */
+    IDLE_MAX_MS =
+        300 * 1000, /* RFC 5321 4.5.3.2.7; Delta Chat counts on more than 60 s */
+    REPLY_MAX_BYTES = 64 * 1024,
+};
+
+#define FROM_MEMBER(pointer, type, member)                                               \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+static struct metric violations = { .kind = METRIC_COUNTER,
+                                    .name = "postbus_smtp_violations",
+                                    .labels = "",
+                                    .help =
+                                        "Connections cut for breaking the protocol." };
+
+static void session_free(struct session *s)
+{
+    cmd_auth_forget(s);
+    transaction_free(&s->mail);
+    mem_free(s->account_address);
+    buf_fini(&s->reply);
+    mem_free(s);
+}
+
+static void say_goodbye(struct session *s, int code, const char *enhanced,
+                        const char *text)
+{
+    smtp_reply_put(conn_out(s->conn), code, enhanced, str_of(text));
+    conn_close(s->conn);
+}
+
+static void set_timeout(struct session *s)
+{
+    int64_t idle_ms = s->ingress->options->session_timeout_seconds * 1000;
+    int64_t left_ms;
+
+    if (idle_ms > IDLE_MAX_MS)
+        idle_ms = IDLE_MAX_MS;
+    if (s->login_by_ms != 0) {
+        left_ms = s->login_by_ms - clock_monotonic_ms();
+        idle_ms = left_ms < idle_ms ? left_ms : idle_ms;
+    }
+    conn_set_timeout_ms(s->conn, idle_ms > 0 ? idle_ms : 1);
+}
+
+/* Where the command that just ended leads to.  The end of a message leads on whether it
+ * was accepted or not. */
+static void move_on(struct session *s, enum cmd_result result)
+{
+    bool fails = result == CMD_FAIL;
+
+    if (s->event == EV_AUTH) {
+        cmd_auth_forget(s);
+        if (s->account != 0)
+            s->login_by_ms = 0;
+    }
+    if (fails)
+        s->errors++;
+    if (!fails || s->event == EV_END)
+        s->state = smtp_states_next(s->state, s->event);
+    if (!smtp_states_has_mail(s->state))
+        transaction_free(&s->mail);
+}
+
+static void finish(struct session *s, enum cmd_result result)
+{
+    if (result == CMD_LATER)
+        return;
+    if (result == CMD_CLOSE) {
+        conn_close(s->conn);
+        return;
+    }
+    move_on(s, result);
+    if (s->leaving)
+        say_goodbye(s, 421, "4.3.2", "Service is going away");
+    else if (s->auth_failures >= AUTH_FAILURES_MAX)
+        say_goodbye(s, 421, "4.7.0", "Too many failed logins");
+    else if (s->errors >= ERRORS_MAX)
+        say_goodbye(s, 421, "4.7.0", "Too many errors");
+}
+
+static enum cmd_result unknown(struct session *s, str_t verb, struct buf *out)
+{
+    static const str_t foreign[] = { STR("GET"),     STR("POST"),    STR("PUT"),
+                                     STR("HEAD"),    STR("OPTIONS"), STR("CONNECT"),
+                                     STR("PROPFIND") };
+
+    for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+        if (str_eq_nocase(verb, foreign[i])) {
+            metric_add(&violations, 1);
+            smtp_reply_put(out, 421, "4.7.0", S("This is not a web server"));
+            return CMD_CLOSE;
+        }
+    }
+    s->event = EV_NONE;
+    smtp_reply_put(out, 500, "5.5.2", S("Command not recognized"));
+    return CMD_FAIL;
+}
+
+static enum cmd_result execute(struct session *s, str_t line, bool pipelined)
+{
+    struct smtp_cmd cmd = { .session = s, .rest = line, .out = conn_out(s->conn) };
+    struct smtp_command parsed;
+
+    if (s->sasl != SASL_NONE)
+        return cmd_auth_line(&cmd);
+    s->event = EV_NONE;
+    if (smtp_command_split(line, true, &parsed) != RC_OK) {
+        smtp_reply_put(cmd.out, 500, "5.5.2", S("Syntax error"));
+        return CMD_FAIL;
+    }
+    cmd.row = smtp_commands_find(parsed.verb);
+    cmd.rest = parsed.rest;
+    if (cmd.row == NULL)
+        return unknown(s, parsed.verb, cmd.out);
+    if (!smtp_commands_allowed(s, cmd.row, cmd.rest, pipelined, cmd.out))
+        return CMD_FAIL;
+    s->event = cmd.row->event;
+    smtp_commands_count_use(cmd.row);
+    return cmd.row->handler(&cmd);
+}
+
+static enum cmd_result reject_line(struct session *s, enum smtp_frame frame)
+{
+    const char *text = frame == SMTP_FRAME_TOO_LONG  ? "Line too long"
+                       : frame == SMTP_FRAME_BARE_CR ? "Bare CR in a command"
+                       : frame == SMTP_FRAME_BARE_LF ? "Bare LF in a command"
+                                                     : "NUL byte in a command";
+
+    metric_add(&violations, 1);
+    smtp_reply_put(conn_out(s->conn), 500, "5.5.2", str_of(text));
+    return CMD_CLOSE;
+}
+
+/* False: more input is needed. */
+static bool step_line(struct session *s, struct buf *in)
+{
+    char copy[SMTP_FRAMER_MAX_BYTES];
+    size_t used;
+    str_t line;
+    enum smtp_frame frame = smtp_framer_feed(&s->framer, buf_str(in), &used, &line);
+    enum cmd_result result;
+
+    if (frame == SMTP_FRAME_MORE)
+        return false;
+    if (frame != SMTP_FRAME_LINE) {
+        finish(s, reject_line(s, frame));
+        return false;
+    }
+    /* The handler may start TLS, which wants the input to be empty; and a line may hold a
+     * password, of which nothing stays behind. */
+    memcpy(copy, line.p, line.n);
+    line.p = copy;
+    crypto_wipe(in->p, used);
+    buf_consume(in, used);
+    result = execute(s, line, in->n > 0);
+    crypto_wipe(copy, line.n);
+    finish(s, result);
+    return true;
+}
+
+static bool step_data(struct session *s, struct buf *in)
+{
+    struct smtp_cmd cmd = { .session = s, .out = conn_out(s->conn) };
+
+    s->event = EV_END;
+    finish(s, cmd_data_feed(&cmd, in));
+    return in->n > 0;
+}
+
+static void turn(struct session *s)
+{
+    struct buf *in = conn_in(s->conn);
+    bool more = true;
+
+    while (more && in->n > 0 && !s->in_job && !s->delayed && !conn_is_closing(s->conn) &&
+           conn_out_room(s->conn) > 0)
+        more = s->state == ST_DATA ? step_data(s, in) : step_line(s, in);
+    if (conn_is_closing(s->conn))
+        return;
+    conn_flush(s->conn);
+    if (s->in_job || s->delayed)
+        return;
+    if (s->eof)
+        conn_close(s->conn);
+    else
+        set_timeout(s);
+}
+
+/* The worker's result reaches the client. */
+static void deliver(struct session *s)
+{
+    s->delayed = false;
+    if (conn_put_buf(s->conn, &s->reply) != RC_OK)
+        return;
+    finish(s, s->job_result);
+    turn(s);
+}
+
+static void job_back(struct loop_post *post)
+{
+    struct session *s = FROM_MEMBER(post, struct session, back);
+    int64_t delay_ms = s->ingress->options->login_failure_delay_ms;
+
+    s->in_job = false;
+    if (s->conn == NULL) {
+        session_free(s);
+        return;
+    }
+    if (s->event == EV_AUTH && s->job_result == CMD_FAIL && delay_ms > 0) {
+        s->delayed = true;
+        conn_set_timeout_ms(s->conn, delay_ms);
+        return;
+    }
+    deliver(s);
+}
+
+static void job_run(struct job *j, struct worker *w)
+{
+    struct session *s = FROM_MEMBER(j, struct session, job);
+    enum cmd_result result;
+
+    log_context("session=%" PRIx64, s->serial);
+    result = s->job_fn(s, w, &s->reply);
+    log_context_clear();
+    /* With CMD_LATER the session may be in other hands already. */
+    if (result != CMD_LATER)
+        session_job_done(s, result);
+}
+
+static void on_open(struct conn *c)
+{
+    const struct port *port = conn_listener_user(c);
+    struct session *s = mem_alloc(sizeof(*s));
+
+    s->conn = c;
+    s->loop = conn_loop(c);
+    s->ingress = port->ingress;
+    s->port = port;
+    s->serial = conn_serial(c);
+    s->state = ST_GREETED;
+    s->tls = conn_is_tls(c);
+    if (port->kind == PORT_SUBMISSION)
+        s->login_by_ms = clock_monotonic_ms() + LOGIN_BY_MS;
+    smtp_framer_init(&s->framer, SMTP_FRAMER_MAX_BYTES);
+    buf_init(&s->reply, REPLY_MAX_BYTES);
+    conn_set_user(c, s);
+    if (atomic_load(&s->ingress->draining)) {
+        say_goodbye(s, 421, "4.3.2", "Service is going away");
+        return;
+    }
+    smtp_reply_printf(conn_out(c), 220, NULL, "%.*s ESMTP", STR_ARG(s->ingress->domain));
+    turn(s);
+}
+
+static void on_input(struct conn *c)
+{
+    turn(conn_user(c));
+}
+
+static void on_tls(struct conn *c)
+{
+    struct session *s = conn_user(c);
+
+    s->tls = true;
+    set_timeout(s);
+}
+
+static void on_timeout(struct conn *c)
+{
+    struct session *s = conn_user(c);
+
+    if (s->delayed)
+        deliver(s);
+    else if (!s->in_job)
+        say_goodbye(s, 421, "4.4.2", "Timeout exceeded");
+}
+
+static void on_eof(struct conn *c)
+{
+    struct session *s = conn_user(c);
+
+    s->eof = true;
+    turn(s);
+}
+
+static void on_close(struct conn *c)
+{
+    struct session *s = conn_user(c);
+
+    if (s == NULL)
+        return;
+    s->conn = NULL;
+    if (!s->in_job)
+        session_free(s);
+}
+
+const struct conn_handler session_handler = {
+    .on_open = on_open,
+    .on_input = on_input,
+    .on_tls = on_tls,
+    .on_drain = on_input,
+    .on_timeout = on_timeout,
+    .on_eof = on_eof,
+    .on_close = on_close,
+};
+
+enum cmd_result session_job(struct smtp_cmd *cmd, struct worker_pool *pool,
+                            session_job_fn fn)
+{
+    struct session *s = cmd->session;
+    enum rc rc;
+
+    s->job.run = job_run;
+    s->back.run = job_back;
+    s->job_fn = fn;
+    s->in_job = true;
+    conn_set_timeout_ms(s->conn, 0);
+    rc = worker_pool_submit(pool, &s->job);
+    if (rc == RC_OK)
+        return CMD_LATER;
+    s->in_job = false;
+    smtp_reply_rc(cmd->out, rc == RC_CLOSED ? RC_CLOSED : RC_RETRY);
+    return CMD_FAIL;
+}
+
+void session_job_done(struct session *s, enum cmd_result result)
+{
+    s->job_result = result;
+    loop_post(s->loop, &s->back);
+}
+
+void session_drain(struct conn *c, void *unused)
+{
+    struct session *s = conn_user(c);
+
+    (void)unused;
+    if (s == NULL || conn_is_closing(c))
+        return;
+    s->leaving = true;
+    if (!s->in_job && !s->delayed && s->state != ST_DATA)
+        say_goodbye(s, 421, "4.3.2", "Service is going away");
+}
+
+void session_register_metrics(void)
+{
+    metric_register(&violations);
+}

@@ -1,0 +1,107 @@
+/* smtp_commands.c - everything that a command's row can say is enforced here. */
+#include "smtp_commands.h"
+
+#include "ingress.h"
+#include "smtp/smtp_reply.h"
+
+static const struct smtp_commands_row rows[] = {
+#define SMTP_CMD(verb, handler, event, ports, flags, keyword)                            \
+    { STR(verb), handler, event, ports, flags, keyword },
+#include "smtp_commands.def"
+#undef SMTP_CMD
+};
+
+static struct metric uses[] = {
+#define SMTP_CMD(verb, handler, event, ports, flags, keyword)                            \
+    { .kind = METRIC_COUNTER,                                                            \
+      .name = "postbus_smtp_commands",                                                   \
+      .labels = "command=\"" verb "\"",                                                  \
+      .help = "SMTP commands that were allowed to run." },
+#include "smtp_commands.def"
+#undef SMTP_CMD
+};
+
+static const char *sequence_text(enum smtp_event event)
+{
+    switch (event) {
+    case EV_MAIL:
+        return "Bad sequence of commands: EHLO first, one MAIL at a time";
+    case EV_RCPT:
+        return "Bad sequence of commands: need MAIL";
+    case EV_DATA:
+        return "Bad sequence of commands: need RCPT";
+    case EV_AUTH:
+        return "Bad sequence of commands: AUTH comes after EHLO and before MAIL";
+    case EV_TLS:
+        return "Bad sequence of commands: STARTTLS comes before MAIL";
+    default:
+        return "Bad sequence of commands";
+    }
+}
+
+static bool refuse(struct buf *out, int code, const char *enhanced, const char *text)
+{
+    smtp_reply_put(out, code, enhanced, str_of(text));
+    return false;
+}
+
+size_t smtp_commands_count(void)
+{
+    return ARRAY_LEN(rows);
+}
+
+const struct smtp_commands_row *smtp_commands_at(size_t i)
+{
+    return &rows[i];
+}
+
+const struct smtp_commands_row *smtp_commands_find(str_t verb)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq_nocase(rows[i].verb, verb))
+            return &rows[i];
+    return NULL;
+}
+
+bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_row *row,
+                           str_t rest, bool pipelined, struct buf *out)
+{
+    if ((row->ports & s->port->kind) == 0)
+        return refuse(out, 502, "5.5.1", "Command not available on this port");
+    if (!s->tls && (row->flags & SMTP_CLEAR) == 0)
+        return refuse(out, 530, "5.7.0", "Must issue a STARTTLS command first");
+    if ((row->flags & SMTP_LOGIN) != 0 && s->port->kind == PORT_SUBMISSION &&
+        s->account == 0)
+        return refuse(out, 530, "5.7.0", "Authentication required");
+    if ((row->flags & SMTP_BARE) != 0 && rest.n > 0)
+        return refuse(out, 501, "5.5.4", "Command takes no argument");
+    if (smtp_states_next(s->state, row->event) == ST_BAD)
+        return refuse(out, 503, "5.5.1", sequence_text(row->event));
+    /* A stranger who does not wait for our answer speaks through somebody else's session
+     * (smuggling, cross-protocol requests). */
+    if ((row->flags & SMTP_LAST) != 0 && pipelined && s->account == 0)
+        return refuse(out, 554, "5.5.1", "Improper use of SMTP command pipelining");
+    return true;
+}
+
+bool smtp_commands_offered(const struct session *s, const struct smtp_commands_row *row)
+{
+    if ((row->ports & s->port->kind) == 0)
+        return false;
+    if (row->event == EV_TLS)
+        return !s->tls;
+    if (row->event == EV_AUTH)
+        return s->tls && s->account == 0;
+    return s->tls || (row->flags & SMTP_CLEAR) != 0;
+}
+
+void smtp_commands_count_use(const struct smtp_commands_row *row)
+{
+    metric_add(&uses[row - rows], 1);
+}
+
+void smtp_commands_register_metrics(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(uses); i++)
+        metric_register(&uses[i]);
+}
