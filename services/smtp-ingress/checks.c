@@ -12,17 +12,17 @@ static const struct {
     bool (*run)(struct check *c);
     unsigned phases, directions;
 } rows[] = {
-#define CHECK_ROW(name, phases, directions)                                              \
-    { #name, check_##name, CHECKS_##phases, CHECKS_##directions },
+#define CHECK_ROW(id, phases, directions)                                                \
+    { #id, check_##id, CHECKS_##phases, CHECKS_##directions },
 #include "checks.def"
 #undef CHECK_ROW
 };
 
 static struct metric refusals[] = {
-#define CHECK_ROW(name, phases, directions)                                              \
+#define CHECK_ROW(id, phases, directions)                                                \
     { .kind = METRIC_COUNTER,                                                            \
       .name = "postbus_smtp_refused",                                                    \
-      .labels = "check=\"" #name "\"",                                                   \
+      .labels = "check=\"" #id "\"",                                                     \
       .help = "Senders, recipients and messages that a check refused." },
 #include "checks.def"
 #undef CHECK_ROW
