@@ -1,0 +1,306 @@
+/* checks_test.c - each check against senders, recipients and messages, without a
+ * database.
+ *
+ * check_recipient is the one that needs a store; the transcripts cover it.
+ */
+#include "checks.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "ingress.h"
+#include "rate.h"
+#include "svc/options.h"
+#include "transaction.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define DOMAIN "chat.example"
+#define ALICE  "alice1234@" DOMAIN
+
+static struct options options = { .max_message_size = 100000, .max_recipients = 3 };
+static struct ingress ingress = { .options = &options, .domain = STR(DOMAIN) };
+
+struct fixture {
+    struct check c;
+    struct buf out;
+};
+
+static void setup(struct fixture *f, enum checks_direction direction, const char *sender)
+{
+    memset(f, 0, sizeof(*f));
+    buf_init(&f->out, 4096);
+    f->c.ingress = &ingress;
+    f->c.direction = direction;
+    f->c.account = 7;
+    f->c.account_address = S(ALICE);
+    f->c.mail = transaction_new();
+    f->c.mail->sender = str_of(sender);
+    f->c.now_us = 1000000000;
+    f->c.out = &f->out;
+}
+
+static void teardown(struct fixture *f)
+{
+    transaction_free(&f->c.mail);
+    buf_fini(&f->out);
+}
+
+/* expect: start of the reply, or NULL for "passes" */
+static void verdict(struct fixture *f, bool passed, const char *expect)
+{
+    if (expect == NULL) {
+        assert_true(passed);
+        assert_int_equal(f->out.n, 0);
+    } else {
+        assert_false(passed);
+        if (!str_starts(buf_str(&f->out), str_of(expect)))
+            fail_msg("%.*s is not %s", STR_ARG(buf_str(&f->out)), expect);
+    }
+}
+
+static void announced_size(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, CHECKS_OUTGOING, ALICE);
+    f.c.mail->declared_bytes = 100000;
+    verdict(&f, checks_pass(&f.c, CHECKS_SENDER), NULL);
+    f.c.mail->declared_bytes = 100001;
+    verdict(&f, checks_pass(&f.c, CHECKS_SENDER),
+            "552 5.3.4 Message size exceeds fixed limit\r\n");
+    teardown(&f);
+}
+
+static void senders(void **state)
+{
+    static const struct {
+        enum checks_direction direction;
+        const char *sender, *expect;
+    } cases[] = {
+        { CHECKS_OUTGOING, ALICE, NULL },
+        { CHECKS_OUTGOING, "ALICE1234@Chat.Example", NULL },
+        { CHECKS_OUTGOING, "bob123456@" DOMAIN,
+          "553 5.7.1 <bob123456@" DOMAIN
+          ">: Sender address rejected: not owned by user " ALICE "\r\n" },
+        { CHECKS_OUTGOING, "alice1234@elsewhere.example", "553 5.7.1 " },
+        { CHECKS_OUTGOING, "", NULL }, /* fails at the author, see below */
+        { CHECKS_INCOMING, "bob@elsewhere.example", NULL },
+        { CHECKS_INCOMING, "", NULL },
+        { CHECKS_INCOMING, ALICE, "553 5.7.1 " },
+        { CHECKS_INCOMING, "x@CHAT.example", "553 5.7.1 " },
+        { CHECKS_INCOMING, "x@sub.chat.example", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+
+        setup(&f, cases[i].direction, cases[i].sender);
+        verdict(&f, check_sender(&f.c), cases[i].expect);
+        teardown(&f);
+    }
+}
+
+static void never_relays(void **state)
+{
+    static const struct {
+        const char *recipient, *expect;
+    } cases[] = {
+        { ALICE, NULL },
+        { "alice1234@CHAT.EXAMPLE", NULL },
+        { "bob@elsewhere.example",
+          "554 5.7.1 <bob@elsewhere.example>: Relay access denied\r\n" },
+        { "bob@chat.example.evil.example", "554 5.7.1 " },
+        { "bob@xchat.example", "554 5.7.1 " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+
+        setup(&f, CHECKS_INCOMING, "x@elsewhere.example");
+        assert_int_equal(address_parse(str_of(cases[i].recipient), 0, &f.c.recipient),
+                         RC_OK);
+        verdict(&f, checks_pass(&f.c, CHECKS_RECIPIENT), cases[i].expect);
+        teardown(&f);
+    }
+}
+
+static void too_many_recipients(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, CHECKS_INCOMING, "x@elsewhere.example");
+    for (int i = 0; i < 2; i++)
+        transaction_add_recipient(f.c.mail, S(ALICE));
+    verdict(&f, check_count(&f.c), NULL);
+    transaction_add_recipient(f.c.mail, S(ALICE));
+    verdict(&f, check_count(&f.c), "452 4.5.3 ");
+    teardown(&f);
+}
+
+/* Once for each message, however many recipients, and for all of them the same answer. */
+static void send_rate(void **state)
+{
+    struct fixture first, second;
+
+    (void)state;
+    ingress.rate = rate_new(60, 1, 64);
+    setup(&first, CHECKS_OUTGOING, ALICE);
+    setup(&second, CHECKS_OUTGOING, ALICE);
+    for (int i = 0; i < 3; i++)
+        verdict(&first, check_rate(&first.c), NULL);
+    for (int i = 0; i < 3; i++) {
+        buf_clear(&second.out);
+        verdict(&second, check_rate(&second.c),
+                "450 4.7.1: Too much mail from " ALICE ", try again in 1 s\r\n");
+    }
+    teardown(&first);
+    teardown(&second);
+    rate_free(&ingress.rate);
+}
+
+#define PLAIN(from) from "To: <b@x.example>\r\nSubject: hi\r\n\r\nhello\r\n"
+
+static void judge(struct fixture *f, const char *message)
+{
+    struct encrypted_query q = { .direction = f->c.direction == CHECKS_OUTGOING
+                                                  ? ENCRYPTED_OUTGOING
+                                                  : ENCRYPTED_INCOMING,
+                                 .message = str_of(message),
+                                 .recipients = f->c.mail->recipients,
+                                 .recipient_count = f->c.mail->recipient_count };
+
+    f->c.message = q.message;
+    transaction_add_recipient(f->c.mail, S("b@x.example"));
+    encrypted_judge(f->c.mail->arena, &q, &f->c.judged);
+}
+
+static void authors(void **state)
+{
+    static const struct {
+        enum checks_direction direction;
+        const char *sender, *message, *expect;
+    } cases[] = {
+        { CHECKS_OUTGOING, ALICE, PLAIN("From: <" ALICE ">\r\n"), NULL },
+        { CHECKS_OUTGOING, ALICE, PLAIN("From: Alice <ALICE1234@chat.example>\r\n"),
+          NULL },
+        { CHECKS_OUTGOING, ALICE, PLAIN("From: <bob@chat.example>\r\n"),
+          "500 Invalid FROM <bob@chat.example> for <" ALICE ">\r\n" },
+        { CHECKS_OUTGOING, "", PLAIN("From: <" ALICE ">\r\n"), "500 Invalid FROM <" },
+        { CHECKS_OUTGOING, ALICE, PLAIN(""), "500 Invalid FROM header: " },
+        { CHECKS_OUTGOING, ALICE, PLAIN("From: \r\n"), "500 Invalid FROM header: " },
+        { CHECKS_OUTGOING, ALICE,
+          PLAIN("From: <" ALICE ">\r\nFrom: <bob@chat.example>\r\n"),
+          "500 Invalid FROM header: " },
+        { CHECKS_OUTGOING, ALICE,
+          PLAIN("From: <" ALICE ">\r\nfrom : <bob@chat.example>\r\n"), "500 " },
+        { CHECKS_OUTGOING, ALICE, PLAIN("From: <" ALICE ">\r\nno field at all\r\n"),
+          "500 Failed to parse message\r\n" },
+        { CHECKS_INCOMING, "b@x.example", PLAIN("From: <b@x.example>\r\n"), NULL },
+        { CHECKS_INCOMING, "b@x.example", PLAIN("From: <" ALICE ">\r\n"), "554 5.7.1 " },
+        { CHECKS_INCOMING, "", PLAIN("From: <" ALICE ">\r\n"), "554 5.7.1 " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+
+        setup(&f, cases[i].direction, cases[i].sender);
+        judge(&f, cases[i].message);
+        verdict(&f, check_author(&f.c), cases[i].expect);
+        teardown(&f);
+    }
+}
+
+static void strangers_get_no_bounce_for_others(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, CHECKS_INCOMING, "list@x.example");
+    judge(&f, PLAIN("From: <author@y.example>\r\n"));
+    assert_true(check_author(&f.c));
+    assert_int_equal(f.c.mail->sender.n, 0);
+    teardown(&f);
+    setup(&f, CHECKS_INCOMING, "Author@y.example");
+    judge(&f, PLAIN("From: <author@Y.example>\r\n"));
+    assert_true(check_author(&f.c));
+    assert_true(str_eq(f.c.mail->sender, S("Author@y.example")));
+    teardown(&f);
+}
+
+static void clear_text(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, CHECKS_OUTGOING, ALICE);
+    judge(&f, PLAIN("From: <" ALICE ">\r\n"));
+    verdict(&f, check_encrypted(&f.c),
+            "523 Encryption Needed: Invalid Unencrypted Mail\r\n");
+    teardown(&f);
+    setup(&f, CHECKS_INCOMING, "b@x.example");
+    judge(&f, PLAIN("From: <b@x.example>\r\n"));
+    verdict(&f, check_encrypted(&f.c), NULL); /* every recipient takes clear text */
+    f.c.mail->clear_text = false;
+    verdict(&f, check_encrypted(&f.c), "523 Encryption Needed: ");
+    teardown(&f);
+}
+
+static void securejoin_may_be_clear(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, CHECKS_OUTGOING, ALICE);
+    judge(&f, "From: <" ALICE ">\r\nSecure-Join: vc-request\r\n"
+              "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n"
+              "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+              "secure-join: vc-request\r\n--b--\r\n");
+    verdict(&f, checks_pass(&f.c, CHECKS_MESSAGE), NULL);
+    teardown(&f);
+}
+
+static void round_in_circles(void **state)
+{
+    struct arena *a = arena_new();
+    struct buf *message = arena_buf(a, 100000);
+    struct fixture f;
+
+    (void)state;
+    for (int i = 0; i < 25; i++)
+        assert_int_equal(buf_puts(message, "Received: from somewhere\r\n"), RC_OK);
+    setup(&f, CHECKS_INCOMING, "b@x.example");
+    f.c.message = buf_str(message);
+    verdict(&f, check_hops(&f.c), NULL);
+    assert_int_equal(buf_puts(message, "received: once more\r\n"), RC_OK);
+    f.c.message = buf_str(message);
+    verdict(&f, check_hops(&f.c), "554 5.4.6 ");
+    teardown(&f);
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(announced_size),
+        cmocka_unit_test(senders),
+        cmocka_unit_test(never_relays),
+        cmocka_unit_test(too_many_recipients),
+        cmocka_unit_test(send_rate),
+        cmocka_unit_test(authors),
+        cmocka_unit_test(strangers_get_no_bounce_for_others),
+        cmocka_unit_test(clear_text),
+        cmocka_unit_test(securejoin_may_be_clear),
+        cmocka_unit_test(round_in_circles),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

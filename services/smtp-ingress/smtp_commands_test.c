@@ -1,0 +1,168 @@
+/* smtp_commands_test.c - what the rows of smtp_commands.def and smtp_params.def demand.
+ */
+#include "smtp_commands.h"
+
+#include "base/buf.h"
+#include "ingress.h"
+#include "smtp_params.h"
+#include "transaction.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct port mx = { .kind = PORT_MX };
+static const struct port submission = { .kind = PORT_SUBMISSION };
+
+static void rows_are_distinct_and_reachable(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < smtp_commands_count(); i++) {
+        const struct smtp_commands_row *row = smtp_commands_at(i);
+        bool reachable = false;
+
+        assert_non_null(row->handler);
+        assert_ptr_equal(smtp_commands_find(row->verb), row);
+        assert_true((row->ports & PORT_ANY) != 0);
+        for (int s = ST_GREETED; s < ST_COUNT; s++)
+            reachable |= smtp_states_next((enum smtp_state)s, row->event) != ST_BAD;
+        assert_true(reachable);
+    }
+    assert_ptr_equal(smtp_commands_find(S("ehlo")), smtp_commands_find(S("EHLO")));
+    assert_null(smtp_commands_find(S("BDAT")));
+    assert_null(smtp_commands_find(S("")));
+}
+
+static void demands(void **state)
+{
+    static const struct {
+        const struct port *port;
+        bool tls, account;
+        enum smtp_state at;
+        const char *verb, *rest;
+        bool pipelined;
+        const char *expect; /* NULL: allowed */
+    } cases[] = {
+        { &mx, false, false, ST_READY, "MAIL", "x", false,
+          "530 5.7.0 Must issue a STARTTLS" },
+        { &mx, false, false, ST_READY, "VRFY", "x", false, "530 5.7.0 " },
+        { &mx, false, false, ST_GREETED, "RSET", "", false, "530 5.7.0 " },
+        { &mx, false, false, ST_GREETED, "NOOP", "x", false, NULL },
+        { &mx, false, false, ST_GREETED, "QUIT", "", false, NULL },
+        { &mx, false, false, ST_GREETED, "STARTTLS", "", false, NULL },
+        { &mx, false, false, ST_READY, "STARTTLS", "now", false, "501 5.5.4 " },
+        { &mx, true, false, ST_READY, "MAIL", "x", false, NULL },
+        { &mx, true, false, ST_GREETED, "MAIL", "x", false, "503 5.5.1 " },
+        { &mx, true, false, ST_GREETED, "VRFY", "x", false, NULL }, /* without EHLO */
+        { &mx, true, false, ST_READY, "AUTH", "PLAIN", false, "502 5.5.1 " },
+        { &mx, true, false, ST_RCPT, "DATA", "", false, NULL },
+        { &mx, true, false, ST_RCPT, "DATA", "", true, "554 5.5.1 " },
+        { &mx, true, false, ST_RCPT, "DATA", "x", false, "501 5.5.4 " },
+        { &mx, true, false, ST_MAIL, "DATA", "", false, "503 5.5.1 " },
+        { &mx, false, false, ST_GREETED, "EHLO", "x", true, "554 5.5.1 " },
+        { &submission, false, false, ST_READY, "AUTH", "PLAIN", false, "530 5.7.0 Must" },
+        { &submission, true, false, ST_READY, "AUTH", "PLAIN", false, NULL },
+        { &submission, true, false, ST_READY, "MAIL", "x", false,
+          "530 5.7.0 Authentication required" },
+        { &submission, true, true, ST_READY, "MAIL", "x", true, NULL },
+        { &submission, true, true, ST_RCPT, "DATA", "", true, NULL },
+        { &submission, true, true, ST_MAIL, "AUTH", "PLAIN", false, "503 5.5.1 " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct session s = { .port = cases[i].port,
+                             .tls = cases[i].tls,
+                             .account = cases[i].account ? 7 : 0,
+                             .state = cases[i].at };
+        struct buf out;
+        bool allowed;
+
+        buf_init(&out, 4096);
+        allowed = smtp_commands_allowed(&s, smtp_commands_find(str_of(cases[i].verb)),
+                                        str_of(cases[i].rest), cases[i].pipelined, &out);
+        assert_int_equal(allowed, cases[i].expect == NULL);
+        if (cases[i].expect != NULL &&
+            !str_starts(buf_str(&out), str_of(cases[i].expect)))
+            fail_msg("%s: %.*s", cases[i].verb, STR_ARG(buf_str(&out)));
+        buf_fini(&out);
+    }
+}
+
+static void auth_is_offered_under_tls_only(void **state)
+{
+    const struct smtp_commands_row *auth = smtp_commands_find(S("AUTH"));
+    const struct smtp_commands_row *starttls = smtp_commands_find(S("STARTTLS"));
+    struct session s = { .port = &submission };
+
+    (void)state;
+    assert_false(smtp_commands_offered(&s, auth));
+    assert_true(smtp_commands_offered(&s, starttls));
+    s.tls = true;
+    assert_true(smtp_commands_offered(&s, auth));
+    assert_false(smtp_commands_offered(&s, starttls));
+    s.port = &mx;
+    assert_false(smtp_commands_offered(&s, auth));
+}
+
+static void parameters(void **state)
+{
+    static const struct {
+        const char *rest, *expect; /* NULL: taken */
+    } cases[] = {
+        { "FROM:<a@x.example>", NULL },
+        { "FROM:<a@x.example> SIZE=1000 BODY=8BITMIME SMTPUTF8", NULL },
+        { "FROM:<a@x.example> size=1000 body=7bit smtputf8", NULL },
+        { "FROM:<a@x.example> AUTH=<>", NULL },
+        { "FROM:<a@x.example> SIZE=x", "501 5.5.4 " },
+        { "FROM:<a@x.example> SIZE=-1", "501 5.5.4 " },
+        { "FROM:<a@x.example> SIZE=1 SIZE=2", "501 5.5.4 " },
+        { "FROM:<a@x.example> BODY=BINARYMIME", "501 5.5.4 " },
+        { "FROM:<a@x.example> SMTPUTF8=1", "501 5.5.4 " },
+        { "FROM:<a@x.example> RET=HDRS", "555 5.5.4 Unsupported option: RET\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct transaction *t = transaction_new();
+        struct smtp_command_path path;
+        struct buf out;
+
+        buf_init(&out, 4096);
+        assert_int_equal(
+            smtp_command_path_parse(str_of(cases[i].rest), "FROM", ADDRESS_UTF8, &path),
+            RC_OK);
+        assert_int_equal(smtp_params_mail(&path, t, &out), cases[i].expect == NULL);
+        if (cases[i].expect != NULL)
+            assert_true(str_starts(buf_str(&out), str_of(cases[i].expect)));
+        buf_fini(&out);
+        transaction_free(&t);
+    }
+}
+
+static void announced_parameters(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    smtp_params_ehlo(&out, 31457280);
+    assert_true(str_eq(buf_str(&out),
+                       S("250-SIZE 31457280\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n")));
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_distinct_and_reachable),
+        cmocka_unit_test(demands),
+        cmocka_unit_test(auth_is_offered_under_tls_only),
+        cmocka_unit_test(parameters),
+        cmocka_unit_test(announced_parameters),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
