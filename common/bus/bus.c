@@ -7,6 +7,7 @@
 #include "bus/bus.h"
 
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -29,7 +30,8 @@ enum {
     KEEP_ORDERS = 4096,   /* a larger inbox gives its memory back */
     ROUND_MAX = 256,      /* messages from one socket before the others have their turn */
     SETTLE_MS = 250,      /* from handshake to subscriptions in force */
-    RETRY_KEY_MS = 1000,
+    RETRY_KEY_MS = 1000,  /* when a handshake failed and there is another key */
+    RETRY_MS = 4000,      /* and up to half as much again */
     CURVE_BYTES = 32,
     KEYS_MAX = 2,
 };
@@ -74,7 +76,7 @@ struct endpoint {
     size_t peer;
     size_t key; /* which of ours is tried */
     bool connected;
-    int64_t retry_ms; /* when to try the other key; 0: not due */
+    int64_t retry_ms; /* when to connect anew; meaningless while connected */
     struct endpoint *next;
 };
 
@@ -242,7 +244,6 @@ static void *open_socket(struct bus *b, int type)
 
     CHECK(s != NULL);
     set_int(s, ZMQ_LINGER, 0);
-    set_int(s, ZMQ_IPV6, 1);
     set_int(s, ZMQ_HEARTBEAT_IVL, 5000);
     set_int(s, ZMQ_HEARTBEAT_TIMEOUT, 10000);
     set_int(s, ZMQ_HEARTBEAT_TTL, 20000);
@@ -268,7 +269,6 @@ static void *open_connector(struct bus *b, int type)
 {
     void *s = open_socket(b, type);
 
-    set_int(s, ZMQ_IMMEDIATE, 1);
     set_int(s, ZMQ_RECONNECT_IVL, 200);
     set_int(s, ZMQ_RECONNECT_IVL_MAX, 2000);
     set_int(s, ZMQ_CONNECT_TIMEOUT, 3000);
@@ -295,6 +295,7 @@ static enum rc bind_port(struct bus *b, void *socket, int port,
         strchr(b->options.address, ':') != NULL && b->options.address[0] != '[';
     char endpoint[300];
 
+    set_int(socket, ZMQ_IPV6, strspn(b->options.address, "0123456789.") == 0);
     snprintf(endpoint, sizeof(endpoint), bare_ipv6 ? "tcp://[%s]:%d" : "tcp://%s:%d",
              b->options.address, port);
     if (zmq_bind(socket, endpoint) == 0)
@@ -438,6 +439,9 @@ static void connect_endpoint(struct bus *b, struct endpoint *e)
 {
     void *socket = peer_socket(b, e->peer);
 
+    /* With the option on, libzmq 4.3.4 does not come back to an IPv4 address. */
+    set_int(socket, ZMQ_IPV6, strchr(e->text, '[') != NULL);
+    e->retry_ms = clock_monotonic_ms() + RETRY_MS + crypto_random_below(RETRY_MS / 2);
     set_text(socket, ZMQ_CURVE_SERVERKEY, b->keys[e->key].public_text);
     set_text(socket, ZMQ_CURVE_PUBLICKEY, b->keys[e->key].public_text);
     set_text(socket, ZMQ_CURVE_SECRETKEY, b->keys[e->key].secret_text);
@@ -515,14 +519,18 @@ static void on_peer_change(void *user, size_t spec, const char *endpoint, bool a
 static void note_event(struct bus *b, void *socket, struct endpoint *e, unsigned event)
 {
     bool succeeded = event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    bool was_connected = e->connected;
+    int64_t now = clock_monotonic_ms();
 
     set_connected(b, e, succeeded);
     if (succeeded && socket == b->sub && b->settle_ms == 0)
-        b->settle_ms = clock_monotonic_ms() + SETTLE_MS;
-    /* A peer that was started with the other secret: try that one. */
-    if (!succeeded && event != ZMQ_EVENT_DISCONNECTED && b->key_count > 1 &&
-        e->retry_ms == 0)
-        e->retry_ms = clock_monotonic_ms() + RETRY_KEY_MS;
+        b->settle_ms = now + SETTLE_MS;
+    if (was_connected)
+        e->retry_ms = now + RETRY_MS;
+    /* Perhaps a peer that was started with the other secret. */
+    else if (event != ZMQ_EVENT_DISCONNECTED && b->key_count > 1 &&
+             e->retry_ms > now + RETRY_KEY_MS)
+        e->retry_ms = now + RETRY_KEY_MS;
 }
 
 static bool read_monitor(struct bus *b, void *monitor, void *socket)
@@ -648,7 +656,7 @@ static long ms_until_due(const struct bus *b)
     int64_t due = b->settle_ms == 0 ? INT64_MAX : b->settle_ms, left;
 
     for (const struct endpoint *e = b->endpoints; e != NULL; e = e->next) {
-        if (e->retry_ms != 0 && e->retry_ms < due)
+        if (!e->connected && e->retry_ms < due)
             due = e->retry_ms;
     }
     if (due == INT64_MAX)
@@ -667,11 +675,10 @@ static void do_due(struct bus *b)
             b->options.on_event_peer(b->options.user);
     }
     for (struct endpoint *e = b->endpoints; e != NULL; e = e->next) {
-        if (e->retry_ms == 0 || now < e->retry_ms)
+        if (e->connected || now < e->retry_ms)
             continue;
-        e->retry_ms = 0;
-        if (e->connected)
-            continue;
+        /* libzmq itself tries again after most failures but gives up for good after
+         * others, such as an answer that is not ZeroMQ's. */
         zmq_disconnect(peer_socket(b, e->peer), e->text);
         e->key = (e->key + 1) % b->key_count;
         connect_endpoint(b, e);
