@@ -76,7 +76,7 @@ static struct member *join_with(const char *secret, const char *previous, int wo
                                 const char *event_peers)
 {
     struct member *me = mem_alloc(sizeof(*me));
-    struct bus_options o = { .address = "127.0.0.1",
+    struct bus_options o = { .address = "*",
                              .work_port = work_port,
                              .event_port = event_port,
                              .secret = secret,
