@@ -7,7 +7,7 @@
 
 struct destination_guard {
     struct cidr_list *inner; /* not on the public internet */
-    struct cidr_list *allowed;
+    bool allow_private;
 };
 
 /* IANA's special-purpose registries (RFC 6890) without those that are reachable. */
@@ -18,17 +18,14 @@ static const char inner_networks[] =
     "::/96, 64:ff9b:1::/48, 100::/64, 2001::/23, 2001:db8::/32, 2002::/16, fc00::/7, "
     "fe80::/10, fec0::/10, ff00::/8";
 
-enum rc destination_guard_new(str_t allowed, struct destination_guard **out)
+struct destination_guard *destination_guard_new(bool allow_private)
 {
     struct destination_guard *g = mem_alloc(sizeof(*g));
     enum rc rc = cidr_list_new(str_of(inner_networks), &g->inner);
 
     CHECK(rc == RC_OK);
-    rc = cidr_list_new(allowed, &g->allowed);
-    if (rc != RC_OK)
-        destination_guard_free(&g);
-    *out = g;
-    return rc;
+    g->allow_private = allow_private;
+    return g;
 }
 
 void destination_guard_free(struct destination_guard **g)
@@ -36,12 +33,11 @@ void destination_guard_free(struct destination_guard **g)
     if (*g == NULL)
         return;
     cidr_list_free(&(*g)->inner);
-    cidr_list_free(&(*g)->allowed);
     mem_free(*g);
     *g = NULL;
 }
 
 bool destination_guard_permits(const struct destination_guard *g, const struct addr *to)
 {
-    return !cidr_list_has(g->inner, to) || cidr_list_has(g->allowed, to);
+    return g->allow_private || !cidr_list_has(g->inner, to);
 }

@@ -7,17 +7,13 @@
  */
 #pragma once
 
-#include "base/rc.h"
-#include "base/str.h"
 #include "net/addr.h"
 
 #include <stdbool.h>
 
 struct destination_guard;
 
-/* allowed: networks that may be reached although they are private.  RC_INVALID or
- * RC_LIMIT: malformed. */
-enum rc destination_guard_new(str_t allowed, struct destination_guard **out) RC_CHECKED;
+struct destination_guard *destination_guard_new(bool allow_private);
 void destination_guard_free(struct destination_guard **g);
 
 bool destination_guard_permits(const struct destination_guard *g, const struct addr *to);

@@ -35,10 +35,9 @@ static void test_table(void **state)
                                          "::ffff:10.0.0.1" };
     static const char *const outer[] = { "8.8.8.8", "172.32.0.1", "100.128.0.1",
                                          "2a00:1450::1" };
-    struct destination_guard *g = NULL;
+    struct destination_guard *g = destination_guard_new(false);
 
     (void)state;
-    assert_int_equal(destination_guard_new(S(""), &g), RC_OK);
     for (size_t i = 0; i < ARRAY_LEN(inner); i++)
         if (permits(g, inner[i]))
             fail_msg("%s is permitted", inner[i]);
@@ -50,17 +49,13 @@ static void test_table(void **state)
 
 static void test_allowed(void **state)
 {
-    struct destination_guard *g = NULL;
+    struct destination_guard *g = destination_guard_new(true);
 
     (void)state;
-    assert_int_equal(destination_guard_new(S("10.9.0.0/16, ::1"), &g), RC_OK);
     assert_true(permits(g, "10.9.1.1"));
     assert_true(permits(g, "::1"));
-    assert_false(permits(g, "10.8.1.1"));
-    assert_false(permits(g, "127.0.0.1"));
+    assert_true(permits(g, "8.8.8.8"));
     destination_guard_free(&g);
-    assert_int_equal(destination_guard_new(S("10.9.0.0/99"), &g), RC_INVALID);
-    assert_null(g);
 }
 
 int main(void)

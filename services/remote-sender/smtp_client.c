@@ -13,7 +13,6 @@
 
 enum {
     GREETING_MS = 60 * 1000,
-    COMMAND_MS = 120 * 1000, /* for a whole pipelined group */
     HANDSHAKE_MS = 30 * 1000,
     BLOCK_MS = 120 * 1000, /* for one write of data */
     FINAL_MS = 600 * 1000, /* RFC 5321 4.5.3.2.6: a shorter wait makes duplicates */
@@ -75,7 +74,7 @@ static enum rc read_reply(struct smtp_client *c, struct arena *a, struct deadlin
 static enum rc command(struct smtp_client *c, struct arena *a, const char *line,
                        const char *when, struct smtp_reply *out)
 {
-    struct deadline d = deadline_in_ms(COMMAND_MS);
+    struct deadline d = deadline_in_ms(c->command_ms);
     enum rc rc = write_all(c, str_of(line), d, when);
 
     return rc == RC_OK ? read_reply(c, a, d, when, out) : rc;
@@ -123,8 +122,8 @@ static enum rc ehlo(struct smtp_client *c, struct arena *a, const char *helo)
     return rc;
 }
 
-static enum rc start_tls(struct smtp_client *c, struct arena *a, const char *host,
-                         struct tls_policy policy, struct tls_context *tls)
+static enum rc start_tls(struct smtp_client *c, struct arena *a,
+                         const struct smtp_client_setup *s)
 {
     struct smtp_reply r;
     enum rc rc = command(c, a, "STARTTLS\r\n", "STARTTLS", &r);
@@ -132,7 +131,7 @@ static enum rc start_tls(struct smtp_client *c, struct arena *a, const char *hos
     if (rc == RC_OK && r.code != 220)
         return fail(c, RC_DENIED, "STARTTLS refused", smtp_reply_text(a, &r, 300));
     if (rc == RC_OK) {
-        rc = stream_start_tls(c->stream, tls, host, policy.verify,
+        rc = stream_start_tls(c->stream, s->tls, s->host, s->policy.verify,
                               deadline_in_ms(HANDSHAKE_MS));
         if (rc != RC_OK)
             rc = connection_failed(c, rc, "TLS");
@@ -140,25 +139,32 @@ static enum rc start_tls(struct smtp_client *c, struct arena *a, const char *hos
     return rc;
 }
 
-enum rc smtp_client_open(struct smtp_client *c, struct stream *stream, const char *helo,
-                         const char *host, struct tls_policy policy,
-                         struct tls_context *tls)
+static enum rc open_session(struct smtp_client *c, struct arena *a,
+                            const struct smtp_client_setup *s)
+{
+    enum rc rc = greeting(c, a);
+
+    if (rc == RC_OK)
+        rc = ehlo(c, a, s->helo);
+    if (rc == RC_OK && c->starttls) {
+        rc = start_tls(c, a, s);
+        if (rc == RC_OK)
+            rc = ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
+    } else if (rc == RC_OK && s->policy.starttls_required) {
+        rc = fail(c, RC_DENIED, "STARTTLS is not offered, nothing is sent in the clear",
+                  S(""));
+    }
+    return rc;
+}
+
+enum rc smtp_client_open(struct smtp_client *c, struct stream *stream,
+                         const struct smtp_client_setup *setup)
 {
     struct arena *a = arena_new();
     enum rc rc;
 
-    *c = (struct smtp_client){ .stream = stream };
-    rc = greeting(c, a);
-    if (rc == RC_OK)
-        rc = ehlo(c, a, helo);
-    if (rc == RC_OK && c->starttls) {
-        rc = start_tls(c, a, host, policy, tls);
-        if (rc == RC_OK)
-            rc = ehlo(c, a, helo); /* what was said in the clear is forgotten */
-    } else if (rc == RC_OK && policy.starttls_required) {
-        rc = fail(c, RC_DENIED, "STARTTLS is not offered, nothing is sent in the clear",
-                  S(""));
-    }
+    *c = (struct smtp_client){ .stream = stream, .command_ms = setup->command_ms };
+    rc = open_session(c, a, setup);
     arena_free(&a);
     return rc;
 }
@@ -178,6 +184,14 @@ static void answer_rest(struct smtp_client_mail *m, struct smtp_client_answer an
     for (size_t i = 0; i < m->rcpt_count; i++)
         if (m->rcpt[i].answer.code == 0 || m->rcpt[i].answer.code / 100 == 2)
             m->rcpt[i].answer = answer;
+    m->accepted = 0;
+}
+
+static void forget_accepted(struct smtp_client_mail *m)
+{
+    for (size_t i = 0; i < m->rcpt_count; i++)
+        if (m->rcpt[i].answer.code / 100 < 4)
+            m->rcpt[i].answer = (struct smtp_client_answer){ 0 };
     m->accepted = 0;
 }
 
@@ -293,12 +307,44 @@ static enum rc read_rcpt_replies(struct smtp_client *c, struct arena *a,
     return RC_OK;
 }
 
+/* What follows a refused MAIL in the pipeline is about the sequence, not about anybody;
+ * the refusal stands even if the server hangs up now. */
+static enum rc skip_after_mail(struct smtp_client *c, struct arena *a, struct deadline d,
+                               struct smtp_client_mail *m, const struct smtp_reply *mail)
+{
+    struct smtp_reply r = { 0 };
+    enum rc rc = RC_OK;
+
+    answer_rest(m, answer_of(a, mail));
+    for (size_t i = 0; i < m->rcpt_count + 1 && rc == RC_OK && !c->broken; i++)
+        rc = read_reply(c, a, d, "MAIL refused", &r);
+    if (rc == RC_OK && r.code == 354 && !c->broken)
+        rc = command(c, a, ".\r\n", "MAIL refused", &r);
+    return RC_OK;
+}
+
+static enum rc read_envelope_replies(struct smtp_client *c, struct arena *a,
+                                     struct deadline d, struct smtp_client_mail *m)
+{
+    struct smtp_reply r;
+    enum rc rc = read_reply(c, a, d, "MAIL", &r);
+
+    if (rc == RC_OK && r.code / 100 != 2 && is_final_code(r.code))
+        return skip_after_mail(c, a, d, m, &r);
+    if (rc == RC_OK && r.code / 100 != 2)
+        rc = fail(c, RC_INVALID, "MAIL", S("answer makes no sense"));
+    if (rc == RC_OK)
+        rc = read_rcpt_replies(c, a, d, m);
+    if (rc == RC_OK)
+        rc = read_reply(c, a, d, "DATA", &r);
+    return rc == RC_OK ? take_data_reply(c, a, m, &r) : rc;
+}
+
 static enum rc envelope_pipelined(struct smtp_client *c, struct arena *a,
                                   struct smtp_client_mail *m)
 {
     struct buf *group = arena_buf(a, SMTP_CLIENT_RCPT_MAX * 400 + 1000);
-    struct deadline d = deadline_in_ms(COMMAND_MS);
-    struct smtp_reply mail, data;
+    struct deadline d = deadline_in_ms(c->command_ms);
     enum rc rc;
 
     compose_mail(c, m, group);
@@ -307,23 +353,7 @@ static enum rc envelope_pipelined(struct smtp_client *c, struct arena *a,
     buf_puts(group, "DATA\r\n");
     CHECK(!group->full);
     rc = write_all(c, buf_str(group), d, "MAIL");
-    if (rc == RC_OK)
-        rc = read_reply(c, a, d, "MAIL", &mail);
-    if (rc == RC_OK)
-        rc = read_rcpt_replies(c, a, d, m);
-    if (rc == RC_OK)
-        rc = read_reply(c, a, d, "DATA", &data);
-    if (rc != RC_OK) {
-        if (m->accepted > 0) /* accepted for nothing: not an answer */
-            answer_rest(m, (struct smtp_client_answer){ 0 });
-        return rc;
-    }
-    if (mail.code / 100 != 2) {
-        for (size_t i = 0; i < m->rcpt_count; i++) /* theirs are about the sequence */
-            m->rcpt[i].answer = (struct smtp_client_answer){ 0 };
-        answer_rest(m, answer_of(a, &mail));
-    }
-    return take_data_reply(c, a, m, &data);
+    return rc == RC_OK ? read_envelope_replies(c, a, d, m) : rc;
 }
 
 static enum rc rcpt_one_by_one(struct smtp_client *c, struct arena *a,
@@ -342,6 +372,8 @@ static enum rc rcpt_one_by_one(struct smtp_client *c, struct arena *a,
         if (!is_final_code(r.code))
             return fail(c, RC_INVALID, "RCPT", S("answer makes no sense"));
         take_rcpt_reply(a, m, i, &r);
+        if (c->broken)
+            return fail(c, RC_CLOSED, "RCPT", m->rcpt[i].answer.text);
     }
     return RC_OK;
 }
@@ -358,7 +390,9 @@ static enum rc envelope_lockstep(struct smtp_client *c, struct arena *a,
     rc = command(c, a, line->p, "MAIL", &r);
     if (rc == RC_OK && r.code / 100 != 2) {
         answer_rest(m, answer_of(a, &r));
-        return reset(c, a);
+        return is_final_code(r.code)
+                   ? reset(c, a)
+                   : fail(c, RC_INVALID, "MAIL", S("answer makes no sense"));
     }
     if (rc == RC_OK)
         rc = rcpt_one_by_one(c, a, m);
@@ -379,6 +413,7 @@ enum rc smtp_client_envelope(struct smtp_client *c, struct arena *a,
     struct smtp_client_answer why;
     int64_t most_ms =
         DATA_MIN_MS + (int64_t)(m->size_bytes / DATA_MIN_BYTES_PER_S) * 1000;
+    enum rc rc;
 
     CHECK(m->rcpt_count > 0 && m->rcpt_count <= SMTP_CLIENT_RCPT_MAX && !c->broken);
     m->accepted = 0;
@@ -390,7 +425,10 @@ enum rc smtp_client_envelope(struct smtp_client *c, struct arena *a,
     }
     dot_stuff_init(&c->stuff);
     c->data_deadline_ms = deadline_in_ms(most_ms).at_ms;
-    return c->pipelining ? envelope_pipelined(c, a, m) : envelope_lockstep(c, a, m);
+    rc = c->pipelining ? envelope_pipelined(c, a, m) : envelope_lockstep(c, a, m);
+    if (rc != RC_OK) /* accepted, but for nothing: not an answer */
+        forget_accepted(m);
+    return rc;
 }
 
 static struct deadline block_deadline(const struct smtp_client *c)

@@ -45,8 +45,17 @@ struct smtp_client_mail {
     size_t accepted;   /* how many wait for the end of data */
 };
 
+struct smtp_client_setup {
+    const char *helo;   /* how we name ourselves */
+    const char *host;   /* whom the certificate must name */
+    int64_t command_ms; /* wait for a reply, or for those of a pipelined group */
+    struct tls_policy policy;
+    struct tls_context *tls;
+};
+
 struct smtp_client {
     struct stream *stream;
+    int64_t command_ms;
     bool broken; /* only smtp_client_close is left */
     bool starttls, pipelining, smtputf8, eight_bit, size;
     uint64_t size_max;                    /* 0: no limit told */
@@ -59,9 +68,8 @@ struct smtp_client {
  * after a failure end with smtp_client_close.  RC_DENIED: the TLS policy is not met;
  * RC_INVALID: the server refuses service or does not speak SMTP; otherwise the
  * connection's error. */
-enum rc smtp_client_open(struct smtp_client *c, struct stream *stream, const char *helo,
-                         const char *host, struct tls_policy policy,
-                         struct tls_context *tls) RC_CHECKED;
+enum rc smtp_client_open(struct smtp_client *c, struct stream *stream,
+                         const struct smtp_client_setup *setup) RC_CHECKED;
 
 /* MAIL, RCPT and DATA.  RC_OK: each recipient has an answer or is among m->accepted, who
  * get theirs from smtp_client_end; if that is 0 the mail is over.  After an error the

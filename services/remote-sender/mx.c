@@ -1,0 +1,143 @@
+/* mx.c - which hosts take a domain's mail, in which order.
+ *
+ * The door to libidn2: names beyond ASCII are looked up in their ASCII form.
+ */
+#include "mx.h"
+
+#include "base/arena.h"
+#include "mail/address.h"
+#include "svc/options.h"
+
+#include <idn2.h>
+
+static enum rc refuse(struct mx_refusal *why, int code, const char *status,
+                      const char *text)
+{
+    *why = (struct mx_refusal){ code, str_of(status), str_of(text) };
+    return RC_DENIED;
+}
+
+static bool is_ourselves(const struct mx_finder *f, str_t host)
+{
+    return str_eq_nocase(host, f->hostname) || str_eq_nocase(host, f->mail_domain);
+}
+
+/* RFC 5321 5.1: if we are among the hosts, only those with a better preference may be
+ * tried, or the mail would go in circles. */
+static size_t without_loop(const struct mx_finder *f, const struct dns_mx *answer)
+{
+    uint32_t limit = UINT32_MAX;
+    size_t n = 0;
+
+    for (size_t i = 0; i < answer->count; i++)
+        if (is_ourselves(f, answer->host[i].name) && answer->host[i].preference < limit)
+            limit = answer->host[i].preference;
+    while (n < answer->count && answer->host[n].preference < limit)
+        n++;
+    return n;
+}
+
+enum rc mx_select(struct arena *a, const struct mx_finder *f, str_t domain,
+                  const struct dns_mx *answer, struct mx_hosts *out,
+                  struct mx_refusal *why)
+{
+    size_t n = without_loop(f, answer);
+
+    if (answer->null_mx)
+        return refuse(why, 556, "5.1.10",
+                      "556 5.1.10 Permanent failure: Recipient address has null MX");
+    if (answer->count == 0)
+        return refuse(
+            why, 451, "4.4.3",
+            arena_printf(a, "451 4.4.3 No mail host known for %.*s", STR_ARG(domain)));
+    if (n == 0)
+        return refuse(why, 554, "5.4.6",
+                      arena_printf(a, "554 5.4.6 Mail for %.*s loops back to this server",
+                                   STR_ARG(domain)));
+    out->count = n < MX_HOSTS_MAX ? n : MX_HOSTS_MAX;
+    out->host = arena_array(a, out->count, sizeof(*out->host));
+    for (size_t i = 0; i < out->count; i++)
+        out->host[i] = (struct mx_host){ .name = answer->host[i].name, .port = f->port };
+    return RC_OK;
+}
+
+static void single(struct arena *a, struct mx_hosts *out, struct mx_host host)
+{
+    out->host = arena_copy(a, &host, sizeof(host));
+    out->count = 1;
+}
+
+/* "[192.0.2.1]" and "[IPv6:2001:db8::1]" without what is around the address. */
+static str_t literal_address(str_t domain)
+{
+    str_t inside = str_n(domain.p + 1, domain.n - 2);
+
+    return str_starts_nocase(inside, S("IPv6:")) ? str_skip(inside, 5) : inside;
+}
+
+/* RC_INVALID: the name cannot be one. */
+static enum rc to_ascii(struct arena *a, str_t domain, str_t *out)
+{
+    char *ascii = NULL;
+
+    *out = domain;
+    for (size_t i = 0; i < domain.n; i++)
+        if ((unsigned char)domain.p[i] >= 0x80) {
+            if (idn2_to_ascii_8z(arena_cstr(a, domain), &ascii,
+                                 IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+                return RC_INVALID;
+            *out = arena_str(a, str_of(ascii));
+            idn2_free(ascii);
+            return RC_OK;
+        }
+    return RC_OK;
+}
+
+static enum rc ask_dns(struct arena *a, const struct mx_finder *f, str_t domain,
+                       struct deadline until, struct mx_hosts *out,
+                       struct mx_refusal *why)
+{
+    struct dns_mx answer = { 0 };
+    str_t ascii;
+    enum rc rc = to_ascii(a, domain, &ascii);
+
+    if (rc == RC_OK)
+        rc = dns_mx(f->dns, a, ascii, until, &answer);
+    switch (rc) {
+    case RC_OK:
+        return mx_select(a, f, domain, &answer, out, why);
+    case RC_NOT_FOUND:
+        return refuse(
+            why, 512, "5.1.2",
+            arena_printf(a, "512 5.1.2 Domain %.*s does not exist", STR_ARG(domain)));
+    case RC_INVALID:
+        return refuse(
+            why, 501, "5.1.2",
+            arena_printf(a, "501 5.1.2 %.*s is not a domain name", STR_ARG(domain)));
+    default:
+        return refuse(why, 421, "4.4.3",
+                      arena_printf(a, "421 4.4.3 DNS resolution failed for %.*s%s",
+                                   STR_ARG(domain),
+                                   answer.status.bogus ? ": bogus signatures" : ""));
+    }
+}
+
+enum rc mx_find(struct arena *a, const struct mx_finder *f, str_t domain,
+                struct deadline until, struct mx_hosts *out, struct mx_refusal *why)
+{
+    str_t host;
+    int port;
+
+    *out = (struct mx_hosts){ 0 };
+    if (options_route(f->routes, domain, &host, &port)) {
+        if (str_starts(host, S("[")) && host.n > 2)
+            host = literal_address(host);
+        single(a, out, (struct mx_host){ host, (uint16_t)port, true });
+        return RC_OK;
+    }
+    if (address_is_ip_literal(domain)) {
+        single(a, out, (struct mx_host){ literal_address(domain), f->port, false });
+        return RC_OK;
+    }
+    return ask_dns(a, f, domain, until, out, why);
+}
