@@ -1,0 +1,425 @@
+/* delivery.c - carry messages to one destination: find it, connect, send, keep the line.
+ */
+#include "delivery.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dbs.h"
+#include "destination_guard.h"
+#include "mail/envelope.h"
+#include "mail/scrub.h"
+#include "net/stream.h"
+#include "store/store_body.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum {
+    DNS_MS = 30 * 1000,
+    ADDRESSES_MAX = 4, /* tried of one host */
+    CONNECTS_MAX = 12, /* tried for one message */
+    SLICE_BYTES = 256 * 1024,
+};
+
+struct delivery {
+    const struct delivery_desk *desk;
+    struct arena *arena; /* hosts and what is said about them */
+    struct arena *slice; /* the piece of the message that is being sent */
+    str_t domain;
+    struct mx_hosts hosts;
+    size_t host_next; /* to try when there is no connection */
+    size_t connects;
+    struct smtp_client client;
+    bool connected;
+    pthread_mutex_t lock; /* of the two below, which delivery_abort uses */
+    struct stream *stream;
+    bool aborted;
+    char host[256];                   /* connected to, or tried last */
+    struct smtp_client_answer answer; /* for all, when no host can be reached */
+};
+
+/* How one transaction ended. */
+enum sent {
+    SENT_OK,      /* each recipient has an answer */
+    SENT_BROKEN,  /* the connection failed before the final dot */
+    SENT_UNKNOWN, /* it failed after: the host may have the message */
+    SENT_LOST,    /* the lease is lost */
+    SENT_NO_BODY, /* the message has expired here */
+    SENT_OUR_FAULT,
+};
+
+struct delivery *delivery_new(const struct delivery_desk *desk, str_t domain)
+{
+    struct delivery *d = mem_alloc(sizeof(*d));
+
+    d->desk = desk;
+    d->arena = arena_new();
+    d->slice = arena_new();
+    d->domain = arena_str(d->arena, domain);
+    pthread_mutex_init(&d->lock, NULL);
+    return d;
+}
+
+/* The stream that delivery_abort may shut.  False: it was called before. */
+static bool show_stream(struct delivery *d, struct stream *stream)
+{
+    bool aborted;
+
+    pthread_mutex_lock(&d->lock);
+    d->stream = stream;
+    aborted = d->aborted;
+    pthread_mutex_unlock(&d->lock);
+    return !aborted;
+}
+
+static void disconnect(struct delivery *d)
+{
+    (void)show_stream(d, NULL);
+    if (d->connected)
+        smtp_client_close(&d->client);
+    d->connected = false;
+}
+
+void delivery_abort(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->aborted = true;
+    if (d->stream != NULL)
+        shutdown(stream_fd(d->stream), SHUT_RDWR);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void delivery_free(struct delivery **d)
+{
+    if (*d == NULL)
+        return;
+    disconnect(*d);
+    pthread_mutex_destroy(&(*d)->lock);
+    arena_free(&(*d)->slice);
+    arena_free(&(*d)->arena);
+    mem_free(*d);
+    *d = NULL;
+}
+
+bool delivery_is_connected(const struct delivery *d)
+{
+    return d->connected;
+}
+
+bool delivery_is_unreachable(const struct delivery *d)
+{
+    return d->answer.code != 0;
+}
+
+void delivery_retry(struct delivery *d)
+{
+    d->answer = (struct smtp_client_answer){ 0 };
+    d->hosts = (struct mx_hosts){ 0 };
+}
+
+static void unreachable(struct delivery *d, int code, str_t status, str_t text)
+{
+    d->answer = (struct smtp_client_answer){ code, status, text };
+    log_info("remote.unreachable", "code=%d status=%.*s", code, STR_ARG(status));
+    log_debug("remote.unreachable_why", "domain=%.*s reason=\"%.*s\"", STR_ARG(d->domain),
+              STR_ARG(text));
+}
+
+static void unreachable_because(struct delivery *d, const char *reason)
+{
+    unreachable(
+        d, 421, S("4.4.1"),
+        str_of(arena_printf(d->arena,
+                            "421 4.4.1 Failed to connect to any mail server; last "
+                            "attempt to %s: %s",
+                            d->host, reason)));
+}
+
+static bool find_hosts(struct delivery *d)
+{
+    struct mx_refusal why;
+
+    d->host_next = 0;
+    d->connects = 0;
+    d->host[0] = '\0';
+    if (mx_find(d->arena, &d->desk->finder, d->domain, deadline_in_ms(DNS_MS), &d->hosts,
+                &why) == RC_OK)
+        return true;
+    unreachable(d, why.code, why.status, why.text);
+    return false;
+}
+
+/* The host's addresses; a literal has one. */
+static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_host *h,
+                           struct addr out[ADDRESSES_MAX], const char **reason)
+{
+    struct dns_addresses found = { 0 };
+    size_t n = 0;
+
+    if (addr_parse(h->name, &out[0]) == RC_OK)
+        return 1;
+    if (dns_addresses(d->desk->finder.dns, a, h->name, deadline_in_ms(DNS_MS), &found) !=
+        RC_OK) {
+        *reason = "no address";
+        return 0;
+    }
+    for (size_t i = 0; i < found.count && n < ADDRESSES_MAX; i++) {
+        bool last_room = n == ADDRESSES_MAX - 1;
+
+        if (found.addr[i].family == 6 && (d->desk->disable_ipv6 || last_room))
+            continue; /* one try is kept for IPv4, which may be all that works */
+        out[n++] = found.addr[i];
+    }
+    if (n == 0)
+        *reason = "no usable address";
+    return n;
+}
+
+/* Reason when it fails; the connection is closed then. */
+static const char *open_client(struct delivery *d, struct arena *a, const struct addr *to,
+                               const struct mx_host *h)
+{
+    struct smtp_client_setup setup = {
+        .helo = d->desk->helo,
+        .host = arena_cstr(a, h->name),
+        .command_ms = d->desk->command_ms,
+        .policy = tls_policy_for(h->name),
+        .tls = d->desk->tls,
+    };
+    struct stream *stream = NULL;
+    enum rc rc = stream_connect(to, deadline_in_ms(d->desk->connect_ms), &stream);
+
+    if (rc != RC_OK)
+        return rc == RC_TIMEOUT ? "connection timed out" : "connection refused";
+    if (!show_stream(d, stream)) {
+        stream_close(&stream);
+        return "this service is stopping";
+    }
+    rc = smtp_client_open(&d->client, stream, &setup);
+    d->connected = true;
+    if (rc == RC_OK)
+        return NULL;
+    disconnect(d);
+    return arena_printf(a, "%s", d->client.failure);
+}
+
+static const char *connect_host(struct delivery *d, struct arena *a,
+                                const struct mx_host *h)
+{
+    const char *reason = "no address";
+    struct addr to[ADDRESSES_MAX];
+    size_t n = addresses_of(d, a, h, to, &reason);
+
+    snprintf(d->host, sizeof(d->host), "%.*s", (int)(h->name.n < 255 ? h->name.n : 255),
+             h->name.p);
+    for (size_t i = 0; i < n && d->connects < CONNECTS_MAX; i++) {
+        if (!h->by_operator && !destination_guard_permits(d->desk->guard, &to[i])) {
+            reason = "its address is private";
+            continue;
+        }
+        to[i].port = h->port;
+        d->connects++;
+        reason = open_client(d, a, &to[i], h);
+        if (reason == NULL)
+            return NULL;
+    }
+    return reason;
+}
+
+/* The next host that speaks to us.  False: there is none, d->answer says why. */
+static bool connect_next(struct delivery *d, struct arena *a, const char *reason)
+{
+    if (d->hosts.count == 0 && !find_hosts(d))
+        return false;
+    while (d->host_next < d->hosts.count) {
+        reason = connect_host(d, a, &d->hosts.host[d->host_next++]);
+        if (reason == NULL) {
+            d->answer = (struct smtp_client_answer){ 0 };
+            return true;
+        }
+        log_debug("remote.host_failed", "host=%s reason=\"%s\"", d->host, reason);
+    }
+    unreachable_because(d, reason != NULL ? reason : "no host is left");
+    return false;
+}
+
+/* Nobody else can send this parcel for a while. */
+static enum sent make_sure_of_lease(struct delivery *d, struct parcel *p)
+{
+    int64_t now = clock_monotonic_ms();
+    int64_t until = p->leased_until_ms;
+    struct db *db;
+    enum rc rc;
+
+    if (until == 0)
+        return SENT_LOST;
+    if (until - now > PARCEL_SPARE_MS)
+        return SENT_OK;
+    db = dbs_take(d->desk->dbs);
+    rc = store_remote_extend(db, &p->row, PARCEL_LEASE_S);
+    dbs_give(d->desk->dbs, db);
+    parcel_renewed(p, rc, now);
+    return rc == RC_OK ? SENT_OK : rc == RC_CONFLICT ? SENT_LOST : SENT_OUR_FAULT;
+}
+
+/* Only one slice is in memory at a time, however large the message is. */
+static enum sent read_slice(struct delivery *d, const struct parcel *p, int64_t offset,
+                            str_t *out)
+{
+    struct db *db = dbs_take(d->desk->dbs);
+    enum rc rc;
+
+    arena_reset(d->slice);
+    rc = store_body_read(d->slice, db, p->row.body_id, p->row.size, offset, SLICE_BYTES,
+                         out);
+    dbs_give(d->desk->dbs, db);
+    if (rc == RC_OK && out->n == 0)
+        rc = RC_NOT_FOUND;
+    return rc == RC_OK ? SENT_OK : rc == RC_NOT_FOUND ? SENT_NO_BODY : SENT_OUR_FAULT;
+}
+
+/* Prefix and message.  After an error the connection is unusable: the host must never
+ * see the end of half a message. */
+static enum sent send_message(struct delivery *d, struct parcel *p, str_t first)
+{
+    str_t slice = scrub_without_return_path(first);
+    int64_t offset = (int64_t)first.n;
+    enum rc rc = smtp_client_data(&d->client, d->slice, p->row.prefix);
+
+    while (rc == RC_OK) {
+        enum sent sent;
+
+        rc = smtp_client_data(&d->client, d->slice, slice);
+        if (rc != RC_OK || offset >= p->row.size)
+            break;
+        sent = read_slice(d, p, offset, &slice);
+        if (sent != SENT_OK)
+            return sent;
+        offset += (int64_t)slice.n;
+    }
+    return rc == RC_OK ? make_sure_of_lease(d, p) : SENT_BROKEN;
+}
+
+static enum sent send_once(struct delivery *d, struct arena *a, struct parcel *p,
+                           struct smtp_client_mail *m)
+{
+    enum sent sent;
+    str_t first;
+
+    sent = read_slice(d, p, 0, &first); /* before the host is bothered */
+    if (sent != SENT_OK)
+        return sent;
+    if (smtp_client_envelope(&d->client, a, m) != RC_OK)
+        return SENT_BROKEN;
+    if (m->accepted == 0)
+        return SENT_OK;
+    sent = send_message(d, p, first);
+    if (sent != SENT_OK) {
+        d->client.broken = true;
+        return sent;
+    }
+    return smtp_client_end(&d->client, a, m) == RC_OK ? SENT_OK : SENT_UNKNOWN;
+}
+
+static void answer_open(struct smtp_client_mail *m, struct smtp_client_answer answer)
+{
+    for (size_t i = 0; i < m->rcpt_count; i++)
+        if (m->rcpt[i].answer.code == 0)
+            m->rcpt[i].answer = answer;
+}
+
+static struct smtp_client_answer broken_answer(struct delivery *d, struct arena *a)
+{
+    return (struct smtp_client_answer){
+        .code = 421,
+        .status = S("4.4.2"),
+        .text = str_of(arena_printf(a, "421 4.4.2 connection with %s failed: %s", d->host,
+                                    d->client.failure)),
+    };
+}
+
+static bool is_first_answer_421(const struct smtp_client_mail *m)
+{
+    return m->accepted == 0 && m->rcpt[0].answer.code == 421;
+}
+
+/* A kept connection may have died of age: its failure, or a 421, means a fresh one to
+ * the same host.  A fresh one's failure means the next host. */
+static enum sent send_somewhere(struct delivery *d, struct arena *a, struct parcel *p,
+                                struct smtp_client_mail *m)
+{
+    bool kept = d->connected;
+    const char *reason = NULL;
+    enum sent sent;
+
+    while (d->connected || connect_next(d, a, reason)) {
+        sent = send_once(d, a, p, m);
+        if (d->client.broken) {
+            reason = arena_printf(a, "%s", d->client.failure);
+            disconnect(d);
+        }
+        if (sent != SENT_BROKEN && !(kept && is_first_answer_421(m)))
+            return sent;
+        if (kept)
+            delivery_retry(d);
+        kept = false;
+    }
+    answer_open(m, d->answer);
+    return SENT_OK;
+}
+
+static enum rc send_group(struct delivery *d, struct arena *a, struct parcel *p,
+                          struct smtp_client_mail *m)
+{
+    switch (send_somewhere(d, a, p, m)) {
+    case SENT_LOST:
+        return RC_CONFLICT;
+    case SENT_OUR_FAULT:
+        return RC_RETRY;
+    case SENT_NO_BODY:
+        answer_open(m, (struct smtp_client_answer){
+                           554, S("5.4.7"), S("554 5.4.7 message has expired here") });
+        break;
+    case SENT_UNKNOWN:
+    case SENT_BROKEN:
+    case SENT_OK:
+        answer_open(m, broken_answer(d, a));
+        break;
+    }
+    return RC_OK;
+}
+
+enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
+                      struct delivery_result *out)
+{
+    size_t n = p->row.recipient_count;
+    struct envelope e;
+    enum rc rc = RC_OK;
+
+    (void)envelope_parse(p->row.envelope, &e);
+    *out = (struct delivery_result){ .rcpt = arena_array(a, n + 1, sizeof(*out->rcpt)),
+                                     .rcpt_count = n };
+    for (size_t i = 0; i < n; i++)
+        out->rcpt[i].address = p->row.recipients[i];
+    for (size_t i = 0; i < n && rc == RC_OK; i += SMTP_CLIENT_RCPT_MAX) {
+        struct smtp_client_mail m = {
+            .sender = p->row.sender,
+            .smtputf8 = e.smtputf8,
+            .eight_bit = e.eight_bit,
+            .size_bytes = (uint64_t)p->row.size + p->row.prefix.n,
+            .rcpt = out->rcpt + i,
+            .rcpt_count = n - i < SMTP_CLIENT_RCPT_MAX ? n - i : SMTP_CLIENT_RCPT_MAX,
+        };
+
+        if (delivery_is_unreachable(d))
+            answer_open(&m, d->answer);
+        else
+            rc = send_group(d, a, p, &m);
+    }
+    out->host = arena_str(a, str_of(d->host));
+    return rc;
+}

@@ -1,0 +1,57 @@
+/* delivery.h - carry messages to one destination: find it, connect, send, keep the line.
+ *
+ * Written top to bottom for a thread of its own that may wait.  What a host has taken is
+ * never tried at another one; a connection that breaks before the final dot leads to the
+ * next host.  Other ways of delivery (HTTPS) and published TLS policies belong between
+ * mx and smtp_client, in this file.
+ * Thread: a delivery has one owner; the desk is shared and immutable.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+#include "mx.h"
+#include "parcel.h"
+#include "smtp_client.h"
+
+#include <stdbool.h>
+
+struct arena;
+struct dbs;
+struct delivery;
+struct destination_guard;
+struct tls_context;
+
+struct delivery_desk {
+    struct mx_finder finder;
+    struct tls_context *tls;
+    struct destination_guard *guard;
+    struct dbs *dbs;
+    const char *helo;
+    int64_t connect_ms, command_ms;
+    bool disable_ipv6;
+};
+
+struct delivery_result {
+    struct smtp_client_rcpt *rcpt; /* all of the row; each has an answer with a code */
+    size_t rcpt_count;
+    str_t host; /* the last one that was reached; empty: none */
+};
+
+struct delivery *delivery_new(const struct delivery_desk *desk, str_t domain);
+void delivery_free(struct delivery **d);
+
+/* A connection waits for the next message. */
+bool delivery_is_connected(const struct delivery *d);
+/* No host could be reached; until delivery_retry further messages get the same answer at
+ * once. */
+bool delivery_is_unreachable(const struct delivery *d);
+void delivery_retry(struct delivery *d);
+
+/* From any thread: what is in progress fails soon, and no host is tried any more. */
+void delivery_abort(struct delivery *d);
+
+/* RC_OK: *out says what became of each recipient.  RC_CONFLICT: the lease was lost, say
+ * nothing.  RC_RETRY: our own store failed; the lease will run out. */
+enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
+                      struct delivery_result *out) RC_CHECKED;

@@ -1,0 +1,256 @@
+/* destination.c - one destination in progress: its parcels and the thread that sends
+ * them. */
+#include "destination.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "bus/bus.h"
+#include "dbs.h"
+#include "outcome.h"
+#include "store/db.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    LINGER_S = 15,
+    MESSAGES_MAX = 1000, /* then the thread begins afresh, with new addresses */
+};
+
+#define COUNTER(id, outcome)                                                             \
+    static struct metric id = { .kind = METRIC_COUNTER,                                  \
+                                .name = "postbus_remote_recipients",                     \
+                                .labels = "outcome=\"" outcome "\"",                     \
+                                .help = "Recipients of attempts, by outcome." }
+
+COUNTER(count_done, "done");
+COUNTER(count_retry, "retry");
+COUNTER(count_failed, "failed");
+
+static void register_metrics(void)
+{
+    metric_register(&count_done);
+    metric_register(&count_retry);
+    metric_register(&count_failed);
+}
+
+struct destination *destination_new(const struct destination_rules *rules, str_t domain)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct destination *t = mem_alloc(sizeof(*t));
+    pthread_condattr_t attr;
+
+    pthread_once(&once, register_metrics);
+    t->rules = rules;
+    t->delivery = delivery_new(rules->desk, domain);
+    snprintf(t->name, sizeof(t->name), "%.*s", (int)(domain.n < 255 ? domain.n : 255),
+             domain.p);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->news, &attr);
+    pthread_condattr_destroy(&attr);
+    return t;
+}
+
+void destination_free(struct destination **t)
+{
+    if (*t == NULL)
+        return;
+    CHECK((*t)->waiting == NULL && (*t)->current == NULL);
+    delivery_free(&(*t)->delivery);
+    pthread_cond_destroy(&(*t)->news);
+    mem_free(*t);
+    *t = NULL;
+}
+
+void destination_add(struct destination *t, struct parcel *p)
+{
+    struct parcel **at = &t->waiting;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    p->next = NULL;
+    *at = p;
+    pthread_cond_signal(&t->news);
+}
+
+void destination_leave(struct destination *t)
+{
+    t->leaving = true;
+    pthread_cond_signal(&t->news);
+}
+
+/* With the lock.  False: nothing came. */
+static bool linger(struct destination *t)
+{
+    struct timespec until;
+    int e = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LINGER_S;
+    t->lingering = true;
+    while (t->waiting == NULL && !t->leaving && e != ETIMEDOUT)
+        e = pthread_cond_timedwait(&t->news, t->rules->lock, &until);
+    t->lingering = false;
+    return t->waiting != NULL;
+}
+
+/* The next parcel to send; NULL, with leaving set, at the end. */
+static struct parcel *next_parcel(struct destination *t, bool may_go_on)
+{
+    struct parcel *p = NULL;
+
+    pthread_mutex_lock(t->rules->lock);
+    if (t->waiting == NULL && may_go_on && !t->leaving &&
+        delivery_is_connected(t->delivery))
+        (void)linger(t);
+    if (!may_go_on || t->leaving || t->waiting == NULL) {
+        t->leaving = true;
+    } else {
+        p = t->waiting;
+        t->waiting = p->next;
+        t->current = p;
+    }
+    pthread_mutex_unlock(t->rules->lock);
+    return p;
+}
+
+/* The outcome must be written while the lease is ours, also through a database's
+ * restart: what is forgotten here is sent twice. */
+static enum rc settle(struct destination *t, struct parcel *p,
+                      const struct store_remote_outcome *o)
+{
+    struct db *db = dbs_take(t->rules->desk->dbs);
+    enum rc rc = store_remote_settle(db, &p->row, o);
+
+    while (rc == RC_RETRY) {
+        int64_t left = p->leased_until_ms - clock_monotonic_ms();
+
+        if (left <= 0)
+            break;
+        db_reset(db);
+        rc = db_connect(db, deadline_in_ms(left));
+        if (rc == RC_OK)
+            rc = store_remote_settle(db, &p->row, o);
+        else
+            break;
+    }
+    dbs_give(t->rules->desk->dbs, db);
+    return rc;
+}
+
+static void tell_failures(struct destination *t, size_t count)
+{
+    struct msg m = { .kind = MSG_outcome_ready };
+
+    if (count == 0)
+        return;
+    m.outcome_ready.count = (uint32_t)count;
+    bus_send_work(t->rules->bus, &m);
+}
+
+static void log_outcome(const struct parcel *p, const struct outcome_counts *n,
+                        enum rc rc)
+{
+    if (rc == RC_OK)
+        log_info("remote.settled", "queue=%016" PRIx64 " done=%zu retry=%zu failed=%zu",
+                 (uint64_t)p->row.body_id, n->done, n->retry, n->failed);
+    else
+        log_warn("remote.not_settled", "queue=%016" PRIx64 " done=%zu reason=%s",
+                 (uint64_t)p->row.body_id, n->done, rc_name(rc));
+}
+
+static void conclude(struct destination *t, struct arena *a, struct parcel *p,
+                     const struct delivery_result *result)
+{
+    struct outcome_facts facts = {
+        .row = &p->row,
+        .rcpt = result->rcpt,
+        .rcpt_count = result->rcpt_count,
+        .host = result->host,
+        .backoff = &t->rules->backoff,
+        .now_unix = clock_unix(),
+        .random = crypto_random_u64(),
+    };
+    struct store_remote_outcome outcome;
+    struct outcome_counts n = outcome_sort(a, &facts, &outcome);
+    enum rc rc = settle(t, p, &outcome);
+
+    metric_add(&count_done, (int64_t)n.done);
+    metric_add(&count_retry, (int64_t)n.retry);
+    metric_add(&count_failed, (int64_t)n.failed);
+    log_outcome(p, &n, rc);
+    if (rc == RC_OK)
+        tell_failures(t, n.failed);
+}
+
+static void serve_one(struct destination *t, struct arena *a, struct parcel *p)
+{
+    struct delivery_result result;
+    enum rc rc = delivery_send(t->delivery, a, p, &result);
+
+    if (rc == RC_OK)
+        conclude(t, a, p, &result);
+    else
+        log_warn("remote.given_up", "queue=%016" PRIx64 " reason=%s",
+                 (uint64_t)p->row.body_id,
+                 rc == RC_CONFLICT ? "lease-lost" : rc_name(rc));
+}
+
+/* For the next sender, at once. */
+static void hand_back(struct destination *t, struct parcel *p)
+{
+    struct store_remote_outcome o = {
+        .retry = p->row.recipients,
+        .retry_count = p->row.recipient_count,
+    };
+    struct db *db = dbs_take(t->rules->desk->dbs);
+
+    if (store_remote_settle(db, &p->row, &o) != RC_OK)
+        log_debug("remote.not_handed_back", "queue=%016" PRIx64,
+                  (uint64_t)p->row.body_id);
+    dbs_give(t->rules->desk->dbs, db);
+}
+
+static void hand_back_all(struct destination *t)
+{
+    struct parcel *p;
+
+    pthread_mutex_lock(t->rules->lock);
+    p = t->waiting; /* nobody adds any more: leaving is set */
+    t->waiting = NULL;
+    pthread_mutex_unlock(t->rules->lock);
+    while (p != NULL) {
+        struct parcel *next = p->next;
+
+        hand_back(t, p);
+        parcel_free(&p);
+        p = next;
+    }
+}
+
+void destination_serve(struct destination *t)
+{
+    struct arena *a = arena_new();
+    struct parcel *p;
+    int sent = 0;
+
+    while ((p = next_parcel(t, sent < MESSAGES_MAX)) != NULL) {
+        serve_one(t, a, p);
+        sent++;
+        pthread_mutex_lock(t->rules->lock);
+        t->current = NULL;
+        pthread_mutex_unlock(t->rules->lock);
+        parcel_free(&p);
+        arena_reset(a);
+    }
+    hand_back_all(t);
+    arena_free(&a);
+}

@@ -1,0 +1,49 @@
+/* destination.h - one destination in progress: its parcels and the thread that sends
+ * them.
+ *
+ * The thread settles each parcel when it is done, lingers with an open connection for a
+ * while, and leaves.  Everything marked "lock" is guarded by the dispatcher's lock.
+ */
+#pragma once
+
+#include "delivery.h"
+#include "parcel.h"
+#include "work/backoff.h"
+#include "work/job_queue.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bus;
+
+struct destination_rules { /* shared by all, immutable but for the lock */
+    const struct delivery_desk *desk;
+    struct bus *bus;
+    struct backoff backoff;
+    pthread_mutex_t *lock;
+};
+
+struct destination {
+    struct job job;
+    struct destination *next; /* lock: the dispatcher's list */
+    const struct destination_rules *rules;
+    struct delivery *delivery;
+    char name[256];         /* the domain */
+    bool slow;              /* failed lately: counts against the share of such */
+    struct parcel *waiting; /* lock: in order */
+    struct parcel *current; /* lock: being sent; its row is the thread's */
+    bool lingering;         /* lock: connected, nothing to do */
+    bool leaving;           /* lock: takes no more parcels */
+    pthread_cond_t news;    /* lock: parcels came, or leaving was set */
+};
+
+struct destination *destination_new(const struct destination_rules *rules, str_t domain);
+void destination_free(struct destination **t);
+
+/* With the lock held. */
+void destination_add(struct destination *t, struct parcel *p);
+void destination_leave(struct destination *t);
+
+/* The thread's work; returns when it has left and has no parcels. */
+void destination_serve(struct destination *t);

@@ -1,0 +1,459 @@
+/* dispatch.c - gives each destination its thread, so that no host can delay another. */
+#include "dispatch.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "destination.h"
+#include "slow_list.h"
+#include "store/db.h"
+#include "svc/svc.h"
+#include "work/worker_pool.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum {
+    PER_CLAIM = 10,  /* rows of one destination that are claimed together */
+    RENEW_MAX = 256, /* leases in one round */
+    CONCURRENCY_MAX = 1024,
+};
+
+struct dispatch {
+    struct svc *svc;
+    struct destination_rules rules;
+    struct db *db;
+    struct arena *arena;
+    struct worker_pool *pool;
+    struct store_remote_cursor cursor;
+    size_t concurrency, per_destination;
+    int failures; /* in a row */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool woken, draining, ended;
+    struct destination *list;
+    struct slow_list slow;
+};
+
+static struct metric in_progress = { .kind = METRIC_GAUGE,
+                                     .name = "postbus_remote_destinations",
+                                     .labels = "",
+                                     .help = "Destinations that have a thread." };
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+/* With the lock. */
+static void unlink_destination(struct dispatch *d, struct destination *t)
+{
+    struct destination **at = &d->list;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+}
+
+static void note_reachability(struct dispatch *d, const struct destination *t)
+{
+    str_t domain = str_of(t->name);
+
+    if (delivery_is_unreachable(t->delivery))
+        slow_list_add(&d->slow, domain, clock_monotonic_ms());
+    else
+        slow_list_remove(&d->slow, domain);
+}
+
+/* A pool thread's job: the destination from here to its end. */
+static void serve(struct job *job, struct worker *w)
+{
+    struct destination *t = (struct destination *)job; /* its first member */
+    struct dispatch *d = w->context;
+
+    destination_serve(t);
+    pthread_mutex_lock(&d->lock);
+    note_reachability(d, t);
+    unlink_destination(d, t);
+    d->woken = true; /* what waits for this destination may be claimed again */
+    pthread_cond_signal(&d->wake);
+    pthread_mutex_unlock(&d->lock);
+    destination_free(&t);
+}
+
+static void *context_of(void *user)
+{
+    return user;
+}
+
+struct census {
+    size_t working, idle, slow;
+};
+
+/* With the lock: only keeps a connection open. */
+static bool is_idle(const struct destination *t)
+{
+    return t->lingering && t->waiting == NULL;
+}
+
+static struct census count(const struct dispatch *d)
+{
+    struct census c = { 0 };
+
+    for (const struct destination *t = d->list; t != NULL; t = t->next) {
+        c.idle += is_idle(t);
+        c.working += !is_idle(t);
+        c.slow += t->slow && !is_idle(t);
+    }
+    return c;
+}
+
+static size_t working_on(const struct dispatch *d, const char *name)
+{
+    size_t n = 0;
+
+    for (const struct destination *t = d->list; t != NULL; t = t->next)
+        n += !is_idle(t) && str_eq(str_of(t->name), str_of(name));
+    return n;
+}
+
+/* With the lock: the domains that get nothing new now.  Copied, as they may leave. */
+static size_t busy_domains(struct dispatch *d, const struct census *c, str_t **out)
+{
+    str_t *busy = arena_array(d->arena, c->working + SLOW_LIST_MAX + 1, sizeof(*busy));
+    size_t n = 0;
+
+    for (const struct destination *t = d->list; t != NULL; t = t->next)
+        if (!is_idle(t) && working_on(d, t->name) >= d->per_destination)
+            busy[n++] = str_of(t->name);
+    if (c->slow >= (d->concurrency + 1) / 2)
+        n += slow_list_all(&d->slow, clock_monotonic_ms(), busy + n);
+    for (size_t i = 0; i < n; i++)
+        busy[i] = arena_str(d->arena, busy[i]);
+    *out = busy;
+    return n;
+}
+
+/* With the lock: one that waits with an open connection, or just got its first parcel
+ * from this very claim. */
+static struct destination *find_taker(struct dispatch *d, str_t domain,
+                                      const struct destination *newest_before)
+{
+    for (struct destination *t = d->list; t != NULL; t = t->next)
+        if (t->lingering && !t->leaving && str_eq(str_of(t->name), domain))
+            return t;
+    for (struct destination *t = d->list; t != newest_before; t = t->next)
+        if (!t->leaving && str_eq(str_of(t->name), domain))
+            return t;
+    return NULL;
+}
+
+/* With the lock.  A thread that only lingers makes room for one that has work. */
+static void make_room(struct dispatch *d)
+{
+    struct census c = count(d);
+
+    for (struct destination *t = d->list; t != NULL; t = t->next)
+        if (c.working + c.idle >= d->concurrency && is_idle(t) && !t->leaving) {
+            destination_leave(t);
+            return;
+        }
+}
+
+static struct destination *new_destination(struct dispatch *d, str_t domain)
+{
+    struct destination *t = destination_new(&d->rules, domain);
+
+    make_room(d);
+    t->slow = slow_list_has(&d->slow, domain, clock_monotonic_ms());
+    t->job.run = serve;
+    t->next = d->list;
+    d->list = t;
+    return t;
+}
+
+/* Give each claimed row to a destination's thread. */
+static void hand_out(struct dispatch *d, const struct store_remote_row *rows, size_t n,
+                     int64_t claimed_ms)
+{
+    struct destination *before;
+
+    pthread_mutex_lock(&d->lock);
+    before = d->list;
+    for (size_t i = 0; i < n; i++) {
+        struct destination *t = find_taker(d, rows[i].domain, before);
+
+        if (t == NULL)
+            t = new_destination(d, rows[i].domain);
+        destination_add(t, parcel_new(&rows[i], claimed_ms));
+    }
+    for (struct destination *t = d->list; t != before; t = t->next) {
+        enum rc rc = worker_pool_submit(d->pool, &t->job);
+
+        CHECK(rc == RC_OK); /* its queue has room for twice the threads */
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+static enum rc claim(struct dispatch *d)
+{
+    struct store_remote_claim how = { .per_domain = PER_CLAIM,
+                                      .lease_s = PARCEL_LEASE_S };
+    struct store_remote_row *rows;
+    int64_t now = clock_monotonic_ms();
+    struct census c;
+    str_t *busy;
+    size_t n = 0;
+    enum rc rc;
+
+    pthread_mutex_lock(&d->lock);
+    c = count(d);
+    how.busy_count = busy_domains(d, &c, &busy);
+    pthread_mutex_unlock(&d->lock);
+    metric_set(&in_progress, (int64_t)(c.working + c.idle));
+    if (c.working >= d->concurrency)
+        return RC_OK;
+    how.busy = busy;
+    how.limit = d->concurrency - c.working;
+    rc = store_remote_claim(d->arena, d->db, &d->cursor, &how, &rows, &n);
+    if (rc != RC_OK || n == 0)
+        return rc;
+    hand_out(d, rows, n, now);
+    pthread_mutex_lock(&d->lock);
+    d->woken = d->woken || n == how.limit; /* there may be more */
+    pthread_mutex_unlock(&d->lock);
+    return RC_OK;
+}
+
+/* With the lock: is it time to renew this one's lease? */
+static size_t note_lease(const struct parcel *p, struct store_remote_row *rows, size_t n)
+{
+    int64_t left = p->leased_until_ms - clock_monotonic_ms();
+
+    if (n == RENEW_MAX || left > PARCEL_LEASE_S * 1000 - PARCEL_RENEW_MS ||
+        p->leased_until_ms == 0)
+        return n;
+    rows[n].id = p->row.id;
+    rows[n].lease = p->row.lease;
+    return n + 1;
+}
+
+static void note_renewed(struct dispatch *d, int64_t id, enum rc rc, int64_t asked_ms)
+{
+    pthread_mutex_lock(&d->lock);
+    for (struct destination *t = d->list; t != NULL; t = t->next) {
+        if (t->current != NULL && t->current->row.id == id)
+            parcel_renewed(t->current, rc, asked_ms);
+        for (struct parcel *p = t->waiting; p != NULL; p = p->next)
+            if (p->row.id == id)
+                parcel_renewed(p, rc, asked_ms);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* What takes long stays ours.  Asked without the lock: the parcel may be gone when the
+ * answer comes, which is why it is looked up again. */
+static enum rc renew_leases(struct dispatch *d)
+{
+    struct store_remote_row *rows = arena_array(d->arena, RENEW_MAX, sizeof(*rows));
+    size_t n = 0;
+    enum rc rc = RC_OK;
+
+    pthread_mutex_lock(&d->lock);
+    for (struct destination *t = d->list; t != NULL; t = t->next) {
+        if (t->current != NULL)
+            n = note_lease(t->current, rows, n);
+        for (struct parcel *p = t->waiting; p != NULL; p = p->next)
+            n = note_lease(p, rows, n);
+    }
+    pthread_mutex_unlock(&d->lock);
+    for (size_t i = 0; i < n && (rc == RC_OK || rc == RC_CONFLICT); i++) {
+        int64_t now = clock_monotonic_ms();
+
+        rc = store_remote_extend(d->db, &rows[i], PARCEL_LEASE_S);
+        note_renewed(d, rows[i].id, rc, now);
+    }
+    return rc == RC_CONFLICT ? RC_OK : rc;
+}
+
+/* Once when it begins to fail, once when it works again. */
+static void note_result(struct dispatch *d, enum rc rc)
+{
+    if (rc == RC_OK) {
+        if (d->failures > 0)
+            log_info("remote.resumed", "failures=%d", d->failures);
+        d->failures = 0;
+    } else if (d->failures++ == 0) {
+        log_warn("remote.failed", "reason=%s sqlstate=%s", rc_name(rc),
+                 db_sqlstate(d->db));
+    }
+}
+
+/* Until woken, or a while.  False: draining, and nobody is in progress any more. */
+static bool await(struct dispatch *d, int64_t ms, bool heed_hints)
+{
+    struct timespec until = in_ms(ms);
+    bool go_on;
+    int e = 0;
+
+    pthread_mutex_lock(&d->lock);
+    while (e != ETIMEDOUT && !(heed_hints && d->woken) &&
+           !(d->draining && d->list == NULL))
+        e = pthread_cond_timedwait(&d->wake, &d->lock, &until);
+    d->woken = false;
+    if (d->draining)
+        for (struct destination *t = d->list; t != NULL; t = t->next)
+            destination_leave(t);
+    go_on = !(d->draining && d->list == NULL);
+    pthread_mutex_unlock(&d->lock);
+    return go_on;
+}
+
+static bool is_draining(struct dispatch *d)
+{
+    bool draining;
+
+    pthread_mutex_lock(&d->lock);
+    draining = d->draining;
+    pthread_mutex_unlock(&d->lock);
+    return draining;
+}
+
+static void *dispatch_main(void *arg)
+{
+    static const struct backoff rest = { .min_ms = 50, .max_ms = 5000 };
+    struct dispatch *d = arg;
+    int64_t poll_ms = d->svc->options->queue_poll_ms;
+    int64_t wait_ms = 0;
+
+    log_context("dispatch");
+    while (await(d, wait_ms, d->failures == 0)) {
+        enum rc rc = renew_leases(d);
+
+        if (rc == RC_OK && !is_draining(d))
+            rc = claim(d);
+        note_result(d, rc);
+        db_reset(d->db);
+        arena_reset(d->arena);
+        wait_ms = d->failures > 0 ? backoff_ms(&rest, d->failures, crypto_random_u64())
+                                  : poll_ms - crypto_random_below((uint32_t)poll_ms / 5);
+    }
+    pthread_mutex_lock(&d->lock);
+    d->ended = true;
+    pthread_mutex_unlock(&d->lock);
+    return NULL;
+}
+
+static struct worker_pool *new_pool(struct dispatch *d)
+{
+    struct worker_pool_options o = {
+        .name = "remote",
+        .count = (unsigned)d->concurrency,
+        .queue_max = 2 * CONCURRENCY_MAX,
+        .context_new = context_of,
+        .user = d,
+    };
+
+    return worker_pool_new(&o);
+}
+
+static void init_locks(struct dispatch *d)
+{
+    pthread_condattr_t attr;
+
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->wake, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
+{
+    struct dispatch *d = mem_alloc(sizeof(*d));
+    const struct options *o = svc->options;
+
+    metric_register(&in_progress);
+    init_locks(d);
+    d->svc = svc;
+    d->rules = (struct destination_rules){
+        .desk = desk,
+        .bus = svc->bus,
+        .backoff = { o->retry_min_seconds * 1000, o->retry_max_seconds * 1000 },
+        .lock = &d->lock,
+    };
+    d->db = svc_db_new(svc);
+    d->arena = arena_new();
+    d->concurrency = (size_t)o->remote_concurrency;
+    d->per_destination = (size_t)o->remote_per_destination;
+    d->pool = new_pool(d);
+    CHECK(pthread_create(&d->thread, NULL, dispatch_main, d) == 0);
+    pthread_setname_np(d->thread, "dispatch");
+    return d;
+}
+
+void dispatch_wake(struct dispatch *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->woken = true;
+    pthread_cond_signal(&d->wake);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void dispatch_drain(struct dispatch *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->draining = true;
+    d->woken = true;
+    pthread_cond_signal(&d->wake);
+    pthread_mutex_unlock(&d->lock);
+}
+
+bool dispatch_is_drained(struct dispatch *d)
+{
+    bool ended;
+
+    pthread_mutex_lock(&d->lock);
+    ended = d->ended;
+    pthread_mutex_unlock(&d->lock);
+    return ended;
+}
+
+static void abort_all(struct dispatch *d)
+{
+    pthread_mutex_lock(&d->lock);
+    for (struct destination *t = d->list; t != NULL; t = t->next)
+        delivery_abort(t->delivery);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void dispatch_free(struct dispatch **pd)
+{
+    struct dispatch *d = *pd;
+
+    if (d == NULL)
+        return;
+    dispatch_drain(d);
+    abort_all(d);
+    pthread_join(d->thread, NULL);
+    worker_pool_free(&d->pool);
+    db_free(&d->db);
+    arena_free(&d->arena);
+    pthread_cond_destroy(&d->wake);
+    pthread_mutex_destroy(&d->lock);
+    mem_free(d);
+    *pd = NULL;
+}

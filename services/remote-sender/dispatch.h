@@ -1,0 +1,26 @@
+/* dispatch.h - gives each destination its thread, so that no host can delay another.
+ *
+ * One thread claims what is due, fairly per destination, and renews the leases of what
+ * is in progress.  Each destination in progress has a thread; one that is done keeps its
+ * connection for a while and is given what comes next.  Hosts that failed lately may
+ * hold at most half of the threads.
+ * Thread: dispatch_wake from any thread; the rest from the main thread.
+ */
+#pragma once
+
+#include "delivery.h"
+
+#include <stdbool.h>
+
+struct dispatch;
+struct svc;
+
+/* Starts the thread.  desk outlives it. */
+struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk);
+void dispatch_wake(struct dispatch *d); /* something is due */
+void dispatch_drain(
+    struct dispatch *d); /* claim no more; end after the message in hand */
+bool dispatch_is_drained(struct dispatch *d);
+/* Waits for what is in hand, whose waits are bounded but long: after a drain's deadline
+ * the process rather ends, and leases run out. */
+void dispatch_free(struct dispatch **d);

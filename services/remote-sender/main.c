@@ -1,0 +1,122 @@
+/* remote-sender - carries mail to other hosts.
+ *
+ * The only service that connects to foreign hosts to deliver.  It decides nothing about
+ * recipients: it writes back what the hosts answered, and queue-worker does the rest.
+ */
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dbs.h"
+#include "destination_guard.h"
+#include "dispatch.h"
+#include "net/dns.h"
+#include "net/tls.h"
+#include "svc/svc.h"
+
+enum { CONNECTIONS = 4 };
+
+struct sender {
+    struct delivery_desk desk;
+    struct dispatch *dispatch;
+};
+
+static enum rc open_doors(struct svc *svc, struct delivery_desk *desk, struct buf *why)
+{
+    const struct options *o = svc->options;
+    struct dns_options dns = { .resolver = o->dns_resolver,
+                               .trust_anchor_file = o->dns_trust_anchor_file };
+    struct tls_client_options tls = {
+        .min_version = TLS_VERSION_1_2,
+        .ca_file = o->tls_ca_file[0] != '\0' ? o->tls_ca_file : NULL,
+    };
+    enum rc rc = dns_new(&dns, why, &desk->finder.dns);
+
+    if (rc == RC_OK)
+        rc = tls_client_new(&tls, why, &desk->tls);
+    return rc;
+}
+
+static void fill_desk(struct svc *svc, struct delivery_desk *desk)
+{
+    const struct options *o = svc->options;
+
+    desk->finder.routes = str_of(o->routes);
+    desk->finder.mail_domain = str_of(o->mail_domain);
+    desk->finder.hostname = str_of(options_public_host(o));
+    desk->finder.port = (uint16_t)o->smtp_outbound_port;
+    desk->guard = destination_guard_new(o->allow_private_destinations);
+    desk->dbs = dbs_new(svc, CONNECTIONS);
+    desk->helo = o->mail_domain;
+    desk->connect_ms = o->remote_connect_seconds * 1000;
+    desk->command_ms = o->remote_command_seconds * 1000;
+    desk->disable_ipv6 = o->disable_ipv6;
+}
+
+static enum rc start(struct svc *svc)
+{
+    struct sender *s = mem_alloc(sizeof(*s));
+    struct buf why;
+    enum rc rc;
+
+    buf_init(&why, 1000);
+    rc = open_doors(svc, &s->desk, &why);
+    if (rc != RC_OK) {
+        log_error("remote.start", "reason=\"%.*s\"", STR_ARG(buf_str(&why)));
+    } else {
+        fill_desk(svc, &s->desk);
+        s->dispatch = dispatch_new(svc, &s->desk);
+        svc->user = s;
+    }
+    buf_fini(&why);
+    return rc;
+}
+
+static void drain(struct svc *svc)
+{
+    struct sender *s = svc->user;
+
+    dispatch_drain(s->dispatch);
+}
+
+static bool is_drained(struct svc *svc)
+{
+    struct sender *s = svc->user;
+
+    return dispatch_is_drained(s->dispatch);
+}
+
+static void stop(struct svc *svc)
+{
+    struct sender *s = svc->user;
+
+    dispatch_free(&s->dispatch);
+    dbs_free(&s->desk.dbs);
+    destination_guard_free(&s->desk.guard);
+    tls_context_free(&s->desk.tls);
+    dns_free(&s->desk.finder.dns);
+    mem_free(s);
+}
+
+static void on_message(struct svc *svc, const struct msg *m)
+{
+    struct sender *s = svc->user;
+
+    if (s != NULL && m->kind == MSG_remote_ready)
+        dispatch_wake(s->dispatch);
+}
+
+static const struct svc_service service = {
+    .name = "remote-sender",
+    .option_user = OPTIONS_REMOTE_SENDER,
+    .flags = SVC_BINDS_WORK,
+    .start = start,
+    .drain = drain,
+    .is_drained = is_drained,
+    .stop = stop,
+    .on_message = on_message,
+};
+
+int main(int argc, char **argv)
+{
+    return svc_main(argc, argv, &service);
+}
