@@ -124,6 +124,7 @@ static enum rc add_loop(struct svc *svc, size_t i)
     registrar.loops[i] = loop_new("https");
     loop_start(registrar.loops[i]);
     registrar.loop_count = i + 1;
+    registrar.https.join = i > 0;
     rc = listener_new(registrar.loops[i], &registrar.https, &registrar.listeners[i]);
     if (rc == RC_OK)
         svc_watch_loop(svc, registrar.loops[i]);

@@ -10,7 +10,11 @@
 #include <qrencode.h>
 #include <string.h>
 
-enum { QUIET_MODULES = 4, QUIET_TERMINAL_MODULES = 2 };
+enum {
+    QUIET_MODULES = 4,
+    QUIET_TERMINAL_MODULES = 2,
+    SVG_PIXELS = 8, /* for a module, where nothing else gives the picture a size */
+};
 
 static bool is_dark(const struct qr *qr, int row, int column)
 {
@@ -94,10 +98,11 @@ void qr_svg(const struct qr *qr, const char *label, struct buf *out)
     unsigned total = qr->width + 2 * QUIET_MODULES;
 
     buf_printf(out,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %u %u\" "
-               "role=\"img\" aria-label=\"%s\" shape-rendering=\"crispEdges\">"
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
+               "viewBox=\"0 0 %u %u\" role=\"img\" aria-label=\"%s\" "
+               "shape-rendering=\"crispEdges\">"
                "<path fill=\"#fff\" d=\"M0 0h%uv%uH0z\"/><path fill=\"#000\" d=\"",
-               total, total, label, total, total);
+               total * SVG_PIXELS, total * SVG_PIXELS, total, total, label, total, total);
     for (unsigned row = 0; row < qr->width; row++)
         svg_row(qr, (int)row, out);
     buf_puts(out, "\"/></svg>\n");

@@ -35,7 +35,7 @@ enum rc qr_encode(struct arena *a, str_t text, enum qr_level level,
 enum rc qr_png(struct arena *a, const struct qr *qr, unsigned min_pixels,
                struct buf *out) RC_CHECKED;
 
-/* One <svg> element, also fit to stand inside HTML; its size comes from the page.
+/* One <svg> element, also fit to stand inside HTML, whose style may give it another size.
  * label is its text for people who cannot see it; it must not need escaping. */
 void qr_svg(const struct qr *qr, const char *label, struct buf *out);
 

@@ -93,12 +93,15 @@ def running(product, **options):
     log = open(product.run / "log" / f"registrar-{r.http}.log", "ab")
     process = subprocess.Popen([BUILD / "registrar"], env=r.environment, stderr=log)
     try:
-        wait_for("the registrar answers", lambda: r.ask("GET", "/robots.txt")[0] > 0)
+        wait_for("the registrar answers",
+                 lambda: process.poll() is not None or r.ask("GET", "/robots.txt")[0] > 0)
+        assert process.poll() is None, "the registrar stopped, see its log"
         yield r
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        process.wait(60)
         log.close()
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
