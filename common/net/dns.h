@@ -27,13 +27,15 @@ struct dns_options {
     /* "" or NULL: /etc/resolv.conf; "root": recurse from the root; otherwise
      * "address" or "address:port" ("[v6]:port") of forwarders, with commas between. */
     const char *resolver;
-    const char *trust_anchor_file; /* NULL or "": Debian's root key if it is there */
+    /* NULL or "": Debian's root key if it is there; "none": nothing is validated, for
+     * resolvers that cannot pass DNSSEC on. */
+    const char *trust_anchor_file;
 };
 
 /* RC_INVALID with the reason in *why (may be NULL). */
 enum rc dns_new(const struct dns_options *o, struct buf *why,
                 struct dns **out) RC_CHECKED;
-void dns_free(struct dns **d); /* after the last question was answered */
+void dns_free(struct dns **d); /* after the last call returned */
 
 struct dns_status {
     bool secure;   /* validated by DNSSEC, non-existence too */
