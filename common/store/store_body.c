@@ -15,9 +15,11 @@ enum { HEADS_MAX = 256 };
 #define SLOTS(X)                                                                         \
     X(00)                                                                                \
     X(01)                                                                                \
-    X(02) X(03) X(04) X(05) X(06) X(07) X(08) X(09) X(10) X(11) X(12) X(13) X(14) X(15)  \
-        X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)    \
-            X(29) X(30) X(31)
+    X(02)                                                                                \
+    X(03)                                                                                \
+    X(04)                                                                                \
+    X(05) X(06) X(07) X(08) X(09) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18)  \
+        X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 
 #define PUT(nn)                                                                          \
     { .name = "body_put_" #nn,                                                           \
@@ -36,9 +38,30 @@ enum { HEADS_MAX = 256 };
       .sql = "SELECT token FROM body_" #nn " WHERE id = $1 AND seq = 0",                 \
       .timer = &token_timer },
 
+#define NEWEST(nn)                                                                       \
+    { .name = "body_newest_" #nn,                                                        \
+      .sql = "SELECT coalesce(max(id), 0), pg_total_relation_size('body_" #nn "') "      \
+             "FROM body_" #nn,                                                           \
+      .timer = &newest_timer },
+#define LOCK(nn)                                                                         \
+    { .name = "body_lock_" #nn,                                                          \
+      .sql = "LOCK TABLE body_" #nn " IN ACCESS EXCLUSIVE MODE",                         \
+      .timer = &truncate_timer },
+#define TRUNCATE(nn)                                                                     \
+    { .name = "body_truncate_" #nn,                                                      \
+      .sql = "TRUNCATE body_" #nn,                                                       \
+      .timer = &truncate_timer },
+
 DB_TIMER(put_timer, "body_put");
 DB_TIMER(get_timer, "body_get");
 DB_TIMER(token_timer, "body_token");
+DB_TIMER(newest_timer, "body_newest");
+DB_TIMER(truncate_timer, "body_truncate");
+static struct db_statement stmt_newest[STORE_IDS_BODY_SLOTS] = { SLOTS(NEWEST) };
+static struct db_statement stmt_lock[STORE_IDS_BODY_SLOTS] = { SLOTS(LOCK) };
+static struct db_statement stmt_truncate[STORE_IDS_BODY_SLOTS] = { SLOTS(TRUNCATE) };
+DB_STATEMENT(stmt_patience, "body_patience",
+             "SELECT set_config('lock_timeout', '2000', true)");
 static struct db_statement stmt_put[STORE_IDS_BODY_SLOTS] = { SLOTS(PUT) };
 static struct db_statement stmt_get[STORE_IDS_BODY_SLOTS] = { SLOTS(GET) };
 static struct db_statement stmt_token[STORE_IDS_BODY_SLOTS] = { SLOTS(TOKEN) };
@@ -165,5 +188,48 @@ enum rc store_body_is_mine(struct db *db, int64_t body_id, int64_t token, bool *
 
     *out = rc == RC_OK && db_rows(db, 0) == 1 && !db_is_null(db, 0, 0, 0) &&
            db_get_int(db, 0, 0, 0) == token;
+    return rc;
+}
+
+enum rc store_body_newest(struct db *db, int slot, int64_t *newest, int64_t *bytes)
+{
+    enum rc rc;
+
+    CHECK(slot >= 0 && slot < STORE_IDS_BODY_SLOTS);
+    rc = db_run(db, &stmt_newest[slot], DB_NO_PARAMS);
+    if (rc == RC_OK) {
+        *newest = db_get_int(db, 0, 0, 0);
+        *bytes = db_get_int(db, 0, 0, 1);
+    }
+    return rc;
+}
+
+/* Looked at again under the lock: nothing can be written between look and deed. */
+static enum rc truncate_locked(struct db *db, int slot, int64_t before)
+{
+    int64_t newest, bytes;
+    enum rc rc;
+
+    db_queue(db, &stmt_patience, DB_NO_PARAMS);
+    db_queue(db, &stmt_lock[slot], DB_NO_PARAMS);
+    rc = db_flush(db);
+    if (rc == RC_OK)
+        rc = store_body_newest(db, slot, &newest, &bytes);
+    if (rc == RC_OK && newest >= before)
+        return RC_CONFLICT;
+    if (rc == RC_OK)
+        db_queue(db, &stmt_truncate[slot], DB_NO_PARAMS);
+    return rc == RC_OK ? db_commit(db) : rc;
+}
+
+enum rc store_body_truncate(struct db *db, int slot, int64_t before)
+{
+    enum rc rc;
+
+    CHECK(slot >= 0 && slot < STORE_IDS_BODY_SLOTS);
+    db_begin(db);
+    rc = truncate_locked(db, slot, before);
+    if (rc != RC_OK)
+        db_rollback(db);
     return rc;
 }

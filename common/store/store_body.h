@@ -39,3 +39,10 @@ void store_body_put(struct arena *a, struct db *db, int64_t body_id, int64_t tok
 /* Does the body with this id carry this token, is it ours? */
 enum rc store_body_is_mine(struct db *db, int64_t body_id, int64_t token,
                            bool *out) RC_CHECKED;
+
+/* For store_expire.  The newest body of a slot (0: none) and the table's size on disk. */
+enum rc store_body_newest(struct db *db, int slot, int64_t *newest,
+                          int64_t *bytes) RC_CHECKED;
+/* Empty the slot's table, in a transaction of its own, if its newest body is still older
+ * than before.  RC_RETRY when readers do not let go of it within two seconds. */
+enum rc store_body_truncate(struct db *db, int slot, int64_t before) RC_CHECKED;

@@ -24,7 +24,7 @@ struct store_deliver_box {
 struct store_deliver; /* one batch; lives in its arena */
 
 /* Within db_begin.  Finds and locks the INBOXes of the active accounts among addresses
- * (duplicates are fine, at most 16384). */
+ * (duplicates are fine, at most 256 Ki). */
 enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresses,
                            size_t n, struct store_deliver **out) RC_CHECKED;
 

@@ -92,6 +92,7 @@ enum rc store_remote_claim_failed(struct arena *a, struct db *db, size_t limit,
 /* For people.  By due time. */
 enum rc store_remote_list(struct arena *a, struct db *db, size_t limit,
                           struct store_remote_row **out, size_t *n) RC_CHECKED;
+/* Rows of domain (empty: all) that wait, not those that a sender holds. */
 enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n) RC_CHECKED;
 
 /* RC_OK and *out = when the earliest row is due in ms (0: now; -1: queue is empty). */

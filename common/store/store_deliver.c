@@ -1,0 +1,199 @@
+/* store_deliver.c - UIDs come from the locked mailbox row, inside the transaction that
+ * delivers: they are gapless and become visible in order. */
+#include "store/store_deliver.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ADDRESSES_MAX = 256 * 1024, FIRST_ENTRIES = 64 };
+
+/* Ascending by id for everybody, which is why nobody deadlocks; who had to wait sees the
+ * newest version of the row. */
+DB_STATEMENT(stmt_lock, "deliver_lock",
+             "SELECT a.addr, a.id, a.flags, m.id, m.bytes, m.quota, m.uidnext, m.modseq, "
+             "now_us() "
+             "FROM account a JOIN mailbox m ON m.id = a.id << 18 "
+             "WHERE a.addr = ANY($1) AND a.state = 0 "
+             "ORDER BY m.id FOR NO KEY UPDATE OF m");
+DB_STATEMENT(stmt_insert, "deliver_insert",
+             "INSERT INTO message (mailbox_id, body_id, modseq, idate, uid, size) "
+             "SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], "
+             "$5::int4[], $6::int4[])");
+DB_STATEMENT(stmt_update, "deliver_update",
+             "UPDATE mailbox m SET uidnext = u.uidnext, modseq = u.modseq,"
+             " nmsg = m.nmsg + u.n, bytes = m.bytes + u.bytes "
+             "FROM unnest($1::int8[], $2::int4[], $3::int8[], $4::int4[], $5::int8[])"
+             " AS u(id, uidnext, modseq, n, bytes) WHERE m.id = u.id");
+
+struct entry {
+    int64_t mailbox, body_id, modseq, idate;
+    int32_t uid, size;
+};
+
+struct store_deliver {
+    struct arena *arena;
+    struct store_deliver_box *boxes; /* ascending by mailbox */
+    struct store_deliver_box **by_address;
+    size_t box_count;
+    struct entry *entries;
+    size_t entry_count, entry_cap;
+};
+
+static int compare_address(const void *a, const void *b)
+{
+    const struct store_deliver_box *const *x = a, *const *y = b;
+
+    return str_compare((*x)->address, (*y)->address);
+}
+
+static void read_box(struct arena *a, const struct db *db, size_t row,
+                     struct store_deliver_box *box)
+{
+    int64_t modseq = db_get_int(db, 0, row, 7), now_us = db_get_int(db, 0, row, 8);
+
+    box->address = arena_str(a, db_get_str(db, 0, row, 0));
+    box->account = db_get_int(db, 0, row, 1);
+    box->account_flags = (uint32_t)db_get_int(db, 0, row, 2);
+    box->mailbox = db_get_int(db, 0, row, 3);
+    box->bytes = db_get_int(db, 0, row, 4);
+    box->quota_bytes = db_get_int(db, 0, row, 5);
+    box->uidnext = (uint32_t)db_get_int(db, 0, row, 6);
+    /* Larger than the last one, and a time: never used twice, even if the newest commits
+     * were lost with the server's disk. */
+    box->modseq = modseq + 1 > now_us ? modseq + 1 : now_us;
+}
+
+enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresses,
+                           size_t n, struct store_deliver **out)
+{
+    struct store_deliver *d = arena_alloc(a, sizeof(*d));
+    enum rc rc;
+
+    CHECK(db_in_transaction(db));
+    if (n > ADDRESSES_MAX)
+        return RC_LIMIT;
+    rc = db_run(db, &stmt_lock, DB_PARAMS(db_texts(addresses, n)));
+    if (rc != RC_OK)
+        return rc;
+    d->arena = a;
+    d->box_count = db_rows(db, 0);
+    d->boxes = arena_array(a, d->box_count + 1, sizeof(*d->boxes));
+    d->by_address = arena_array(a, d->box_count + 1, sizeof(struct store_deliver_box *));
+    for (size_t i = 0; i < d->box_count; i++) {
+        read_box(a, db, i, &d->boxes[i]);
+        d->by_address[i] = &d->boxes[i];
+    }
+    qsort(d->by_address, d->box_count, sizeof(struct store_deliver_box *),
+          compare_address);
+    *out = d;
+    return RC_OK;
+}
+
+struct store_deliver_box *store_deliver_find(struct store_deliver *d, str_t address)
+{
+    struct store_deliver_box key = { .address = address }, *k = &key;
+    struct store_deliver_box **found =
+        bsearch(&k, d->by_address, d->box_count, sizeof(struct store_deliver_box *),
+                compare_address);
+
+    return found == NULL ? NULL : *found;
+}
+
+static struct entry *new_entry(struct store_deliver *d)
+{
+    if (d->entry_count == d->entry_cap) {
+        size_t cap = d->entry_cap == 0 ? FIRST_ENTRIES : d->entry_cap * 2;
+        struct entry *larger = arena_array(d->arena, cap, sizeof(*larger));
+
+        if (d->entry_count > 0)
+            memcpy(larger, d->entries, d->entry_count * sizeof(*larger));
+        d->entries = larger;
+        d->entry_cap = cap;
+    }
+    return &d->entries[d->entry_count++];
+}
+
+enum rc store_deliver_add(struct store_deliver *d, struct store_deliver_box *box,
+                          int64_t body_id, int32_t size, int64_t idate_unix)
+{
+    if (box->bytes + size > box->quota_bytes)
+        return RC_LIMIT;
+    *new_entry(d) = (struct entry){ .mailbox = box->mailbox,
+                                    .body_id = body_id,
+                                    .modseq = box->modseq,
+                                    .idate = idate_unix,
+                                    .uid = (int32_t)box->uidnext,
+                                    .size = size };
+    box->uidnext++;
+    box->bytes += size;
+    box->added++;
+    box->added_bytes += size;
+    return RC_OK;
+}
+
+static void queue_messages(const struct store_deliver *d, struct db *db)
+{
+    size_t n = d->entry_count;
+    int64_t *mailbox = arena_array(d->arena, n, sizeof(int64_t));
+    int64_t *body = arena_array(d->arena, n, sizeof(int64_t));
+    int64_t *modseq = arena_array(d->arena, n, sizeof(int64_t));
+    int64_t *idate = arena_array(d->arena, n, sizeof(int64_t));
+    int32_t *uid = arena_array(d->arena, n, sizeof(int32_t));
+    int32_t *size = arena_array(d->arena, n, sizeof(int32_t));
+
+    for (size_t i = 0; i < n; i++) {
+        mailbox[i] = d->entries[i].mailbox;
+        body[i] = d->entries[i].body_id;
+        modseq[i] = d->entries[i].modseq;
+        idate[i] = d->entries[i].idate;
+        uid[i] = d->entries[i].uid;
+        size[i] = d->entries[i].size;
+    }
+    db_queue(db, &stmt_insert,
+             DB_PARAMS(db_int8s(mailbox, n), db_int8s(body, n), db_int8s(modseq, n),
+                       db_int8s(idate, n), db_int4s(uid, n), db_int4s(size, n)));
+}
+
+static void queue_boxes(const struct store_deliver *d, struct db *db)
+{
+    int64_t *id = arena_array(d->arena, d->box_count, sizeof(int64_t));
+    int32_t *uidnext = arena_array(d->arena, d->box_count, sizeof(int32_t));
+    int64_t *modseq = arena_array(d->arena, d->box_count, sizeof(int64_t));
+    int32_t *count = arena_array(d->arena, d->box_count, sizeof(int32_t));
+    int64_t *bytes = arena_array(d->arena, d->box_count, sizeof(int64_t));
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->box_count; i++) {
+        const struct store_deliver_box *box = &d->boxes[i];
+
+        if (box->added == 0)
+            continue;
+        id[n] = box->mailbox;
+        uidnext[n] = (int32_t)box->uidnext;
+        modseq[n] = box->modseq;
+        count[n] = (int32_t)box->added;
+        bytes[n] = box->added_bytes;
+        n++;
+    }
+    db_queue(db, &stmt_update,
+             DB_PARAMS(db_int8s(id, n), db_int4s(uidnext, n), db_int8s(modseq, n),
+                       db_int4s(count, n), db_int8s(bytes, n)));
+}
+
+void store_deliver_put(struct store_deliver *d, struct db *db)
+{
+    CHECK(db_in_transaction(db));
+    if (d->entry_count == 0)
+        return;
+    queue_messages(d, db);
+    queue_boxes(d, db);
+}
+
+const struct store_deliver_box *store_deliver_boxes(const struct store_deliver *d,
+                                                    size_t *n)
+{
+    *n = d->box_count;
+    return d->boxes;
+}

@@ -1,0 +1,261 @@
+/* store_queue.c - claiming is deleting: no state column, no lease, no orphan. */
+#include "store/store_queue.h"
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "store/store_body.h"
+#include "store/store_ids.h"
+
+enum {
+    SWEEP_MS = 5000,
+    LATE_US =
+        3000000, /* a commit that comes this late after its due time is still seen */
+    MARK_MAX = 2000,
+    LIST_MAX = 10000,
+};
+
+#define COLUMNS    "due, body_id, size, idate, attempts, sender, rcpt, envelope::text"
+#define OVERDUE_US "30000000"
+_Static_assert(STORE_QUEUE_OVERDUE_S == 30, "OVERDUE_US is the same time");
+
+DB_STATEMENT(stmt_claim, "queue_claim",
+             "WITH pick AS MATERIALIZED ("
+             " SELECT due, body_id FROM queue"
+             " WHERE due > greatest($1, now_us() - " OVERDUE_US ") AND due <= now_us()"
+             " AND attempts <= 1 ORDER BY due, body_id LIMIT $2 FOR UPDATE SKIP LOCKED),"
+             "gone AS (DELETE FROM queue q USING pick p"
+             " WHERE q.due = p.due AND q.body_id = p.body_id RETURNING q.*) "
+             "SELECT " COLUMNS " FROM gone ORDER BY due, body_id");
+DB_STATEMENT(stmt_mark, "queue_mark_overdue",
+             "WITH pick AS MATERIALIZED ("
+             " SELECT due, body_id FROM queue"
+             " WHERE due <= now_us() - " OVERDUE_US " AND attempts = 0"
+             " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED) "
+             "UPDATE queue q SET attempts = 1, due = now_us() FROM pick p"
+             " WHERE q.due = p.due AND q.body_id = p.body_id");
+DB_STATEMENT(stmt_suspect, "queue_suspect",
+             "WITH pick AS MATERIALIZED ("
+             " SELECT due, body_id FROM queue"
+             " WHERE due <= now_us() AND (attempts >= 2"
+             "  OR attempts = 1 AND due <= now_us() - " OVERDUE_US ")"
+             " ORDER BY due, body_id LIMIT 1 FOR UPDATE SKIP LOCKED) "
+             "UPDATE queue q SET attempts = attempts + 1, due = now_us() + " OVERDUE_US
+             " FROM pick p WHERE q.due = p.due AND q.body_id = p.body_id "
+             "RETURNING q.due, q.body_id, size, idate, attempts, sender, rcpt, "
+             "envelope::text");
+DB_STATEMENT(stmt_take, "queue_take",
+             "DELETE FROM queue WHERE due = $1 AND body_id = $2");
+DB_STATEMENT(stmt_add, "queue_add",
+             "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
+             "VALUES (now_us(), $1, now_unix(), $2, $3, $4, $5::jsonb)");
+/* Whoever puts it back has survived it: no longer under suspicion. */
+DB_STATEMENT(stmt_requeue, "queue_requeue",
+             "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
+             "VALUES (now_us() + $1 * 1000, $2, $3, $4, $5, $6, $7::jsonb)");
+DB_STATEMENT(stmt_aside, "queue_set_aside",
+             "INSERT INTO queue_aside (body_id, since, idate, size, attempts, sender, "
+             "rcpt, envelope, reason) "
+             "VALUES ($1, now_unix(), $2, $3, $4, $5, $6, $7::jsonb, $8)");
+/* Back as a suspect, so that it travels alone. */
+DB_STATEMENT(stmt_release, "queue_release",
+             "WITH gone AS (DELETE FROM queue_aside WHERE body_id = $1 RETURNING *) "
+             "INSERT INTO queue (due, body_id, idate, size, attempts, sender, rcpt, "
+             "envelope) SELECT now_us(), body_id, idate, size, 2, sender, rcpt, envelope "
+             "FROM gone");
+DB_STATEMENT(stmt_drop, "queue_drop_aside", "DELETE FROM queue_aside WHERE body_id = $1");
+DB_STATEMENT(stmt_list_aside, "queue_list_aside",
+             "SELECT since * 1000000, body_id, size, idate, attempts, sender, rcpt, "
+             "envelope::text, reason, since FROM queue_aside ORDER BY since LIMIT $1");
+DB_STATEMENT(stmt_list, "queue_list",
+             "SELECT " COLUMNS " FROM queue ORDER BY due, body_id LIMIT $1");
+DB_STATEMENT(stmt_stats, "queue_stats",
+             "SELECT (SELECT count(*) FROM queue),"
+             " (SELECT greatest(0, (now_us() - min(due)) / 1000000) FROM queue"
+             "  WHERE due <= now_us()),"
+             " (SELECT count(*) FROM queue_remote),"
+             " (SELECT greatest(0, (now_us() - min(due)) / 1000000) FROM queue_remote"
+             "  WHERE due <= now_us()),"
+             " (SELECT count(*) FROM queue_failed), (SELECT count(*) FROM queue_aside)");
+
+static void read_row(struct arena *a, const struct db *db, size_t row,
+                     struct store_queue_row *out)
+{
+    out->due_us = db_get_int(db, 0, row, 0);
+    out->body_id = db_get_int(db, 0, row, 1);
+    out->size = (int32_t)db_get_int(db, 0, row, 2);
+    out->idate_unix = db_get_int(db, 0, row, 3);
+    out->attempts = (int)db_get_int(db, 0, row, 4);
+    out->sender = arena_str(a, db_get_str(db, 0, row, 5));
+    out->recipients = db_get_texts(a, db, 0, row, 6, &out->recipient_count);
+    out->envelope = arena_str(a, db_get_str(db, 0, row, 7));
+}
+
+static void read_rows(struct arena *a, const struct db *db, struct store_queue_row **out,
+                      size_t *n)
+{
+    *n = db_rows(db, 0);
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++)
+        read_row(a, db, i, &(*out)[i]);
+}
+
+enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cursor *c,
+                          size_t limit, struct store_queue_row **out, size_t *n)
+{
+    size_t most = limit < STORE_QUEUE_BATCH_MAX ? limit : STORE_QUEUE_BATCH_MAX;
+    int64_t now_ms = clock_monotonic_ms();
+    bool sweep = now_ms >= c->sweep_at_ms;
+    enum rc rc;
+
+    CHECK(db_in_transaction(db));
+    *n = 0;
+    rc = db_run(db, &stmt_claim,
+                DB_PARAMS(db_int8(sweep ? 0 : c->low_us), db_int8((int64_t)most)));
+    if (rc != RC_OK)
+        return rc;
+    read_rows(a, db, out, n);
+    /* A sweep that filled its batch has not seen the end yet. */
+    if (sweep && *n < most)
+        c->sweep_at_ms = now_ms + SWEEP_MS;
+    if (*n > 0 && (*out)[*n - 1].due_us - LATE_US > c->low_us)
+        c->low_us = (*out)[*n - 1].due_us - LATE_US;
+    return RC_OK;
+}
+
+enum rc store_queue_mark_overdue(struct db *db, size_t *marked)
+{
+    enum rc rc = db_run(db, &stmt_mark, DB_PARAMS(db_int8(MARK_MAX)));
+
+    *marked = rc == RC_OK ? db_affected(db, 0) : 0;
+    return rc;
+}
+
+enum rc store_queue_suspect(struct arena *a, struct db *db, struct store_queue_row *out)
+{
+    enum rc rc;
+
+    CHECK(!db_in_transaction(db)); /* the attempt counts only when it is committed */
+    rc = db_run(db, &stmt_suspect, DB_NO_PARAMS);
+    if (rc != RC_OK)
+        return rc;
+    if (db_rows(db, 0) == 0)
+        return RC_NOT_FOUND;
+    read_row(a, db, 0, out);
+    return RC_OK;
+}
+
+static enum rc must_affect_one(struct db *db, enum rc rc)
+{
+    if (rc != RC_OK)
+        return rc;
+    return db_affected(db, 0) == 1 ? RC_OK : RC_NOT_FOUND;
+}
+
+enum rc store_queue_take(struct db *db, const struct store_queue_row *row)
+{
+    CHECK(db_in_transaction(db));
+    return must_affect_one(
+        db,
+        db_run(db, &stmt_take, DB_PARAMS(db_int8(row->due_us), db_int8(row->body_id))));
+}
+
+enum rc store_queue_add(struct db *db, const struct store_queue_new *m)
+{
+    int64_t body_id = store_ids_new_body();
+
+    if (m->message.n > STORE_BODY_MAX)
+        return RC_LIMIT;
+    store_body_put(NULL, db, body_id, (int64_t)crypto_random_u64(), S(""), m->message);
+    db_queue(db, &stmt_add,
+             DB_PARAMS(db_int8(body_id), db_int4((int64_t)m->message.n),
+                       db_text(m->sender), db_texts(m->recipients, m->recipient_count),
+                       db_text(m->envelope.n == 0 ? S("{}") : m->envelope)));
+    return RC_OK;
+}
+
+void store_queue_requeue(struct db *db, const struct store_queue_row *row,
+                         int64_t delay_ms)
+{
+    db_queue(db, &stmt_requeue,
+             DB_PARAMS(db_int8(delay_ms), db_int8(row->body_id), db_int8(row->idate_unix),
+                       db_int4(row->size), db_text(row->sender),
+                       db_texts(row->recipients, row->recipient_count),
+                       db_text(row->envelope)));
+}
+
+enum rc store_queue_set_aside(struct db *db, const struct store_queue_row *row,
+                              str_t reason)
+{
+    db_queue(db, &stmt_aside,
+             DB_PARAMS(db_int8(row->body_id), db_int8(row->idate_unix),
+                       db_int4(row->size), db_int2(row->attempts), db_text(row->sender),
+                       db_texts(row->recipients, row->recipient_count),
+                       db_text(row->envelope), db_text(reason)));
+    db_queue(db, &stmt_take, DB_PARAMS(db_int8(row->due_us), db_int8(row->body_id)));
+    return db_flush(db);
+}
+
+enum rc store_queue_release(struct db *db, int64_t body_id)
+{
+    return must_affect_one(db, db_run(db, &stmt_release, DB_PARAMS(db_int8(body_id))));
+}
+
+enum rc store_queue_drop_aside(struct db *db, int64_t body_id)
+{
+    return must_affect_one(db, db_run(db, &stmt_drop, DB_PARAMS(db_int8(body_id))));
+}
+
+static struct db_param bounded(size_t limit)
+{
+    return db_int8(limit < LIST_MAX ? (int64_t)limit : LIST_MAX);
+}
+
+enum rc store_queue_list_aside(struct arena *a, struct db *db, size_t limit,
+                               struct store_queue_aside **out, size_t *n)
+{
+    enum rc rc = db_run(db, &stmt_list_aside, DB_PARAMS(bounded(limit)));
+
+    *n = 0;
+    if (rc != RC_OK)
+        return rc;
+    *n = db_rows(db, 0);
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++) {
+        read_row(a, db, i, &(*out)[i].row);
+        (*out)[i].reason = arena_str(a, db_get_str(db, 0, i, 8));
+        (*out)[i].since_unix = db_get_int(db, 0, i, 9);
+    }
+    return RC_OK;
+}
+
+enum rc store_queue_list(struct arena *a, struct db *db, size_t limit,
+                         struct store_queue_row **out, size_t *n)
+{
+    enum rc rc = db_run(db, &stmt_list, DB_PARAMS(bounded(limit)));
+
+    *n = 0;
+    if (rc == RC_OK)
+        read_rows(a, db, out, n);
+    return rc;
+}
+
+static int64_t int_or_zero(const struct db *db, int column)
+{
+    return db_is_null(db, 0, 0, column) ? 0 : db_get_int(db, 0, 0, column);
+}
+
+enum rc store_queue_stats(struct db *db, struct store_queue_stats *out)
+{
+    enum rc rc = db_run(db, &stmt_stats, DB_NO_PARAMS);
+
+    if (rc != RC_OK)
+        return rc;
+    out->local = int_or_zero(db, 0);
+    out->local_oldest_s = int_or_zero(db, 1);
+    out->remote = int_or_zero(db, 2);
+    out->remote_oldest_s = int_or_zero(db, 3);
+    out->failed = int_or_zero(db, 4);
+    out->aside = int_or_zero(db, 5);
+    return RC_OK;
+}

@@ -1,0 +1,294 @@
+/* store_remote.c - rows for foreign hosts: claimed by lease, ended by exactly one holder.
+ *
+ * The lease number is odd while somebody holds the row and even while it waits, so an
+ * admin's "now" cannot take a row out of a sender's hands.
+ */
+#include "store/store_remote.h"
+
+#include "base/log.h"
+#include "store/store_ids.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LIST_MAX = 10000, CLAIM_MAX = 1000, FAILED_MAX = 256 };
+
+#define COLUMNS                                                                          \
+    "q.id, q.body_id, q.size, q.created, q.expires, q.due / 1000000, q.lease, "          \
+    "q.attempts, q.domain, q.sender, q.rcpt, q.prefix, q.envelope::text, q.last_error"
+
+/* From one domain straight to the next through the index: the cost is one look-up for
+ * each domain that has rows, however many rows it has. */
+#define EACH_DOMAIN(after)                                                               \
+    "WITH RECURSIVE d(domain) AS ("                                                      \
+    " (SELECT domain FROM queue_remote WHERE domain > " after                            \
+    "  ORDER BY domain LIMIT 1)"                                                         \
+    " UNION ALL SELECT (SELECT q.domain FROM queue_remote q WHERE q.domain > d.domain"   \
+    "  ORDER BY q.domain LIMIT 1) FROM d WHERE d.domain IS NOT NULL)"
+
+DB_STATEMENT(
+    stmt_add, "remote_add",
+    "INSERT INTO queue_remote (id, due, body_id, created, expires, size, domain, "
+    "sender, rcpt, prefix, envelope) VALUES ($1, now_us(), $2, now_unix(), "
+    "now_unix() + $3, $4, $5, $6, $7, $8, $9::jsonb)");
+DB_STATEMENT(
+    stmt_claim, "remote_claim",
+    EACH_DOMAIN("$1") ", pick AS MATERIALIZED ("
+                      " SELECT r.id FROM d CROSS JOIN LATERAL ("
+                      "  SELECT q.id FROM queue_remote q"
+                      "  WHERE q.domain = d.domain AND q.due <= now_us()"
+                      "  ORDER BY q.due LIMIT $4 FOR UPDATE SKIP LOCKED) r"
+                      " WHERE d.domain IS NOT NULL AND ($2 = '' OR d.domain <= $2)"
+                      " AND NOT d.domain = ANY($3) LIMIT $5), "
+                      "held AS (UPDATE queue_remote q SET due = now_us() + $6 * 1000000,"
+                      " lease = q.lease + 1 + q.lease % 2, attempts = q.attempts + 1"
+                      " FROM pick p WHERE q.id = p.id RETURNING q.*) "
+                      "SELECT " COLUMNS
+                      " FROM held q ORDER BY q.domain, q.created, q.id");
+DB_STATEMENT(stmt_extend, "remote_extend",
+             "UPDATE queue_remote SET due = now_us() + $3 * 1000000 "
+             "WHERE id = $1 AND lease = $2");
+
+#define KEEP_FAILURES                                                                    \
+    ", f AS (INSERT INTO queue_failed (id, lease, body_id, created, failed, size, "      \
+    "domain, sender, envelope, rcpt, status, diagnostic, remote_mta) "                   \
+    "SELECT id, $2, body_id, created, now_unix(), size, domain, sender, envelope, "      \
+    "$3, $4, $5, $6 FROM d WHERE cardinality($3) > 0) SELECT count(*) FROM d"
+
+DB_STATEMENT(stmt_finish, "remote_finish",
+             "WITH d AS (DELETE FROM queue_remote WHERE id = $1 AND lease = $2"
+             " RETURNING *)" KEEP_FAILURES);
+DB_STATEMENT(stmt_wait, "remote_wait",
+             "WITH d AS (UPDATE queue_remote SET due = now_us() + $7 * 1000000,"
+             " lease = lease + 1, rcpt = $8, last_error = $9"
+             " WHERE id = $1 AND lease = $2 RETURNING *)" KEEP_FAILURES);
+DB_STATEMENT(stmt_failed, "remote_claim_failed",
+             "WITH pick AS MATERIALIZED (SELECT id, lease FROM queue_failed"
+             " ORDER BY id, lease LIMIT $1 FOR UPDATE SKIP LOCKED), "
+             "gone AS (DELETE FROM queue_failed q USING pick p"
+             " WHERE q.id = p.id AND q.lease = p.lease RETURNING q.*) "
+             "SELECT body_id, size, domain, sender, envelope::text, created, failed, "
+             "rcpt, status, diagnostic, remote_mta FROM gone ORDER BY id, lease");
+DB_STATEMENT(stmt_list, "remote_list",
+             "SELECT " COLUMNS " FROM queue_remote q ORDER BY q.due LIMIT $1");
+DB_STATEMENT(stmt_now, "remote_retry_now",
+             "UPDATE queue_remote SET due = now_us() "
+             "WHERE ($1 = '' OR domain = $1) AND lease % 2 = 0 AND due > now_us()");
+DB_STATEMENT(
+    stmt_next, "remote_next_due",
+    EACH_DOMAIN(
+        "''") " SELECT greatest(0, (min((SELECT q.due FROM queue_remote q"
+              " WHERE q.domain = d.domain ORDER BY q.due LIMIT 1)) - now_us()) / 1000)"
+              " FROM d WHERE d.domain IS NOT NULL");
+
+void store_remote_add(struct db *db, const struct store_remote_row *r, int64_t lifetime_s)
+{
+    db_queue(db, &stmt_add,
+             DB_PARAMS(db_int8(store_ids_new_body()), db_int8(r->body_id),
+                       db_int8(lifetime_s), db_int4(r->size), db_text(r->domain),
+                       db_text(r->sender), db_texts(r->recipients, r->recipient_count),
+                       db_bytes(r->prefix),
+                       db_text(r->envelope.n == 0 ? S("{}") : r->envelope)));
+}
+
+static void read_row(struct arena *a, const struct db *db, size_t row,
+                     struct store_remote_row *out)
+{
+    out->id = db_get_int(db, 0, row, 0);
+    out->body_id = db_get_int(db, 0, row, 1);
+    out->size = (int32_t)db_get_int(db, 0, row, 2);
+    out->created_unix = db_get_int(db, 0, row, 3);
+    out->expires_unix = db_get_int(db, 0, row, 4);
+    out->due_unix = db_get_int(db, 0, row, 5);
+    out->lease = (int32_t)db_get_int(db, 0, row, 6);
+    out->attempts = (int)db_get_int(db, 0, row, 7);
+    out->domain = arena_str(a, db_get_str(db, 0, row, 8));
+    out->sender = arena_str(a, db_get_str(db, 0, row, 9));
+    out->recipients = db_get_texts(a, db, 0, row, 10, &out->recipient_count);
+    out->prefix = arena_str(a, db_get_str(db, 0, row, 11));
+    out->envelope = arena_str(a, db_get_str(db, 0, row, 12));
+    out->last_error = arena_str(a, db_get_str(db, 0, row, 13));
+}
+
+/* Appends the rows of the last flush. */
+static void read_rows(struct arena *a, const struct db *db, struct store_remote_row **out,
+                      size_t *n)
+{
+    size_t more = db_rows(db, 0);
+    struct store_remote_row *rows = arena_array(a, *n + more + 1, sizeof(*rows));
+
+    if (*n > 0)
+        memcpy(rows, *out, *n * sizeof(*rows));
+    for (size_t i = 0; i < more; i++)
+        read_row(a, db, i, &rows[*n + i]);
+    *out = rows;
+    *n += more;
+}
+
+/* Domains after the cursor, up to last ("": to the end). */
+static enum rc claim_range(struct arena *a, struct db *db, str_t after, str_t last,
+                           const struct store_remote_claim *how,
+                           struct store_remote_row **out, size_t *n)
+{
+    size_t limit = how->limit < CLAIM_MAX ? how->limit : CLAIM_MAX;
+    enum rc rc = db_run(db, &stmt_claim,
+                        DB_PARAMS(db_text(after), db_text(last),
+                                  db_texts(how->busy, how->busy_count),
+                                  db_int8((int64_t)how->per_domain),
+                                  db_int8((int64_t)(limit - *n)), db_int8(how->lease_s)));
+
+    if (rc == RC_OK)
+        read_rows(a, db, out, n);
+    return rc;
+}
+
+enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_cursor *c,
+                           const struct store_remote_claim *how,
+                           struct store_remote_row **out, size_t *n)
+{
+    str_t start = arena_str(a, str_of(c->domain));
+    enum rc rc;
+
+    CHECK(!db_in_transaction(db)); /* the lease counts only when it is committed */
+    *n = 0;
+    rc = claim_range(a, db, start, S(""), how, out, n);
+    if (rc == RC_OK && *n < how->limit && start.n > 0)
+        rc = claim_range(a, db, S(""), start, how, out, n);
+    c->domain[0] = '\0';
+    if (rc == RC_OK && *n >= how->limit && *n > 0)
+        snprintf(c->domain, sizeof(c->domain), "%.*s", STR_ARG((*out)[*n - 1].domain));
+    return rc;
+}
+
+static enum rc still_ours(enum rc rc, bool ours)
+{
+    if (rc != RC_OK)
+        return rc;
+    return ours ? RC_OK : RC_CONFLICT;
+}
+
+enum rc store_remote_extend(struct db *db, const struct store_remote_row *r, int lease_s)
+{
+    enum rc rc = db_run(db, &stmt_extend,
+                        DB_PARAMS(db_int8(r->id), db_int4(r->lease), db_int8(lease_s)));
+
+    return still_ours(rc, rc == RC_OK && db_affected(db, 0) == 1);
+}
+
+enum failure_column { RECIPIENT, STATUS, DIAGNOSTIC, REMOTE_MTA, FAILURE_COLUMNS };
+
+static str_t *failure_field(struct store_remote_failure *f, enum failure_column column)
+{
+    str_t *const fields[FAILURE_COLUMNS] = { &f->recipient, &f->status, &f->diagnostic,
+                                             &f->remote_mta };
+
+    return fields[column];
+}
+
+static struct db_param failure_column(struct arena *a,
+                                      const struct store_remote_outcome *o,
+                                      enum failure_column column)
+{
+    str_t *list = arena_array(a, o->failure_count + 1, sizeof(*list));
+
+    for (size_t i = 0; i < o->failure_count; i++) {
+        struct store_remote_failure f = o->failures[i];
+
+        list[i] = *failure_field(&f, column);
+    }
+    return db_texts(list, o->failure_count);
+}
+
+enum rc store_remote_settle(struct db *db, const struct store_remote_row *r,
+                            const struct store_remote_outcome *o)
+{
+    struct arena *a = arena_new();
+    const struct db_param params[] = {
+        db_int8(r->id),
+        db_int4(r->lease),
+        failure_column(a, o, RECIPIENT),
+        failure_column(a, o, STATUS),
+        failure_column(a, o, DIAGNOSTIC),
+        failure_column(a, o, REMOTE_MTA),
+        db_int8(o->retry_after_s),
+        db_texts(o->retry, o->retry_count),
+        db_text(o->last_error),
+    };
+    bool wait = o->retry_count > 0;
+    enum rc rc = db_run(db, wait ? &stmt_wait : &stmt_finish, params,
+                        wait ? ARRAY_LEN(params) : 6);
+
+    arena_free(&a);
+    return still_ours(rc, rc == RC_OK && db_get_int(db, 0, 0, 0) == 1);
+}
+
+static void read_failed(struct arena *a, const struct db *db, size_t row,
+                        struct store_remote_failed *out)
+{
+    out->body_id = db_get_int(db, 0, row, 0);
+    out->size = (int32_t)db_get_int(db, 0, row, 1);
+    out->domain = arena_str(a, db_get_str(db, 0, row, 2));
+    out->sender = arena_str(a, db_get_str(db, 0, row, 3));
+    out->envelope = arena_str(a, db_get_str(db, 0, row, 4));
+    out->created_unix = db_get_int(db, 0, row, 5);
+    out->failed_unix = db_get_int(db, 0, row, 6);
+    for (int column = 0; column < FAILURE_COLUMNS; column++) {
+        size_t n = 0;
+        str_t *list = db_get_texts(a, db, 0, row, 7 + column, &n);
+
+        if (column == RECIPIENT) {
+            out->failure_count = n;
+            out->failures = arena_array(a, n + 1, sizeof(*out->failures));
+        }
+        CHECK(n == out->failure_count);
+        for (size_t i = 0; i < n; i++)
+            *failure_field(&out->failures[i], (enum failure_column)column) = list[i];
+    }
+}
+
+enum rc store_remote_claim_failed(struct arena *a, struct db *db, size_t limit,
+                                  struct store_remote_failed **out, size_t *n)
+{
+    size_t most = limit < FAILED_MAX ? limit : FAILED_MAX;
+    enum rc rc;
+
+    CHECK(db_in_transaction(db));
+    *n = 0;
+    rc = db_run(db, &stmt_failed, DB_PARAMS(db_int8((int64_t)most)));
+    if (rc != RC_OK)
+        return rc;
+    *n = db_rows(db, 0);
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++)
+        read_failed(a, db, i, &(*out)[i]);
+    return RC_OK;
+}
+
+enum rc store_remote_list(struct arena *a, struct db *db, size_t limit,
+                          struct store_remote_row **out, size_t *n)
+{
+    size_t most = limit < LIST_MAX ? limit : LIST_MAX;
+    enum rc rc = db_run(db, &stmt_list, DB_PARAMS(db_int8((int64_t)most)));
+
+    *n = 0;
+    if (rc == RC_OK)
+        read_rows(a, db, out, n);
+    return rc;
+}
+
+enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n)
+{
+    enum rc rc = db_run(db, &stmt_now, DB_PARAMS(db_text(domain)));
+
+    *n = rc == RC_OK ? db_affected(db, 0) : 0;
+    return rc;
+}
+
+enum rc store_remote_next_due_ms(struct db *db, int64_t *out)
+{
+    enum rc rc = db_run(db, &stmt_next, DB_NO_PARAMS);
+
+    if (rc == RC_OK)
+        *out = db_is_null(db, 0, 0, 0) ? -1 : db_get_int(db, 0, 0, 0);
+    return rc;
+}
