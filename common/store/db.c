@@ -443,7 +443,8 @@ static void take_result(struct db *db, const struct pending *p, PGresult *r, enu
         db->prepared[statement_index(p->statement)] = 0;
     /* The server turns the COMMIT of a failed transaction into a ROLLBACK and says so
      * only here. */
-    if (good && p->statement == &stmt_commit && strcmp(PQcmdStatus(r), "COMMIT") != 0)
+    if (good && !p->prepare && p->statement == &stmt_commit &&
+        strcmp(PQcmdStatus(r), "COMMIT") != 0)
         *rc = RC_RETRY;
     if (p->visible && good)
         db->results[db->result_count++] = r;
