@@ -12,7 +12,8 @@ enum { FIRST_BUCKET_US = 50 };
 static struct metric *first, **last = &first;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The format wants all samples of a name together, so m goes behind the last of its name. */
+/* The format wants all samples of a name together, so m goes behind the last of its name.
+ */
 void metric_register(struct metric *m)
 {
     struct metric **at;

@@ -324,7 +324,8 @@ enum rc dns_new(const struct dns_options *o, struct buf *why, struct dns **out)
         mem_free(d);
         return rc;
     }
-    /* The library denies "test." by itself; whoever names a resolver means its answers. */
+    /* The library denies "test." by itself; whoever names a resolver means its answers.
+     */
     if (o->resolver != NULL && o->resolver[0] != '\0')
         ub_ctx_zone_remove(d->ctx, "test.");
     d->wake_fd = eventfd(0, EFD_CLOEXEC);
