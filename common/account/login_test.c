@@ -1,0 +1,321 @@
+/* login_test.c - creation at first sight, races, changed passwords, against PostgreSQL.
+ */
+#include "account/login.h"
+
+#include "account/password.h"
+#include "account/test_database.h"
+#include "base/metric.h"
+#include "store/store_account.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { RACERS = 10 };
+
+static const char *database;
+
+struct fixture {
+    struct login_options options;
+    struct login *login;
+    struct db *db;
+    struct arena *arena;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    f->options = (struct login_options){
+        .rules = { STR("chat.example"), 9, 9, 9 },
+        .registration_open = true,
+        .quota_bytes = 1000000,
+        .password_hash_cost = 1,
+        .cache_entries = 100,
+    };
+    f->login = login_new(&f->options);
+    f->db = test_database_connect("postbus_smtp_ingress", database);
+    f->arena = arena_new();
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    login_free(&f->login);
+    db_free(&f->db);
+    arena_free(&f->arena);
+    free(f);
+    return 0;
+}
+
+static enum rc try(struct fixture *f, const char *user, const char *password,
+                   struct login_account *out)
+{
+    return login_check(f->login, f->db, f->arena, LOGIN_FOR_SUBMISSION, str_of(user),
+                       str_of(password), out);
+}
+
+static void restart_login(struct fixture *f)
+{
+    login_free(&f->login);
+    f->login = login_new(&f->options);
+}
+
+static void first_login_creates(void **state)
+{
+    struct fixture *f = *state;
+    struct login_account first, second;
+
+    assert_int_equal(try(f, "Create001@Chat.Example", "correct horse", &first), RC_OK);
+    assert_true(first.created);
+    assert_true(str_eq(first.address, S("create001@chat.example")));
+    assert_int_equal(try(f, "create001@chat.example", "correct horse", &second), RC_OK);
+    assert_false(second.created);
+    assert_int_equal(first.id, second.id);
+    assert_int_equal(try(f, "create001@chat.example", "incorrect one", &second),
+                     RC_DENIED);
+    restart_login(f); /* nothing cached: the hash decides */
+    assert_int_equal(try(f, "create001@chat.example", "correct horse", &second), RC_OK);
+    assert_int_equal(first.id, second.id);
+    assert_int_equal(try(f, "create001@chat.example", "incorrect one", &second),
+                     RC_DENIED);
+}
+
+static void refused_names_and_passwords_leave_nothing(void **state)
+{
+    static const char *const cases[][2] = {
+        { "short@chat.example", "correct horse" },
+        { "refused01@chat.example", "short" },
+        { "refused01@elsewhere.example", "correct horse" },
+        { "refused01", "correct horse" },
+        { "", "" },
+        { "refu$ed01@chat.example", "correct horse" },
+    };
+    struct fixture *f = *state;
+    struct login_account out;
+    int64_t before, after;
+
+    assert_int_equal(store_account_count(f->db, &before), RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(try(f, cases[i][0], cases[i][1], &out), RC_DENIED);
+    assert_int_equal(store_account_count(f->db, &after), RC_OK);
+    assert_int_equal(before, after);
+}
+
+static void closed_registration_lets_known_people_in(void **state)
+{
+    struct fixture *f = *state;
+    struct login_account out;
+    char path[] = "/tmp/login_test.XXXXXX";
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(try(f, "known0001@chat.example", "correct horse", &out), RC_OK);
+    f->options.nocreate_file = path;
+    restart_login(f);
+    assert_int_equal(try(f, "new000001@chat.example", "correct horse", &out), RC_DENIED);
+    assert_int_equal(try(f, "known0001@chat.example", "correct horse", &out), RC_OK);
+    unlink(path); /* read at each creation, no restart */
+    assert_int_equal(try(f, "new000001@chat.example", "correct horse", &out), RC_OK);
+    f->options.registration_open = false;
+    restart_login(f);
+    assert_int_equal(try(f, "new000002@chat.example", "correct horse", &out), RC_DENIED);
+}
+
+static void a_busy_machine_lets_known_people_in(void **state)
+{
+    struct fixture *f = *state;
+    struct login_account out;
+
+    assert_int_equal(try(f, "known0002@chat.example", "correct horse", &out), RC_OK);
+    f->options.limits.min_free_disk_bytes = INT64_MAX;
+    f->options.limits.disk_path = "/";
+    restart_login(f);
+    assert_int_equal(try(f, "new000003@chat.example", "correct horse", &out), RC_DENIED);
+    assert_int_equal(try(f, "known0002@chat.example", "correct horse", &out), RC_OK);
+}
+
+/* The cache must not outlive what it remembers. */
+static void changes_count_at_the_next_login(void **state)
+{
+    struct fixture *f = *state;
+    struct db *admin = test_database_connect("postgres", database);
+    struct login_account out, again;
+    str_t hash;
+
+    assert_int_equal(try(f, "change001@chat.example", "correct horse", &out), RC_OK);
+    assert_int_equal(try(f, "change001@chat.example", "correct horse", &out), RC_OK);
+    assert_int_equal(password_hash(f->arena, S("battery staple"), 1, &hash), RC_OK);
+    assert_int_equal(store_account_set_password(admin, out.id, hash), RC_OK);
+    assert_int_equal(try(f, "change001@chat.example", "correct horse", &out), RC_DENIED);
+    assert_int_equal(try(f, "change001@chat.example", "battery staple", &out), RC_OK);
+
+    assert_int_equal(store_account_set_state(admin, out.id, STORE_ACCOUNT_DISABLED),
+                     RC_OK);
+    assert_int_equal(try(f, "change001@chat.example", "battery staple", &out), RC_DENIED);
+    assert_int_equal(store_account_set_state(admin, out.id, STORE_ACCOUNT_ACTIVE), RC_OK);
+    assert_int_equal(try(f, "change001@chat.example", "battery staple", &out), RC_OK);
+
+    assert_int_equal(store_account_delete(admin, out.id, INT32_MAX), RC_OK);
+    /* whoever comes now with any password gets a new, empty account */
+    assert_int_equal(try(f, "change001@chat.example", "somebody else", &again), RC_OK);
+    assert_true(again.created);
+    assert_true(again.id != out.id);
+    db_free(&admin);
+}
+
+static void imported_hashes_log_in(void **state)
+{
+    struct fixture *f = *state;
+    struct db *admin = test_database_connect("postgres", database);
+    struct login_account out;
+
+    assert_int_equal(try(f, "import001@chat.example", "whatever it was", &out), RC_OK);
+    assert_int_equal(
+        store_account_set_password(
+            admin, out.id,
+            S("{SHA512-CRYPT}$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uB"
+              "nIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1")),
+        RC_OK);
+    assert_int_equal(try(f, "import001@chat.example", "Hello world!", &out), RC_OK);
+    assert_int_equal(try(f, "import001@chat.example", "whatever it was", &out),
+                     RC_DENIED);
+    db_free(&admin);
+}
+
+static void the_day_is_written_by_mailbox_logins_only(void **state)
+{
+    struct fixture *f = *state;
+    struct db *admin = test_database_connect("postgres", database);
+    struct store_account account;
+    struct login_account out;
+
+    assert_int_equal(try(f, "seenday01@chat.example", "correct horse", &out), RC_OK);
+    assert_int_equal(db_script(admin, "UPDATE account SET seen_day = 1 "
+                                      "WHERE addr = 'seenday01@chat.example'"),
+                     RC_OK);
+    assert_int_equal(try(f, "seenday01@chat.example", "correct horse", &out), RC_OK);
+    assert_int_equal(store_account_get(f->arena, admin, out.id, &account), RC_OK);
+    assert_int_equal(account.seen_day, 1);
+    db_free(&f->db);
+    f->db = test_database_connect("postbus_imap_gateway", database);
+    assert_int_equal(login_check(f->login, f->db, f->arena, LOGIN_FOR_MAILBOX,
+                                 S("seenday01@chat.example"), S("correct horse"), &out),
+                     RC_OK);
+    assert_int_equal(store_account_get(f->arena, admin, out.id, &account), RC_OK);
+    assert_int_equal(account.seen_day, account.today);
+    db_free(&admin);
+}
+
+struct racer {
+    struct fixture *f;
+    struct login *login; /* two replicas, so that no cache decides */
+    const char *user;
+    char password[32];
+    enum rc rc;
+    int64_t id;
+    bool created;
+    pthread_barrier_t *start;
+};
+
+static void *race(void *p)
+{
+    struct racer *r = p;
+    struct db *db = test_database_connect("postbus_smtp_ingress", database);
+    struct arena *a = arena_new();
+    struct login_account out = { 0 };
+
+    CHECK(db_connect(db, deadline_in_ms(5000)) == RC_OK);
+    pthread_barrier_wait(r->start);
+    r->rc = login_check(r->login, db, a, LOGIN_FOR_SUBMISSION, str_of(r->user),
+                        str_of(r->password), &out);
+    r->id = out.id;
+    r->created = out.created;
+    arena_free(&a);
+    db_free(&db);
+    return NULL;
+}
+
+/* Returns how many were let in. */
+static int run_race(struct fixture *f, const char *user, bool same_password)
+{
+    struct login *replica = login_new(&f->options);
+    struct racer racers[RACERS];
+    pthread_t threads[RACERS];
+    pthread_barrier_t start;
+    int64_t id = 0;
+    int in = 0, created = 0;
+
+    pthread_barrier_init(&start, NULL, RACERS);
+    for (int i = 0; i < RACERS; i++) {
+        racers[i] = (struct racer){ .f = f,
+                                    .login = i % 2 == 0 ? f->login : replica,
+                                    .user = user,
+                                    .start = &start };
+        snprintf(racers[i].password, sizeof(racers[i].password), "correct horse %d",
+                 same_password ? 0 : i);
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    }
+    for (int i = 0; i < RACERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(racers[i].rc == RC_OK || racers[i].rc == RC_DENIED);
+        if (racers[i].rc != RC_OK)
+            continue;
+        in++;
+        created += racers[i].created;
+        assert_true(id == 0 || id == racers[i].id);
+        id = racers[i].id;
+    }
+    assert_int_equal(created, 1);
+    pthread_barrier_destroy(&start);
+    login_free(&replica);
+    return in;
+}
+
+static void racing_first_logins(void **state)
+{
+    assert_int_equal(run_race(*state, "racing001@chat.example", true), RACERS);
+    assert_int_equal(run_race(*state, "racing002@chat.example", false), 1);
+}
+
+static void an_absent_database_is_temporary(void **state)
+{
+    struct fixture *f = *state;
+    struct login_account out;
+    struct db_options o = { .host = "/nonexistent", .connect_timeout_ms = 100 };
+    struct db *db = db_new(&o);
+
+    assert_int_equal(login_check(f->login, db, f->arena, LOGIN_FOR_SUBMISSION,
+                                 S("absent001@chat.example"), S("correct horse"), &out),
+                     RC_RETRY);
+    db_free(&db);
+}
+
+int main(int argc, char **argv)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(first_login_creates),
+        TEST(refused_names_and_passwords_leave_nothing),
+        TEST(closed_registration_lets_known_people_in),
+        TEST(a_busy_machine_lets_known_people_in),
+        TEST(changes_count_at_the_next_login),
+        TEST(imported_hashes_log_in),
+        TEST(the_day_is_written_by_mailbox_logins_only),
+        TEST(racing_first_logins),
+        TEST(an_absent_database_is_temporary),
+    };
+
+    (void)argc;
+    test_database_enter(argv);
+    database = test_database_new();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
