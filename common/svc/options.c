@@ -1,0 +1,460 @@
+/* options.c - the three sources of each row, and what follows from several rows.
+ *
+ * All options that were ever loaded stay: there is one set for each process.
+ */
+#include "svc/options.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "svc/options_ini.h"
+#include "svc/options_row.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SECRET_FILE_MAX_BYTES = 4096, ENV_NAME_BYTES = 128 };
+
+extern char **environ;
+
+static struct arena *forever;
+
+static const char *const user_names[OPTIONS_USERS] = {
+    "smtp-ingress", "imap-gateway", "queue-worker", "remote-sender",
+    "registrar",    "janitor",      "postbusctl",
+};
+
+static const struct {
+    const char *name, *reason;
+} ignored[] = {
+#define IGNORED(name, reason) { #name, reason },
+#include "svc/options_ignored.def"
+#undef IGNORED
+};
+
+/* One load. */
+struct load {
+    struct arena *arena;
+    const char *file; /* NULL: none */
+    struct options_ini ini;
+    enum options_user user;
+    struct options *out;
+    char *error;
+};
+
+enum options_user options_user(const char *name)
+{
+    for (int i = 0; i < OPTIONS_USERS; i++) {
+        if (strcmp(user_names[i], name) == 0)
+            return 1 << i;
+    }
+    return 0;
+}
+
+const char *options_user_name(enum options_user user)
+{
+    for (int i = 0; i < OPTIONS_USERS; i++) {
+        if ((unsigned)user == 1u << i)
+            return user_names[i];
+    }
+    return NULL;
+}
+
+static enum rc read_file(struct arena *a, const char *path, size_t max, str_t *out)
+{
+    struct buf *b = arena_buf(a, max);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    char piece[4096];
+
+    if (fd < 0)
+        return RC_NOT_FOUND;
+    while ((n = read(fd, piece, sizeof(piece))) > 0 &&
+           buf_append(b, piece, (size_t)n) == RC_OK)
+        continue;
+    close(fd);
+    *out = buf_str(b);
+    if (b->full)
+        errno = EFBIG;
+    return n < 0 || b->full ? RC_INVALID : RC_OK;
+}
+
+static void env_name(char out[ENV_NAME_BYTES], const char *name, const char *suffix)
+{
+    snprintf(out, ENV_NAME_BYTES, "POSTBUS_%s%s", name, suffix);
+    for (char *p = out; *p != '\0'; p++) {
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
+    }
+}
+
+/* Kubernetes and Docker put the addresses of other services into the environment, and
+ * one that is called postbus-smtp becomes POSTBUS_SMTP_PORT=tcp://... */
+static bool is_service_link(const char *name, const char *value)
+{
+    return strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0 ||
+           strstr(name, "_SERVICE_HOST") != NULL ||
+           strstr(name, "_SERVICE_PORT") != NULL || strstr(name, "_PORT_") != NULL;
+}
+
+static const char *env_get(const char *name, const char *suffix)
+{
+    char variable[ENV_NAME_BYTES];
+    const char *value;
+
+    env_name(variable, name, suffix);
+    value = getenv(variable);
+    return value == NULL || is_service_link("", value) ? NULL : value;
+}
+
+static bool is_env_known(const char *variable)
+{
+    char name[ENV_NAME_BYTES];
+
+    if (strcmp(variable, "POSTBUS_CONFIG") == 0 ||
+        strncmp(variable, "POSTBUS_TEST_", 13) == 0)
+        return true;
+    for (size_t i = 0; i < options_row_count; i++) {
+        const struct options_row *row = &options_row_all[i];
+
+        env_name(name, row->name, "");
+        if (strcmp(name, variable) == 0)
+            return true;
+        env_name(name, row->name, "_FILE");
+        if (row->kind == OPTIONS_SECRET && strcmp(name, variable) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum rc check_environment(struct load *l)
+{
+    for (char **e = environ; *e != NULL; e++) {
+        const char *equals = strchr(*e, '=');
+        char variable[ENV_NAME_BYTES];
+
+        if (strncmp(*e, "POSTBUS_", 8) != 0 || equals == NULL)
+            continue;
+        snprintf(variable, sizeof(variable), "%.*s", (int)(equals - *e), *e);
+        if (is_env_known(variable) || is_service_link(variable, equals + 1))
+            continue;
+        snprintf(l->error, OPTIONS_ERROR_BYTES,
+                 "environment: %s: there is no such option; --help shows all", variable);
+        return RC_INVALID;
+    }
+    return RC_OK;
+}
+
+static const struct options_ini_entry *ini_find(const struct load *l, const char *name)
+{
+    for (size_t i = 0; i < l->ini.count; i++) {
+        if (str_eq(l->ini.entries[i].key, str_of(name)))
+            return &l->ini.entries[i];
+    }
+    return NULL;
+}
+
+static const char *ignored_reason(str_t key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++) {
+        if (str_eq(key, str_of(ignored[i].name)))
+            return ignored[i].reason;
+    }
+    return NULL;
+}
+
+static bool is_secret_file(str_t key)
+{
+    const struct options_row *row;
+
+    if (!str_ends_nocase(key, S("_file")) || key.n <= 5)
+        return false;
+    row = options_row_find(str_head(key, key.n - 5));
+    return row != NULL && row->kind == OPTIONS_SECRET;
+}
+
+static enum rc check_file(struct load *l)
+{
+    for (size_t i = 0; i < l->ini.count; i++) {
+        const struct options_ini_entry *e = &l->ini.entries[i];
+        const char *reason = ignored_reason(e->key);
+
+        if (options_row_find(e->key) != NULL || is_secret_file(e->key))
+            continue;
+        if (reason != NULL) {
+            log_warn("config.ignored", "file=%s line=%d key=%.*s reason=\"%s\"", l->file,
+                     e->line, STR_ARG(e->key), reason);
+            continue;
+        }
+        snprintf(l->error, OPTIONS_ERROR_BYTES,
+                 "%s:%d: %.*s: there is no such option; --help shows all", l->file,
+                 e->line, STR_ARG(str_head(e->key, 100)));
+        return RC_INVALID;
+    }
+    return RC_OK;
+}
+
+static enum rc take(struct load *l, const struct options_row *row, str_t value,
+                    const char *source)
+{
+    char why[OPTIONS_ERROR_BYTES / 2];
+    enum rc rc = options_row_parse(row, l->arena, value, l->out, why, sizeof(why));
+
+    if (rc != RC_OK)
+        snprintf(l->error, OPTIONS_ERROR_BYTES, "%.120s: %s: %s", source, row->name, why);
+    return rc;
+}
+
+static enum rc take_file(struct load *l, const struct options_row *row, const char *path,
+                         const char *source)
+{
+    str_t value;
+
+    if (read_file(l->arena, path, SECRET_FILE_MAX_BYTES, &value) == RC_OK)
+        return take(l, row, str_trim(value), path);
+    snprintf(l->error, OPTIONS_ERROR_BYTES, "%.120s: %s_file: cannot read %.200s: %s",
+             source, row->name, path, strerror(errno));
+    return RC_INVALID;
+}
+
+static const char *source_of(struct load *l, const struct options_ini_entry *e)
+{
+    return arena_printf(l->arena, "%s:%d", l->file, e->line);
+}
+
+static enum rc load_secret_file(struct load *l, const struct options_row *row,
+                                bool *found)
+{
+    const char *path = env_get(row->name, "_FILE");
+    const struct options_ini_entry *e =
+        ini_find(l, arena_printf(l->arena, "%s_file", row->name));
+
+    *found = path != NULL || e != NULL;
+    if (env_get(row->name, "") != NULL) {
+        snprintf(l->error, OPTIONS_ERROR_BYTES,
+                 "environment: %s: a secret in the environment leaks; name a file in the "
+                 "variable with _FILE at its end",
+                 row->name);
+        return RC_INVALID;
+    }
+    if (path != NULL)
+        return take_file(l, row, path, "environment");
+    if (e != NULL)
+        return take_file(l, row, arena_cstr(l->arena, e->value), source_of(l, e));
+    return RC_OK;
+}
+
+static str_t standard_value(const struct load *l, const struct options_row *row)
+{
+    str_t text = str_of(row->standard);
+    size_t at = str_find(text, S("%S"));
+    char *name;
+
+    if (at == SIZE_MAX)
+        return text;
+    if (l->user == OPTIONS_POSTBUSCTL) /* the owner of the database */
+        return S("postbus");
+    name = arena_cstr(l->arena, str_of(options_user_name(l->user)));
+    for (char *p = name; *p != '\0'; p++)
+        *p = *p == '-' ? '_' : *p;
+    return str_of(arena_printf(l->arena, "%.*s%s%s", (int)at, text.p, name,
+                               row->standard + at + 2));
+}
+
+static enum rc load_row(struct load *l, const struct options_row *row)
+{
+    const char *value = row->kind == OPTIONS_SECRET ? NULL : env_get(row->name, "");
+    const struct options_ini_entry *e = ini_find(l, row->name);
+    bool found = false;
+    enum rc rc = RC_OK;
+
+    /* A service reads its own secrets only; it may not even be allowed to open others. */
+    if (row->kind == OPTIONS_SECRET && !(row->users & l->user))
+        return take(l, row, S(""), "default");
+    if (row->kind == OPTIONS_SECRET)
+        rc = load_secret_file(l, row, &found);
+    if (rc != RC_OK || found)
+        return rc;
+    if (value != NULL)
+        return take(l, row, str_trim(str_of(value)), "environment");
+    if (e != NULL)
+        return take(l, row, e->value, source_of(l, e));
+    if (row->kind != OPTIONS_DOMAIN)
+        return take(l, row, standard_value(l, row), "default");
+    if (!(row->users & l->user))
+        return take(l, row, S("localhost"), "default");
+    snprintf(l->error, OPTIONS_ERROR_BYTES,
+             "%s is missing; set it in the file or as POSTBUS_MAIL_DOMAIN", row->name);
+    return RC_INVALID;
+}
+
+/* "CERT KEY" fills what the two separate options leave open. */
+static enum rc split_external(struct load *l)
+{
+    struct options *o = l->out;
+    str_t key = str_trim(str_of(o->tls_external_cert_and_key)), cert;
+
+    if (key.n == 0)
+        return RC_OK;
+    if (!str_split(&key, ' ', &cert) || str_trim(key).n == 0 ||
+        str_find_char(str_trim(key), ' ') != SIZE_MAX) {
+        snprintf(l->error, OPTIONS_ERROR_BYTES,
+                 "tls_external_cert_and_key: must be two paths, separated by a blank");
+        return RC_INVALID;
+    }
+    if (o->tls_certificate_file[0] == '\0')
+        o->tls_certificate_file = arena_cstr(l->arena, cert);
+    if (o->tls_key_file[0] == '\0')
+        o->tls_key_file = arena_cstr(l->arena, str_trim(key));
+    return RC_OK;
+}
+
+static enum rc check_together(struct load *l)
+{
+    const struct options *o = l->out;
+    const char *why = NULL;
+
+    if (o->username_min_length > o->username_max_length)
+        why = "username_min_length is above username_max_length";
+    if (o->retry_min_seconds > o->retry_max_seconds)
+        why = "retry_min_seconds is above retry_max_seconds";
+    if ((o->tls_certificate_file[0] == '\0') != (o->tls_key_file[0] == '\0'))
+        why = "of tls_certificate_file and tls_key_file only one is set";
+    if (o->proxy_protocol && o->trusted_proxies[0] == '\0')
+        why = "proxy_protocol needs trusted_proxies, or nobody could connect";
+    if (why == NULL)
+        return RC_OK;
+    snprintf(l->error, OPTIONS_ERROR_BYTES, "%s", why);
+    return RC_INVALID;
+}
+
+static enum rc load_file(struct load *l)
+{
+    const char *why;
+    str_t text;
+    int line;
+
+    if (read_file(l->arena, l->file, OPTIONS_INI_MAX_BYTES, &text) != RC_OK) {
+        snprintf(l->error, OPTIONS_ERROR_BYTES, "cannot read %.300s: %s", l->file,
+                 strerror(errno));
+        return RC_INVALID;
+    }
+    if (options_ini_parse(l->arena, text, &l->ini, &line, &why) == RC_OK)
+        return check_file(l);
+    snprintf(l->error, OPTIONS_ERROR_BYTES, "%.300s:%d: %s", l->file, line, why);
+    return RC_INVALID;
+}
+
+enum rc options_load(const char *file, enum options_user user, const struct options **out,
+                     char error[OPTIONS_ERROR_BYTES])
+{
+    struct load l = { .file = file, .user = user, .error = error };
+    enum rc rc = RC_OK;
+
+    if (forever == NULL)
+        forever = arena_new();
+    l.arena = forever;
+    l.out = arena_alloc(l.arena, sizeof(*l.out));
+    if (file != NULL)
+        rc = load_file(&l);
+    if (rc == RC_OK)
+        rc = check_environment(&l);
+    for (size_t i = 0; rc == RC_OK && i < options_row_count; i++)
+        rc = load_row(&l, &options_row_all[i]);
+    if (rc == RC_OK)
+        rc = split_external(&l);
+    if (rc == RC_OK)
+        rc = check_together(&l);
+    *out = rc == RC_OK ? l.out : NULL;
+    return rc;
+}
+
+size_t options_peers(const struct options *o, enum options_user user,
+                     struct options_peers *out, size_t room)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < options_row_count && n < room; i++) {
+        const struct options_row *row = &options_row_all[i];
+        const char *text = *(const char *const *)((const char *)o + row->offset);
+
+        if (row->kind == OPTIONS_PEERS && (row->users & user) && text[0] != '\0')
+            out[n++] = (struct options_peers){ row->name, text };
+    }
+    return n;
+}
+
+bool options_route(str_t routes, str_t domain, str_t *host, int *port)
+{
+    str_t row, name;
+    uint64_t number;
+
+    while (str_split(&routes, ' ', &row)) {
+        size_t colon;
+
+        row = str_trim(row);
+        if (!str_split(&row, '=', &name) || !str_eq_nocase(name, domain))
+            continue;
+        for (colon = row.n; colon > 0 && row.p[colon - 1] != ':'; colon--)
+            continue;
+        if (colon < 2 || !str_to_u64(str_skip(row, colon), 65535, &number) || number == 0)
+            return false;
+        *host = str_head(row, colon - 1);
+        if (host->p[0] == '[' && host->p[host->n - 1] == ']')
+            *host = str_n(host->p + 1, host->n - 2);
+        *port = (int)number;
+        return host->n > 0;
+    }
+    return false;
+}
+
+static int cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > 64 ? 64 : (int)n;
+}
+
+int options_io_threads(const struct options *o)
+{
+    return o->io_threads > 0 ? (int)o->io_threads : cores();
+}
+
+int options_worker_threads(const struct options *o)
+{
+    int standard = cores() * 2 < 4 ? 4 : cores() * 2;
+
+    return o->worker_threads > 0 ? (int)o->worker_threads : standard;
+}
+
+int options_login_threads(const struct options *o)
+{
+    return o->login_threads > 0 ? (int)o->login_threads : cores();
+}
+
+bool options_is_ip_only(const struct options *o)
+{
+    return o->mail_domain[0] == '[';
+}
+
+bool options_is_self_signed(const struct options *o)
+{
+    return o->mail_domain[0] == '_' || options_is_ip_only(o);
+}
+
+const char *options_public_host(const struct options *o)
+{
+    static _Thread_local char address[64];
+
+    if (o->public_host[0] != '\0')
+        return o->public_host;
+    if (!options_is_ip_only(o))
+        return o->mail_domain;
+    snprintf(address, sizeof(address), "%.*s", (int)strlen(o->mail_domain) - 2,
+             o->mail_domain + 1);
+    return address;
+}

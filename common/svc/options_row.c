@@ -1,0 +1,316 @@
+/* options_row.c - one parser for each kind, chosen by a table. */
+#include "svc/options_row.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "bus/peers.h"
+#include "net/cidr.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    INGRESS = OPTIONS_SMTP_INGRESS,
+    GATEWAY = OPTIONS_IMAP_GATEWAY,
+    WORKER = OPTIONS_QUEUE_WORKER,
+    SENDER = OPTIONS_REMOTE_SENDER,
+    REGISTRAR = OPTIONS_REGISTRAR,
+    JANITOR = OPTIONS_JANITOR,
+    SERVICES = INGRESS | GATEWAY | WORKER | SENDER | REGISTRAR | JANITOR,
+    ALL = SERVICES | OPTIONS_POSTBUSCTL,
+};
+
+const struct options_row options_row_all[] = {
+#define OPTION(kind, name, standard, min, max, unit, users, sentence)                    \
+    { OPTIONS_##kind,                                                                    \
+      #name,                                                                             \
+      standard,                                                                          \
+      min,                                                                               \
+      max,                                                                               \
+      unit,                                                                              \
+      users,                                                                             \
+      sentence,                                                                          \
+      offsetof(struct options, name) },
+#include "svc/options.def"
+#undef OPTION
+};
+const size_t options_row_count = ARRAY_LEN(options_row_all);
+
+struct reading {
+    const struct options_row *row;
+    struct arena *arena;
+    void *field;
+    char *why;
+    size_t room;
+};
+
+__attribute__((format(printf, 2, 3))) static enum rc refuse(const struct reading *r,
+                                                            const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(r->why, r->room, format, args);
+    va_end(args);
+    return RC_INVALID;
+}
+
+static enum rc put_number(const struct reading *r, uint64_t v)
+{
+    const struct options_row *row = r->row;
+
+    if (v > INT64_MAX || (int64_t)v < row->min || (int64_t)v > row->max)
+        return refuse(r, "out of range, must be %" PRId64 " to %" PRId64, row->min,
+                      row->max);
+    *(int64_t *)r->field = (int64_t)v;
+    return RC_OK;
+}
+
+static enum rc parse_int(const struct reading *r, str_t text)
+{
+    uint64_t v;
+
+    if (!str_to_u64(text, INT64_MAX, &v))
+        return refuse(r, "not a whole number");
+    return put_number(r, v);
+}
+
+static enum rc parse_real(const struct reading *r, str_t text)
+{
+    const char *c = arena_cstr(r->arena, text);
+    char *end;
+    double v;
+
+    if (text.n == 0 || strspn(c, "0123456789.") != text.n)
+        return refuse(r, "not a number");
+    v = strtod(c, &end);
+    if (*end != '\0' || !isfinite(v))
+        return refuse(r, "not a number");
+    if (v < (double)r->row->min || v > (double)r->row->max)
+        return refuse(r, "out of range, must be %" PRId64 " to %" PRId64, r->row->min,
+                      r->row->max);
+    *(double *)r->field = v;
+    return RC_OK;
+}
+
+/* "500M", "1G", "1GB"; a bare number counts in the row's unit, as in chatmail.ini. */
+static enum rc parse_size(const struct reading *r, str_t text)
+{
+    static const char suffixes[] = "kmgt";
+    uint64_t scale = strcmp(r->row->unit, "MB") == 0 ? 1 << 20 : 1, v;
+    const char *suffix = NULL;
+
+    if (text.n > 1 && str_lower_char((unsigned char)text.p[text.n - 1]) == 'b')
+        text.n--;
+    if (text.n > 1)
+        suffix = strchr(suffixes, str_lower_char((unsigned char)text.p[text.n - 1]));
+    if (suffix != NULL) {
+        scale = UINT64_C(1) << (10 * (suffix - suffixes + 1));
+        text = str_trim(str_n(text.p, text.n - 1));
+    }
+    if (!str_to_u64(text, INT64_MAX, &v))
+        return refuse(r, "not a size such as 500M");
+    return put_number(r, v > (uint64_t)INT64_MAX / scale ? INT64_MAX : v * scale);
+}
+
+static enum rc parse_bool(const struct reading *r, str_t text)
+{
+    *(bool *)r->field = str_eq_nocase(text, S("true"));
+    if (!*(bool *)r->field && !str_eq_nocase(text, S("false")))
+        return refuse(r, "neither true nor false");
+    return RC_OK;
+}
+
+static enum rc parse_text(const struct reading *r, str_t text)
+{
+    const struct options_row *row = r->row;
+
+    if (str_find_char(text, '\0') != SIZE_MAX)
+        return refuse(r, "contains a NUL byte");
+    if (text.n > (size_t)row->max || (text.n < (size_t)row->min && text.n > 0))
+        return refuse(r, "%zu bytes long, must be %" PRId64 " to %" PRId64, text.n,
+                      row->min, row->max);
+    if (text.n == 0 && row->min > 0 && row->kind == OPTIONS_TEXT)
+        return refuse(r, "must not be empty");
+    *(const char **)r->field = arena_cstr(r->arena, text);
+    return RC_OK;
+}
+
+static enum rc parse_choice(const struct reading *r, str_t text)
+{
+    str_t words = str_of(r->row->unit), word;
+
+    while (str_split(&words, ' ', &word)) {
+        if (str_eq(word, text)) {
+            *(const char **)r->field = arena_cstr(r->arena, text);
+            return RC_OK;
+        }
+    }
+    return refuse(r, "must be one of: %s", r->row->unit);
+}
+
+static bool is_ipv4(str_t text, char out[INET_ADDRSTRLEN])
+{
+    struct in_addr ignored;
+
+    if (text.n >= INET_ADDRSTRLEN)
+        return false;
+    memcpy(out, text.p, text.n);
+    out[text.n] = '\0';
+    return inet_pton(AF_INET, out, &ignored) == 1;
+}
+
+static bool is_label(str_t label)
+{
+    for (size_t i = 0; i < label.n; i++) {
+        char c = label.p[i];
+        bool inside = i > 0 && i + 1 < label.n;
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !(c == '-' && inside) &&
+            !(c == '_' && i == 0))
+            return false;
+    }
+    return label.n > 0 && label.n <= 63;
+}
+
+static enum rc parse_domain(const struct reading *r, str_t text)
+{
+    char ip[INET_ADDRSTRLEN];
+    str_t rest, label;
+
+    if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']') {
+        text = str_n(text.p + 1, text.n - 2);
+        if (!is_ipv4(text, ip))
+            return refuse(r, "only an IPv4 address may stand in brackets");
+    }
+    if (is_ipv4(text, ip)) {
+        *(const char **)r->field = arena_printf(r->arena, "[%s]", ip);
+        return RC_OK;
+    }
+    text = arena_str_lower(r->arena, text);
+    if (text.n == 0 || text.n > 253 || text.p[text.n - 1] == '.')
+        return refuse(r, "not a domain");
+    rest = text;
+    while (str_split(&rest, '.', &label)) {
+        if (!is_label(label))
+            return refuse(r, "not a domain; one with other letters is written in its "
+                             "xn-- form");
+    }
+    *(const char **)r->field = arena_cstr(r->arena, text);
+    return RC_OK;
+}
+
+static enum rc parse_peers(const struct reading *r, str_t text)
+{
+    struct peers_spec *spec = arena_alloc(r->arena, sizeof(*spec));
+    const char *why;
+
+    if (text.n > 0 && peers_parse(text, spec, &why) != RC_OK)
+        return refuse(r, "%s", why);
+    return parse_text(r, text);
+}
+
+static enum rc parse_networks(const struct reading *r, str_t text)
+{
+    struct cidr_list *list;
+
+    if (cidr_list_new(text, &list) != RC_OK)
+        return refuse(r, "not a list of networks such as 10.0.0.0/8, fd00::/8");
+    cidr_list_free(&list);
+    return parse_text(r, text);
+}
+
+static enum rc parse_routes(const struct reading *r, str_t text)
+{
+    str_t rest = text, row, domain, host;
+    int port;
+
+    while (str_split(&rest, ' ', &row)) {
+        str_t whole = row = str_trim(row);
+
+        if (row.n > 0 && (!str_split(&row, '=', &domain) || domain.n == 0 ||
+                          !options_route(whole, domain, &host, &port)))
+            return refuse(r, "not domain=host:port: %.*s", STR_ARG(whole));
+    }
+    return parse_text(r, text);
+}
+
+static const struct {
+    enum rc (*parse)(const struct reading *r, str_t text);
+    const char *word;
+} kinds[OPTIONS_KINDS] = {
+    [OPTIONS_INT] = { parse_int, "number" },
+    [OPTIONS_REAL] = { parse_real, "number" },
+    [OPTIONS_SIZE] = { parse_size, "size" },
+    [OPTIONS_BOOL] = { parse_bool, "true or false" },
+    [OPTIONS_TEXT] = { parse_text, "text" },
+    [OPTIONS_SECRET] = { parse_text, "secret" },
+    [OPTIONS_CHOICE] = { parse_choice, "one of" },
+    [OPTIONS_DOMAIN] = { parse_domain, "domain" },
+    [OPTIONS_PEERS] = { parse_peers, "peers" },
+    [OPTIONS_NETWORKS] = { parse_networks, "networks" },
+    [OPTIONS_ROUTES] = { parse_routes, "routes" },
+};
+
+const struct options_row *options_row_find(str_t name)
+{
+    for (size_t i = 0; i < options_row_count; i++) {
+        if (str_eq(name, str_of(options_row_all[i].name)))
+            return &options_row_all[i];
+    }
+    return NULL;
+}
+
+enum rc options_row_parse(const struct options_row *row, struct arena *a, str_t text,
+                          struct options *to, char *why, size_t room)
+{
+    struct reading r = { row, a, (char *)to + row->offset, why, room };
+
+    return kinds[row->kind].parse(&r, text);
+}
+
+void options_row_format(const struct options_row *row, const struct options *o,
+                        struct buf *to)
+{
+    const void *field = (const char *)o + row->offset;
+
+    switch (row->kind) {
+    case OPTIONS_INT:
+        buf_printf(to, "%" PRId64, *(const int64_t *)field);
+        break;
+    case OPTIONS_SIZE: /* with a suffix: a bare number may mean another unit */
+        if (*(const int64_t *)field % (1 << 20) == 0)
+            buf_printf(to, "%" PRId64 "M", *(const int64_t *)field >> 20);
+        else if (*(const int64_t *)field % 1024 == 0)
+            buf_printf(to, "%" PRId64 "k", *(const int64_t *)field >> 10);
+        else
+            buf_printf(to, "%" PRId64, *(const int64_t *)field);
+        break;
+    case OPTIONS_REAL:
+        buf_printf(to, "%g", *(const double *)field);
+        break;
+    case OPTIONS_BOOL:
+        buf_puts(to, *(const bool *)field ? "true" : "false");
+        break;
+    default:
+        buf_puts(to, *(const char *const *)field);
+        break;
+    }
+}
+
+void options_row_describe(const struct options_row *row, struct buf *to)
+{
+    buf_puts(to, kinds[row->kind].word);
+    if (row->kind == OPTIONS_CHOICE)
+        buf_printf(to, " %s", row->unit);
+    if (row->kind == OPTIONS_INT && row->unit[0] != '\0')
+        buf_printf(to, " (%s)", row->unit);
+    if (row->kind == OPTIONS_INT || row->kind == OPTIONS_REAL)
+        buf_printf(to, " %" PRId64 " to %" PRId64, row->min, row->max);
+}
