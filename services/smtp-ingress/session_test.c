@@ -1,0 +1,771 @@
+/* session_test.c - whole conversations over real sockets, TLS and PostgreSQL.
+ *
+ * The transcripts in tests/integration do the same with the program; here the store is
+ * looked into after each conversation.
+ */
+#include "session.h"
+
+#include "accept.h"
+#include "account/login.h"
+#include "account/test_database.h"
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "ingress.h"
+#include "net/limit.h"
+#include "net/stream.h"
+#include "net/test_certificate.h"
+#include "rate.h"
+#include "store/store_ids.h"
+#include "svc/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { WAIT_MS = 20000, MAX_MESSAGE_BYTES = 3000000, WORKERS = 3 };
+
+#define DOMAIN "chat.example"
+
+DB_STATEMENT(stmt_counts, "test_counts", "SELECT count(*) FROM queue");
+DB_STATEMENT(stmt_last, "test_last",
+             "SELECT body_id, sender, rcpt, envelope::text FROM queue "
+             "ORDER BY body_id DESC LIMIT 1");
+
+static const char *database;
+static char cert_file[64], key_file[64];
+static struct options options;
+static struct ingress ingress;
+static struct port ports[3]; /* smtp, submission, submissions */
+static struct listener *listeners[3];
+static struct loop *loop;
+static struct tls_context *server_tls, *client_tls;
+static struct db *observer;
+static struct arena *arena;
+
+/* ---- the server ---- */
+
+static void *context_new(void *user)
+{
+    (void)user;
+    return test_database_connect("postbus_smtp_ingress", database);
+}
+
+static void context_after(void *db)
+{
+    db_reset(db);
+}
+
+static void context_free(void *db)
+{
+    struct db *d = db;
+
+    db_free(&d);
+}
+
+static struct worker_pool *pool(const char *name)
+{
+    struct worker_pool_options o = { .name = name,
+                                     .count = WORKERS,
+                                     .queue_max = 1000,
+                                     .context_new = context_new,
+                                     .context_after_job = context_after,
+                                     .context_free = context_free };
+
+    return worker_pool_new(&o);
+}
+
+static void start_port(size_t i, enum port_kind kind, bool implicit)
+{
+    struct port *p = &ports[i];
+
+    p->ingress = &ingress;
+    p->kind = kind;
+    p->tls = server_tls;
+    p->listener = (struct listener_options){ .address = "127.0.0.1",
+                                             .tls = implicit ? server_tls : NULL,
+                                             .handler = &session_handler,
+                                             .user = p };
+    assert_int_equal(listener_new(loop, &p->listener, &listeners[i]), RC_OK);
+}
+
+static int start(void **state)
+{
+    struct login_options login = { .rules = { STR(DOMAIN), 9, 9, 9 },
+                                   .registration_open = true,
+                                   .quota_bytes = 1000000,
+                                   .password_hash_cost = 1,
+                                   .cache_entries = 100 };
+    struct tls_server_options server = { .cert_file = cert_file,
+                                         .key_file = key_file,
+                                         .min_version = TLS_VERSION_1_3 };
+    struct tls_client_options client = { .ca_file = cert_file };
+
+    (void)state;
+    snprintf(cert_file, sizeof(cert_file), "/tmp/session_test.%d.crt", (int)getpid());
+    snprintf(key_file, sizeof(key_file), "/tmp/session_test.%d.key", (int)getpid());
+    test_certificate_write(cert_file, key_file, "mail.example");
+    assert_int_equal(tls_server_new(&server, NULL, &server_tls), RC_OK);
+    assert_int_equal(tls_client_new(&client, NULL, &client_tls), RC_OK);
+    options.max_message_size = MAX_MESSAGE_BYTES;
+    options.max_recipients = 5;
+    options.session_timeout_seconds = 300;
+    options.login_failure_delay_ms = 20;
+    ingress.options = &options;
+    ingress.domain = S(DOMAIN);
+    ingress.commands = pool("command");
+    ingress.logins = pool("login");
+    ingress.login = login_new(&login);
+    ingress.rate = rate_new(60, 1000, 1000);
+    ingress.accept = accept_new(NULL);
+    ingress.spool = (struct spool_limits){ "/tmp", 65536, 100000000 };
+    loop = loop_new("test-io");
+    loop_start(loop);
+    start_port(0, PORT_MX, false);
+    start_port(1, PORT_SUBMISSION, false);
+    start_port(2, PORT_SUBMISSION, true);
+    observer = test_database_connect("postgres", database);
+    arena = arena_new();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    worker_pool_free(&ingress.commands);
+    worker_pool_free(&ingress.logins);
+    for (size_t i = 0; i < 3; i++)
+        listener_free(&listeners[i]);
+    loop_stop(loop);
+    loop_free(&loop);
+    accept_free(&ingress.accept);
+    rate_free(&ingress.rate);
+    login_free(&ingress.login);
+    tls_context_free(&server_tls);
+    tls_context_free(&client_tls);
+    db_free(&observer);
+    arena_free(&arena);
+    unlink(cert_file);
+    unlink(key_file);
+    return 0;
+}
+
+/* ---- the client ---- */
+
+struct client {
+    struct stream *stream;
+    struct deadline until;
+};
+
+static void say_bytes(struct client *c, str_t bytes)
+{
+    assert_int_equal(stream_write(c->stream, bytes, c->until), RC_OK);
+}
+
+static void say(struct client *c, const char *line)
+{
+    say_bytes(c, str_of(arena_printf(arena, "%s\r\n", line)));
+}
+
+/* The reply's last line must begin so.  The connection may end instead if text is "". */
+static void expect(struct client *c, const char *text)
+{
+    str_t line;
+
+    do {
+        enum rc rc = stream_read_line(c->stream, 2048, c->until, &line);
+
+        if (rc != RC_OK)
+            fail_msg("no reply (%s), expected %s", rc_name(rc), text);
+    } while (line.n > 3 && line.p[3] == '-');
+    if (!str_starts(line, str_of(text)))
+        fail_msg("\"%.*s\", expected %s", STR_ARG(line), text);
+}
+
+static void expect_end(struct client *c)
+{
+    str_t line;
+
+    assert_int_equal(stream_read_line(c->stream, 2048, c->until, &line), RC_CLOSED);
+}
+
+static struct client dial(size_t port)
+{
+    struct client c = { .until = deadline_in_ms(WAIT_MS) };
+    struct addr to;
+
+    assert_int_equal(addr_parse(S("127.0.0.1"), &to), RC_OK);
+    to.port = listener_port(listeners[port]);
+    assert_int_equal(stream_connect(&to, c.until, &c.stream), RC_OK);
+    if (port == 2)
+        assert_int_equal(stream_start_tls(c.stream, client_tls, "mail.example",
+                                          TLS_VERIFY_NAME, c.until),
+                         RC_OK);
+    expect(&c, "220 " DOMAIN " ESMTP");
+    return c;
+}
+
+static void start_tls(struct client *c)
+{
+    say(c, "EHLO [127.0.0.1]");
+    expect(c, "250 ");
+    say(c, "STARTTLS");
+    expect(c, "220 2.0.0 ");
+    assert_int_equal(stream_start_tls(c->stream, client_tls, "mail.example",
+                                      TLS_VERIFY_NAME, c->until),
+                     RC_OK);
+}
+
+static const char *plain(const char *user, const char *password)
+{
+    struct buf *raw = arena_buf(arena, 1000), *text = arena_buf(arena, 2000);
+
+    assert_int_equal(buf_printf(raw, "%c%s%c%s", 0, user, 0, password), RC_OK);
+    crypto_base64_encode(text, buf_str(raw));
+    return arena_printf(arena, "AUTH PLAIN %.*s", STR_ARG(buf_str(text)));
+}
+
+static struct client log_in(const char *name)
+{
+    struct client c = dial(2);
+
+    say(&c, "EHLO [127.0.0.1]");
+    expect(&c, "250 ENHANCEDSTATUSCODES");
+    say(&c, plain(arena_printf(arena, "%s@" DOMAIN, name), "correct horse"));
+    expect(&c, "235 2.7.0 ");
+    return c;
+}
+
+static void hang_up(struct client *c)
+{
+    stream_close(&c->stream);
+}
+
+#define ENCRYPTED_HEAD                                                                   \
+    "MIME-Version: 1.0\r\nContent-Type: multipart/encrypted; boundary=\"b\"\r\n\r\n"     \
+    "--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"               \
+    "--b\r\nContent-Type: application/octet-stream\r\n\r\n"
+
+/* An encrypted message of about n bytes with a lead of extra header fields. */
+static str_t message(const char *from, const char *extra, size_t n)
+{
+    struct buf *packets = arena_buf(arena, 2 * n + 1000);
+    struct buf *armor = arena_buf(arena, 4 * n + 1000);
+    struct buf *text = arena_buf(arena, 8 * n + 4000);
+    /* one PKESK packet of three bytes, one SEIPD packet */
+    unsigned char head[] = { 0xc1, 3, 1, 2, 3, 0xd2, 0xff, 0, 0, 0, 0 };
+    char *body = arena_alloc(arena, n + 1);
+    str_t rest;
+
+    crypto_random(body, n);
+    for (int i = 0; i < 4; i++)
+        head[7 + i] = (unsigned char)(n >> (24 - 8 * i));
+    assert_int_equal(buf_append(packets, head, sizeof(head)), RC_OK);
+    assert_int_equal(buf_append(packets, body, n), RC_OK);
+    crypto_base64_encode(armor, buf_str(packets));
+    assert_int_equal(buf_printf(text,
+                                "From: <%s>\r\n%s" ENCRYPTED_HEAD
+                                "-----BEGIN PGP MESSAGE-----\r\n\r\n",
+                                from, extra),
+                     RC_OK);
+    for (rest = buf_str(armor); rest.n > 0; rest = str_skip(rest, 64))
+        assert_int_equal(buf_printf(text, "%.*s\r\n", STR_ARG(str_head(rest, 64))),
+                         RC_OK);
+    assert_int_equal(buf_puts(text, "-----END PGP MESSAGE-----\r\n--b--\r\n"), RC_OK);
+    return buf_str(text);
+}
+
+static void send_message(struct client *c, str_t m)
+{
+    say_bytes(c, m);
+    say(c, ".");
+}
+
+static void begin_data(struct client *c, const char *from, const char *to)
+{
+    say(c, arena_printf(arena, "MAIL FROM:<%s> BODY=8BITMIME SMTPUTF8", from));
+    expect(c, "250 2.1.0 ");
+    say(c, arena_printf(arena, "RCPT TO:<%s>", to));
+    expect(c, "250 2.1.5 ");
+    say(c, "DATA");
+    expect(c, "354 ");
+}
+
+/* ---- the store ---- */
+
+static int64_t queued(void)
+{
+    assert_int_equal(db_run(observer, &stmt_counts, DB_NO_PARAMS), RC_OK);
+    return db_get_int(observer, 0, 0, 0);
+}
+
+static str_t stored_body(int64_t id)
+{
+    struct db *db = test_database_connect("postgres", database);
+    char name[32];
+    struct db_statement stmt = { .name = name };
+    struct buf *text = arena_buf(arena, 10000000);
+    static int serial;
+
+    snprintf(name, sizeof(name), "test_body_%d", serial++);
+    stmt.sql =
+        arena_printf(arena, "SELECT data FROM body_%02d WHERE id = $1 ORDER BY seq",
+                     store_ids_body_slot(id));
+    assert_int_equal(db_run(db, &stmt, DB_PARAMS(db_int8(id))), RC_OK);
+    for (size_t i = 0; i < db_rows(db, 0); i++)
+        assert_int_equal(buf_put(text, db_get_str(db, 0, i, 0)), RC_OK);
+    db_free(&db);
+    return buf_str(text);
+}
+
+/* ---- tests ---- */
+
+static void a_message_is_scrubbed_and_stored(void **state)
+{
+    struct client c = log_in("alice0001");
+    int64_t before = queued();
+    str_t m = message("alice0001@" DOMAIN,
+                      "Subject: secret plans\r\nUser-Agent: x\r\nTo: <b@x.example>\r\n"
+                      "Received: from me\r\n",
+                      3000);
+    str_t body, rcpt;
+
+    (void)state;
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    assert_int_equal(queued(), before);
+    send_message(&c, m);
+    expect(&c, "250 2.0.0 Ok: queued as ");
+    assert_int_equal(queued(), before + 1);
+    assert_int_equal(db_run(observer, &stmt_last, DB_NO_PARAMS), RC_OK);
+    assert_true(str_eq(db_get_str(observer, 0, 0, 1), S("alice0001@" DOMAIN)));
+    rcpt = db_get_str(observer, 0, 0, 3);
+    assert_true(str_find(rcpt, S("account")) != SIZE_MAX);
+    body = stored_body(db_get_int(observer, 0, 0, 0));
+    assert_true(str_starts(body, S("Return-Path: <alice0001@" DOMAIN ">\r\n")));
+    assert_true(str_find(body, S("Subject: [...]\r\n")) != SIZE_MAX);
+    assert_int_equal(str_find(body, S("secret plans")), SIZE_MAX);
+    assert_int_equal(str_find(body, S("User-Agent")), SIZE_MAX);
+    assert_int_equal(str_find(body, S("Received")), SIZE_MAX);
+    assert_true(str_ends_nocase(body, S("-----END PGP MESSAGE-----\r\n--b--\r\n")));
+    say(&c, "QUIT");
+    expect(&c, "221 2.0.0 ");
+    expect_end(&c);
+    hang_up(&c);
+}
+
+static void the_client_of_delta_chat_pipelines(void **state)
+{
+    struct client c = log_in("alice0001");
+    int64_t before = queued();
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        say_bytes(&c, S("MAIL FROM:<alice0001@" DOMAIN "> BODY=8BITMIME SMTPUTF8\r\n"
+                        "RCPT TO:<bob000001@" DOMAIN ">\r\n"
+                        "RCPT TO:<nobody@" DOMAIN ">\r\nDATA\r\n"));
+        expect(&c, "250 2.1.0 ");
+        expect(&c, "250 2.1.5 ");
+        expect(&c, "250 2.1.5 "); /* bounces later */
+        expect(&c, "354 ");
+        send_message(&c, message("alice0001@" DOMAIN, "", 500));
+        expect(&c, "250 2.0.0 ");
+    }
+    assert_int_equal(queued(), before + 3);
+    hang_up(&c);
+}
+
+static void a_large_message_goes_through_a_file(void **state)
+{
+    struct client c = log_in("alice0001");
+    int64_t before = queued();
+    str_t m = message("alice0001@" DOMAIN, "", 1000000), body;
+
+    (void)state;
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    send_message(&c, m);
+    expect(&c, "250 2.0.0 ");
+    assert_int_equal(queued(), before + 1);
+    assert_int_equal(db_run(observer, &stmt_last, DB_NO_PARAMS), RC_OK);
+    body = stored_body(db_get_int(observer, 0, 0, 0));
+    assert_true(body.n > m.n && body.n < m.n + 100);
+    assert_true(str_eq(str_skip(body, body.n - m.n), m));
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    send_message(&c, message("alice0001@" DOMAIN, "", 2500000));
+    expect(&c, "552 5.3.4 ");
+    say(&c, "MAIL FROM:<alice0001@" DOMAIN "> SIZE=3000001");
+    expect(&c, "552 5.3.4 ");
+    assert_int_equal(queued(), before + 1);
+    hang_up(&c);
+}
+
+static void refused_messages_leave_nothing(void **state)
+{
+    static const struct {
+        const char *data, *expect;
+    } cases[] = {
+        { "From: <alice0001@" DOMAIN ">\r\n\r\nhello\r\n",
+          "523 Encryption Needed: Invalid Unencrypted Mail" },
+        { "From: <mallory01@" DOMAIN ">\r\n" ENCRYPTED_HEAD, "500 Invalid FROM <" },
+        { "From: <alice0001@" DOMAIN ">\r\nFrom: <alice0001@" DOMAIN
+          ">\r\n" ENCRYPTED_HEAD,
+          "500 Invalid FROM header: " },
+        { "no header\r\n", "500 " },
+        { "", "500 " },
+    };
+    struct client c = log_in("alice0001");
+    int64_t before = queued();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+        send_message(&c, str_of(cases[i].data));
+        expect(&c, cases[i].expect);
+    }
+    assert_int_equal(queued(), before);
+    hang_up(&c);
+}
+
+/* Everything that somebody somewhere takes for an end of line or of data. */
+static void smuggling(void **state)
+{
+    static const str_t odd[] = {
+        STR("x\ny\r\n"),    STR("x\ry\r\n"),    STR("\n.\n"),    STR("\n.\r\n"),
+        STR("\r.\r\n"),     STR("\r.\r"),       STR("\r\n.\n"),  STR("\r\n.\r"),
+        STR("\r\r\n.\r\n"), STR("\r\n\r.\r\n"), STR("x\0y\r\n"), STR("\r\n\0.\r\n"),
+        STR("\r\n.\r\r\n"), STR("\r\n.\0\r\n"), STR("\n"),       STR("\r\n\x85.\x85\n"),
+        STR("\n\n.\n\n"),
+    };
+    int64_t before = queued();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        struct client c = log_in("alice0001");
+
+        begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+        say_bytes(&c, message("alice0001@" DOMAIN, "", 500));
+        say_bytes(&c, odd[i]);
+        say_bytes(&c, S("MAIL FROM:<alice0001@" DOMAIN ">\r\n\r\n.\r\n"));
+        expect(&c, "500 Invalid DATA");
+        expect_end(&c);
+        hang_up(&c);
+    }
+    assert_int_equal(queued(), before);
+}
+
+static void odd_command_lines_end_the_session(void **state)
+{
+    static const str_t odd[] = { STR("NOOP\nNOOP\r\n"), STR("NOOP\rNOOP\r\n"),
+                                 STR("NO\0OP\r\n"), STR("NOOP\n") };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        struct client c = log_in("alice0001");
+
+        say_bytes(&c, odd[i]);
+        expect(&c, "500 5.5.2 ");
+        expect_end(&c);
+        hang_up(&c);
+    }
+}
+
+static void an_early_disconnect_leaves_nothing(void **state)
+{
+    int64_t before = queued();
+    str_t m = message("alice0001@" DOMAIN, "", 500);
+
+    (void)state;
+    for (size_t cut = 0; cut < 4; cut++) {
+        struct client c = log_in("alice0001");
+
+        begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+        say_bytes(&c, str_head(m, m.n * cut / 3));
+        if (cut == 3)
+            say_bytes(&c, S(".\r"));
+        hang_up(&c);
+    }
+    /* a whole message behind them shows that the server got that far */
+    the_client_of_delta_chat_pipelines(NULL);
+    assert_int_equal(queued(), before + 3);
+}
+
+static void starttls_comes_first(void **state)
+{
+    struct client c = dial(0);
+
+    (void)state;
+    say(&c, "EHLO mx.elsewhere.example");
+    expect(&c, "250 ");
+    say(&c, "MAIL FROM:<b@elsewhere.example>");
+    expect(&c, "530 5.7.0 Must issue a STARTTLS command first");
+    say(&c, "VRFY alice0001");
+    expect(&c, "530 5.7.0 ");
+    hang_up(&c);
+    c = dial(1);
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say(&c, plain("alice0001@" DOMAIN, "correct horse"));
+    expect(&c, "530 5.7.0 ");
+    hang_up(&c);
+}
+
+static void starttls_forgets_what_was_injected(void **state)
+{
+    struct client c = dial(1);
+    str_t line;
+
+    (void)state;
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say_bytes(&c, S("STARTTLS\r\nMAIL FROM:<evil@x.example>\r\n"));
+    while (stream_read_line(c.stream, 2048, c.until, &line) == RC_OK)
+        assert_false(str_starts(line, S("250")));
+    hang_up(&c);
+}
+
+static void submission_over_starttls(void **state)
+{
+    struct client c = dial(1);
+
+    (void)state;
+    start_tls(&c);
+    say(&c, "MAIL FROM:<alice0001@" DOMAIN ">");
+    expect(&c, "530 5.7.0 Authentication required");
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say(&c, "AUTH LOGIN");
+    expect(&c, "334 VXNlcm5hbWU6");
+    say(&c, "YWxpY2UwMDAxQGNoYXQuZXhhbXBsZQ==");
+    expect(&c, "334 UGFzc3dvcmQ6");
+    say(&c, "Y29ycmVjdCBob3JzZQ==");
+    expect(&c, "235 2.7.0 ");
+    hang_up(&c);
+}
+
+static void failed_logins(void **state)
+{
+    struct client c = log_in("bob000001");
+
+    (void)state;
+    hang_up(&c);
+    c = dial(2);
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say(&c, "AUTH PLAIN");
+    expect(&c, "334 ");
+    say(&c, "*");
+    expect(&c, "501 5.7.0 ");
+    say(&c, "AUTH PLAIN !!!!");
+    expect(&c, "501 5.5.2 ");
+    say(&c, "AUTH GSSAPI");
+    expect(&c, "504 5.5.4 ");
+    say(&c, plain("invalid@" DOMAIN ".invalid", "correct horse"));
+    expect(&c, "535 5.7.8 ");
+    for (int i = 0; i < 2; i++) {
+        say(&c, plain("bob000001@" DOMAIN, "wrong password"));
+        expect(&c, "535 5.7.8 ");
+    }
+    expect(&c, "421 4.7.0 ");
+    expect_end(&c);
+    hang_up(&c);
+}
+
+static void senders_are_refused_at_rcpt(void **state)
+{
+    struct client c = log_in("alice0001");
+
+    (void)state;
+    say(&c, "MAIL FROM:<mallory01@" DOMAIN ">");
+    expect(&c, "250 2.1.0 ");
+    say(&c, "RCPT TO:<b@elsewhere.example>");
+    expect(&c, "553 5.7.1 <mallory01@" DOMAIN
+               ">: Sender address rejected: not owned by user alice0001@" DOMAIN);
+    say(&c, "DATA");
+    expect(&c, "503 5.5.1 ");
+    say(&c, "RSET");
+    expect(&c, "250 2.0.0 ");
+    say(&c, "MAIL FROM:<alice0001@" DOMAIN ">");
+    expect(&c, "250 2.1.0 ");
+    say(&c, "RCPT TO:<not an address>");
+    expect(&c, "501 ");
+    say(&c, "RCPT TO:<>");
+    expect(&c, "501 5.1.3 ");
+    say(&c, "RCPT TO:<b@elsewhere.example> NOTIFY=NEVER");
+    expect(&c, "555 5.5.4 ");
+    for (int i = 0; i < 5; i++) {
+        say(&c, "RCPT TO:<b@elsewhere.example>");
+        expect(&c, "250 2.1.5 ");
+    }
+    say(&c, "RCPT TO:<b@elsewhere.example>");
+    expect(&c, "452 4.5.3 ");
+    hang_up(&c);
+}
+
+static struct client foreign(void)
+{
+    struct client c = dial(0);
+
+    start_tls(&c);
+    say(&c, "VRFY alice0001"); /* without a fresh EHLO */
+    expect(&c, "252 2.0.0 ");
+    say(&c, "EHLO mx.elsewhere.example");
+    expect(&c, "250 ");
+    return c;
+}
+
+static void mail_from_other_servers(void **state)
+{
+    struct client c = foreign();
+    int64_t before = queued();
+
+    (void)state;
+    say(&c, "MAIL FROM:<carol@elsewhere.example>");
+    expect(&c, "250 2.1.0 ");
+    say(&c, "RCPT TO:<b@third.example>");
+    expect(&c, "554 5.7.1 <b@third.example>: Relay access denied");
+    say(&c, "RCPT TO:<nobody0001@" DOMAIN ">");
+    expect(&c, "550 5.1.1 ");
+    say(&c, "RCPT TO:<Alice0001+tag@" DOMAIN ">");
+    expect(&c, "250 2.1.5 ");
+    say(&c, "DATA");
+    expect(&c, "354 ");
+    send_message(&c, message("carol@elsewhere.example", "", 500));
+    expect(&c, "250 2.0.0 ");
+    assert_int_equal(queued(), before + 1);
+    begin_data(&c, "carol@elsewhere.example", "alice0001@" DOMAIN);
+    send_message(&c, S("From: <carol@elsewhere.example>\r\n\r\nhello\r\n"));
+    expect(&c, "523 Encryption Needed: ");
+    say(&c, "MAIL FROM:<bob000001@" DOMAIN ">");
+    expect(&c, "250 2.1.0 ");
+    say(&c, "RCPT TO:<alice0001@" DOMAIN ">");
+    expect(&c, "553 5.7.1 ");
+    assert_int_equal(queued(), before + 1);
+    hang_up(&c);
+}
+
+static void a_forged_bounce_address_is_dropped(void **state)
+{
+    struct client c = foreign();
+
+    (void)state;
+    begin_data(&c, "victim@third.example", "alice0001@" DOMAIN);
+    send_message(&c, message("carol@elsewhere.example", "", 500));
+    expect(&c, "250 2.0.0 ");
+    assert_int_equal(db_run(observer, &stmt_last, DB_NO_PARAMS), RC_OK);
+    assert_int_equal(db_get_str(observer, 0, 0, 1).n, 0);
+    hang_up(&c);
+}
+
+static void a_web_browser_is_turned_away(void **state)
+{
+    struct client c = dial(0);
+
+    (void)state;
+    say_bytes(&c, S("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    expect(&c, "421 4.7.0 ");
+    expect_end(&c);
+    hang_up(&c);
+}
+
+static void too_many_errors(void **state)
+{
+    struct client c = log_in("alice0001");
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        say(&c, "XYZZY");
+        expect(&c, "500 5.5.2 ");
+    }
+    expect(&c, "421 4.7.0 ");
+    expect_end(&c);
+    hang_up(&c);
+}
+
+/* Many at once share transactions; each is stored once. */
+static void a_crowd(void **state)
+{
+    enum { CROWD = 40 };
+    struct client clients[CROWD];
+    int64_t before = queued();
+
+    (void)state;
+    for (int i = 0; i < CROWD; i++) {
+        clients[i] = log_in("alice0001");
+        begin_data(&clients[i], "alice0001@" DOMAIN, "b@elsewhere.example");
+    }
+    for (int i = 0; i < CROWD; i++)
+        send_message(&clients[i], message("alice0001@" DOMAIN, "", 2000));
+    for (int i = 0; i < CROWD; i++) {
+        expect(&clients[i], "250 2.0.0 ");
+        hang_up(&clients[i]);
+    }
+    assert_int_equal(queued(), before + CROWD);
+}
+
+static void the_database_goes_away_and_comes_back(void **state)
+{
+    struct client c = log_in("alice0001");
+    int64_t before = queued();
+
+    (void)state;
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    assert_int_equal(db_script(observer,
+                               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                               "WHERE usename = 'postbus_smtp_ingress'"),
+                     RC_OK);
+    send_message(&c, message("alice0001@" DOMAIN, "", 500));
+    expect(&c, "250 2.0.0 ");
+    assert_int_equal(queued(), before + 1);
+    hang_up(&c);
+}
+
+static void drain_says_goodbye(void **state)
+{
+    struct client idle = log_in("alice0001"), busy = log_in("alice0001");
+    int64_t before = queued();
+
+    (void)state;
+    begin_data(&busy, "alice0001@" DOMAIN, "b@elsewhere.example");
+    listener_each(listeners[2], session_drain, NULL);
+    expect(&idle, "421 4.3.2 ");
+    expect_end(&idle);
+    send_message(&busy, message("alice0001@" DOMAIN, "", 500));
+    expect(&busy, "250 2.0.0 ");
+    expect(&busy, "421 4.3.2 ");
+    expect_end(&busy);
+    assert_int_equal(queued(), before + 1);
+    hang_up(&idle);
+    hang_up(&busy);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_is_scrubbed_and_stored),
+        cmocka_unit_test(the_client_of_delta_chat_pipelines),
+        cmocka_unit_test(a_large_message_goes_through_a_file),
+        cmocka_unit_test(refused_messages_leave_nothing),
+        cmocka_unit_test(smuggling),
+        cmocka_unit_test(odd_command_lines_end_the_session),
+        cmocka_unit_test(an_early_disconnect_leaves_nothing),
+        cmocka_unit_test(starttls_comes_first),
+        cmocka_unit_test(starttls_forgets_what_was_injected),
+        cmocka_unit_test(submission_over_starttls),
+        cmocka_unit_test(failed_logins),
+        cmocka_unit_test(senders_are_refused_at_rcpt),
+        cmocka_unit_test(mail_from_other_servers),
+        cmocka_unit_test(a_forged_bounce_address_is_dropped),
+        cmocka_unit_test(a_web_browser_is_turned_away),
+        cmocka_unit_test(too_many_errors),
+        cmocka_unit_test(a_crowd),
+        cmocka_unit_test(the_database_goes_away_and_comes_back),
+        cmocka_unit_test(drain_says_goodbye),
+    };
+
+    (void)argc;
+    test_database_enter(argv);
+    database = test_database_new();
+    return cmocka_run_group_tests(tests, start, stop);
+}
