@@ -24,6 +24,8 @@ struct db;
 struct loop;
 struct svc_state;
 
+#define SVC_VERSION "0.1.0"
+
 struct svc {
     const struct options *options;
     struct bus *bus;

@@ -1,0 +1,22 @@
+/* svc_database.h - is PostgreSQL there, new enough, and does its clock agree with ours?
+ *
+ * A thread of its own asks every few seconds, so that nobody else waits for a database
+ * that hangs.
+ * Thread: any.
+ */
+#pragma once
+
+#include "svc/options.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct svc_database;
+
+struct svc_database *svc_database_new(const struct options *o, enum options_user user);
+void svc_database_free(struct svc_database **d); /* waits for a question under way */
+
+/* False with a reason: services must not rely on it now. */
+bool svc_database_is_ok(struct svc_database *d, char *reason, size_t room);
+/* As above, and the clock is right, too. */
+bool svc_database_is_ready(struct svc_database *d, char *reason, size_t room);
