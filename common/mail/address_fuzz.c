@@ -1,0 +1,27 @@
+/* address_fuzz.c - an address from a header is one that an envelope would take. */
+#include "mail/address.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    str_t text = str_n((const char *)data, size);
+    struct arena *a = arena_new();
+    struct address_item *items;
+    struct address found, again;
+
+    if (address_parse(text, ADDRESS_UTF8, &found) == RC_OK) {
+        CHECK(found.local.n + 1 + found.domain.n == size && size <= ADDRESS_MAX_BYTES);
+        CHECK(address_untag(a, text).n <= size && address_normalise(a, text).n == size);
+        CHECK(address_from_header(a, text, &again) == RC_OK &&
+              str_eq(again.text, found.text));
+    }
+    if (address_from_header(a, text, &found) == RC_OK)
+        CHECK(address_parse(found.text, ADDRESS_UTF8, &again) == RC_OK);
+    CHECK(address_list_parse(a, text, &items) <= ADDRESS_LIST_MAX);
+    arena_free(&a);
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* mime_fuzz.c - every part lies within the part around it. */
+#include "mail/mime.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool lies_within(str_t inner, str_t outer)
+{
+    return inner.n == 0 || (inner.p >= outer.p && inner.p + inner.n <= outer.p + outer.n);
+}
+
+static void check_part(struct arena *a, str_t message, const struct mime_tree *t,
+                       size_t i)
+{
+    const struct mime_part *p = &t->parts[i];
+    size_t children = 0;
+    str_t out;
+
+    CHECK(p->depth <= MIME_MAX_DEPTH && (i == 0 || p->parent < i));
+    CHECK(lies_within(p->header, message) && lies_within(p->body, message));
+    if (i > 0)
+        CHECK(lies_within(p->header, t->parts[p->parent].body) &&
+              lies_within(p->body, t->parts[p->parent].body));
+    CHECK(lies_within(p->preamble, p->body) && lies_within(p->epilogue, p->body));
+    CHECK(p->lines <= p->body.n);
+    for (size_t c = p->first; c != 0; c = t->parts[c].next) {
+        CHECK(c < t->count && t->parts[c].parent == i);
+        children++;
+    }
+    CHECK(children == p->children);
+    if (mime_decode(a, p->encoding, p->body, &out) == RC_OK)
+        CHECK(out.n <= p->body.n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    str_t message = str_n((const char *)data, size);
+    struct arena *a = arena_new();
+    struct mime_tree t;
+    struct mime_type type;
+
+    mime_tree_parse(a, message, &t);
+    CHECK(t.count >= 1 && t.count <= MIME_MAX_PARTS);
+    for (size_t i = 0; i < t.count; i++)
+        check_part(a, message, &t, i);
+    if (mime_type_parse(a, message, &type) == RC_OK)
+        CHECK(type.param_count <= MIME_MAX_PARAMS && type.subtype.n > 0);
+    arena_free(&a);
+    return 0;
+}
