@@ -332,6 +332,15 @@ static enum rc take_numbers(struct arena *a, str_t *s, struct imap_structure_sec
     return RC_OK;
 }
 
+static bool is_printable(str_t s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < ' ' || (unsigned char)s.p[i] >= 127)
+            return false;
+    }
+    return true;
+}
+
 /* One name, quoted or not. */
 static bool take_name(struct arena *a, str_t *s, str_t *out)
 {
@@ -344,7 +353,7 @@ static bool take_name(struct arena *a, str_t *s, str_t *out)
             n++;
         *out = arena_str(a, str_head(*s, n));
         *s = str_skip(*s, n);
-        return n > 0;
+        return n > 0 && is_printable(*out);
     }
     while (i < s->n && s->p[i] != '"')
         i += s->p[i] == '\\' ? 2 : 1;
@@ -355,7 +364,7 @@ static bool take_name(struct arena *a, str_t *s, str_t *out)
         p[n++] = s->p[k] == '\\' ? s->p[++k] : s->p[k];
     *out = str_n(p, n);
     *s = str_skip(*s, i + 1);
-    return true;
+    return is_printable(*out);
 }
 
 /* " (A B)" and nothing behind it.  Blanks before ")" are tolerated, as everywhere. */

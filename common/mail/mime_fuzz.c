@@ -20,8 +20,9 @@ static void check_part(struct arena *a, str_t message, const struct mime_tree *t
 
     CHECK(p->depth <= MIME_MAX_DEPTH && (i == 0 || p->parent < i));
     CHECK(lies_within(p->header, message) && lies_within(p->body, message));
+    /* A header's empty line may at the same time be the line end before a delimiter. */
     if (i > 0)
-        CHECK(lies_within(p->header, t->parts[p->parent].body) &&
+        CHECK(p->header.p >= t->parts[p->parent].body.p &&
               lies_within(p->body, t->parts[p->parent].body));
     CHECK(lies_within(p->preamble, p->body) && lies_within(p->epilogue, p->body));
     CHECK(p->lines <= p->body.n);

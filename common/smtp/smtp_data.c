@@ -85,7 +85,8 @@ static size_t edge(const struct run *r, char c, bool *end)
             end_line(d);
             return 1;
         }
-        d->faults |= SMTP_DATA_BARE_CR;
+        judge(d, "\r", 1); /* it was inside the line after all */
+        give(r, "\r", 1);
         d->state = IN_LINE;
         return 0;
     }
