@@ -227,6 +227,8 @@ static const struct svc_service service = {
     .name = "registrar",
     .option_user = OPTIONS_REGISTRAR,
     .flags = SVC_BINDS_EVENTS,
+    .extra_flag = "--print-invite",
+    .extra = print_invite,
     .start = start,
     .drain = drain,
     .is_drained = is_drained,
@@ -235,7 +237,5 @@ static const struct svc_service service = {
 
 int main(int argc, char **argv)
 {
-    if (print_invite_is_asked(argc, argv))
-        return print_invite_run(argc, argv);
     return svc_main(argc, argv, &service);
 }

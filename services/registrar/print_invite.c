@@ -5,35 +5,21 @@
 #include "base/buf.h"
 #include "invitation.h"
 #include "site.h"
-#include "svc/options.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { TERMINAL_MAX_BYTES = 512 * 1024 };
 
+/* no-color.org; and a file or a pipe shall get characters only. */
 static bool wants_colour(void)
 {
     return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
 }
 
-/* The value after --config or within --config=; NULL: none is given. */
-static const char *config_file(int argc, char **argv)
-{
-    static const char prefix[] = "--config=";
-
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
-            return argv[i + 1];
-        if (strncmp(argv[i], prefix, sizeof(prefix) - 1) == 0)
-            return argv[i] + sizeof(prefix) - 1;
-    }
-    return NULL;
-}
-
-static int print(const struct options *options)
+int print_invite(const struct options *options)
 {
     struct arena *arena = arena_new();
     struct buf *out = arena_buf(arena, TERMINAL_MAX_BYTES);
@@ -49,24 +35,4 @@ static int print(const struct options *options)
     is_written = fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0;
     arena_free(&arena);
     return is_written ? 0 : 1;
-}
-
-bool print_invite_is_asked(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--print-invite") == 0)
-            return true;
-    return false;
-}
-
-int print_invite_run(int argc, char **argv)
-{
-    char error[OPTIONS_ERROR_BYTES];
-    const struct options *options;
-
-    if (options_load(config_file(argc, argv), OPTIONS_REGISTRAR, &options, error) ==
-        RC_OK)
-        return print(options);
-    fprintf(stderr, "registrar: %s\n", error);
-    return 2;
 }

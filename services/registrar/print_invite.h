@@ -1,11 +1,11 @@
-/* print_invite.h - `registrar --print-invite [--config FILE]`: the invitation as QR code
- * and text on standard output.
+/* print_invite.h - `registrar --print-invite`: the invitation as QR code and text on
+ * standard output.
  *
- * A command of its own, not a service: it opens no port and needs no database.
+ * Needs no port and no database.  Thread: main.
  */
 #pragma once
 
-#include <stdbool.h>
+struct options;
 
-bool print_invite_is_asked(int argc, char **argv);
-int print_invite_run(int argc, char **argv); /* the exit status */
+/* The exit status. */
+int print_invite(const struct options *options);
