@@ -275,7 +275,7 @@ static void test_injected_plaintext_is_refused(void **state)
     expect_line(s, "hello");
     say(s, "STARTTLS\r\nevil\r\n");
     expect_closed(s);
-    assert_int_equal(atomic_load(&f->start_tls_refused), 1);
+    wait_for_count(&f->start_tls_refused, 1);
     stream_close(&s);
     wait_for_count(&f->closed, 1);
 }

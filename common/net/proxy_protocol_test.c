@@ -1,0 +1,86 @@
+/* proxy_protocol_test.c - a table of headers. */
+#include "net/proxy_protocol.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
+#define V4        "\xcb\x00\x71\x09\x7f\0\0\x01\x12\x34\0\x19"
+#define V6                                                                               \
+    "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"                                         \
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\xff\xfe\0\x19"
+#define MAPPED                                                                           \
+    "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x05"                                         \
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\x01\0\x19"
+
+static const struct {
+    const char *name;
+    str_t bytes;
+    enum proxy_protocol_result result;
+    const char *client;
+    uint16_t port;
+    size_t used;
+} rows[] = {
+    { "IPv4", STR(SIGNATURE "\x21\x11\0\x0c" V4 "EHLO"), PROXY_PROTOCOL_ADDRESS,
+      "203.0.113.9", 0x1234, 28 },
+    { "IPv6", STR(SIGNATURE "\x21\x21\0\x24" V6), PROXY_PROTOCOL_ADDRESS, "2001:db8::1",
+      0xfffe, 52 },
+    { "IPv4 in IPv6", STR(SIGNATURE "\x21\x21\0\x24" MAPPED), PROXY_PROTOCOL_ADDRESS,
+      "192.0.2.5", 1, 52 },
+    { "extensions are skipped", STR(SIGNATURE "\x21\x11\0\x11" V4 "\x04\0\x02xx"),
+      PROXY_PROTOCOL_ADDRESS, "203.0.113.9", 0x1234, 33 },
+    { "LOCAL", STR(SIGNATURE "\x20\0\0\0"), PROXY_PROTOCOL_LOCAL, NULL, 0, 16 },
+    { "LOCAL with addresses", STR(SIGNATURE "\x20\x11\0\x0c" V4), PROXY_PROTOCOL_LOCAL,
+      NULL, 0, 28 },
+    { "nothing yet", STR(""), PROXY_PROTOCOL_MORE, NULL, 0, 0 },
+    { "half a signature", STR("\r\n\r\n\0"), PROXY_PROTOCOL_MORE, NULL, 0, 0 },
+    { "address missing",
+      STR(SIGNATURE "\x21\x11\0\x0c"
+                    "\xcb\0"),
+      PROXY_PROTOCOL_MORE, NULL, 0, 0 },
+    { "version 1", STR("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"), PROXY_PROTOCOL_BAD,
+      NULL, 0, 0 },
+    { "no header", STR("EHLO x\r\n"), PROXY_PROTOCOL_BAD, NULL, 0, 0 },
+    { "version 3", STR(SIGNATURE "\x31\x11\0\x0c" V4), PROXY_PROTOCOL_BAD, NULL, 0, 0 },
+    { "unknown command", STR(SIGNATURE "\x22\x11\0\x0c" V4), PROXY_PROTOCOL_BAD, NULL, 0,
+      0 },
+    { "UDP", STR(SIGNATURE "\x21\x12\0\x0c" V4), PROXY_PROTOCOL_BAD, NULL, 0, 0 },
+    { "unix socket", STR(SIGNATURE "\x21\x31\0\x0c" V4), PROXY_PROTOCOL_BAD, NULL, 0, 0 },
+    { "short address block", STR(SIGNATURE "\x21\x11\0\x04\xcb\0\x71\x09"),
+      PROXY_PROTOCOL_BAD, NULL, 0, 0 },
+    { "IPv6 with room for IPv4 only", STR(SIGNATURE "\x21\x21\0\x0c" V4),
+      PROXY_PROTOCOL_BAD, NULL, 0, 0 },
+    { "longer than we take", STR(SIGNATURE "\x21\x11\xff\xff" V4), PROXY_PROTOCOL_BAD,
+      NULL, 0, 0 },
+};
+
+static void test_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[ADDR_TEXT_BYTES];
+        struct addr client;
+        size_t used = 0;
+        enum proxy_protocol_result got =
+            proxy_protocol_parse(rows[i].bytes, &client, &used);
+
+        if (got != rows[i].result || used != rows[i].used)
+            fail_msg("%s: result %d, used %zu", rows[i].name, (int)got, used);
+        if (got == PROXY_PROTOCOL_ADDRESS) {
+            assert_string_equal(addr_text(&client, text), rows[i].client);
+            assert_int_equal(client.port, rows[i].port);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
