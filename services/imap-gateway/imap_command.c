@@ -1,0 +1,173 @@
+/* imap_command.c - the table of commands, and one command on its way through it. */
+#include "imap_command.h"
+
+#include "gateway.h"
+#include "imap_reply.h"
+#include "view.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/metric.h"
+#include "bus/bus.h"
+#include "store/db.h"
+#include "store/store_ids.h"
+#include "svc/svc.h"
+
+enum { TAG_MAX = 64 };
+
+#define TIMER(command)                                                                   \
+    {                                                                                    \
+        .kind = METRIC_HISTOGRAM, .name = "postbus_imap_command_seconds",                \
+        .labels = "command=\"" command "\"",                                             \
+        .help = "Time a command takes, without waiting for a worker.",                   \
+    }
+
+static const struct imap_command rows[] = {
+#define IMAP_CMD(name, handler, states, flags, capability)                               \
+    { name, handler, states, flags, capability },
+#include "imap_commands.def"
+#undef IMAP_CMD
+};
+
+static struct metric timers[] = {
+#define IMAP_CMD(name, handler, states, flags, capability) TIMER(name),
+#include "imap_commands.def"
+#undef IMAP_CMD
+};
+
+const struct imap_command *imap_command_rows(size_t *count)
+{
+    *count = ARRAY_LEN(rows);
+    return rows;
+}
+
+void imap_command_register_metrics(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++)
+        metric_register(&timers[i]);
+}
+
+/* The row of a name; "UID" takes a second word. */
+static const struct imap_command *find(struct imap_parser *in)
+{
+    const char *start;
+    str_t name, second;
+
+    if (!imap_parser_atom(in, &name))
+        return NULL;
+    start = name.p;
+    if (str_eq_nocase(name, S("UID"))) {
+        if (!imap_parser_char(in, ' ') || !imap_parser_atom(in, &second))
+            return NULL;
+        name = str_n(start, (size_t)(in->p - start));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq_nocase(name, str_of(rows[i].name)))
+            return &rows[i];
+    return NULL;
+}
+
+static const char *wrong_state(const struct imap_command *row, enum imap_state state)
+{
+    if (state == ST_GREETED)
+        return "log in first";
+    if (row->states == ST_GREETED)
+        return "already logged in";
+    return "select a mailbox first";
+}
+
+bool imap_command_parse(struct imap_cmd *cmd, str_t bytes)
+{
+    imap_parser_init(&cmd->args, cmd->arena, bytes);
+    if (!imap_parser_tag(&cmd->args, &cmd->tag) || cmd->tag.n > TAG_MAX) {
+        cmd->tag = S("*");
+        imap_reply_bad(cmd, "a command begins with a tag");
+        return false;
+    }
+    cmd->row = imap_parser_space(&cmd->args) ? find(&cmd->args) : NULL;
+    if (cmd->row == NULL) {
+        imap_reply_bad(cmd, "unknown command");
+        return false;
+    }
+    if ((cmd->row->states & (unsigned)cmd->session->state) == 0) {
+        imap_reply_bad(cmd, wrong_state(cmd->row, cmd->session->state));
+        return false;
+    }
+    if ((cmd->row->flags & ROW_NEEDS_TLS) && !cmd->session->tls) {
+        imap_reply_no(cmd, "PRIVACYREQUIRED", "start TLS first");
+        return false;
+    }
+    return true;
+}
+
+void imap_command_look(struct imap_cmd *cmd, bool may_expunge)
+{
+    bool held;
+
+    /* What cannot be looked at now is looked at later: the session stays dirty. */
+    if (view_refresh(cmd->session->view, cmd->arena, cmd->db, may_expunge, cmd->out,
+                     &held) != RC_OK ||
+        held)
+        cmd->still_news = true;
+}
+
+void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,
+                          uint32_t uidnext)
+{
+    struct msg m = {
+        .kind = MSG_mailbox_changed,
+        .mailbox_changed = {
+            .account = store_ids_account_of(mailbox),
+            .mailbox = mailbox,
+            .modseq = modseq,
+            .uidnext = uidnext,
+        },
+    };
+
+    if (modseq == 0)
+        return;
+    cmd->session->own_modseq = modseq;
+    bus_publish(cmd->gateway->svc->bus, &m);
+}
+
+static bool needs_look(const struct imap_cmd *cmd)
+{
+    unsigned flags = cmd->row->flags;
+
+    if (cmd->db == NULL || cmd->session->view == NULL || cmd->cursor->started)
+        return false;
+    return (flags & ROW_LOOK) || (cmd->look && (flags & ROW_MAY_LOOK));
+}
+
+static void look_first(struct imap_cmd *cmd)
+{
+    if (needs_look(cmd))
+        imap_command_look(cmd, cmd->row->flags & ROW_MAY_EXPUNGE);
+    else if (cmd->look && !cmd->cursor->started)
+        cmd->still_news = true;
+}
+
+enum cmd_result imap_command_run(struct imap_cmd *cmd)
+{
+    int64_t start_us = clock_monotonic_us();
+    struct imap_parser args = cmd->args;
+    bool first = !cmd->cursor->started;
+    enum cmd_result result;
+    size_t before;
+
+    look_first(cmd);
+    before = cmd->out->n;
+    result = cmd->row->run(cmd);
+    /* The connection may have died while it lay idle: only the second time counts. */
+    if (cmd->failed == RC_RETRY && first && (cmd->row->flags & ROW_IDEMPOTENT) &&
+        result == CMD_DONE) {
+        db_reset(cmd->db);
+        buf_truncate(cmd->out, before);
+        cmd->args = args;
+        cmd->failed = RC_OK;
+        *cmd->cursor = (struct imap_cursor){ 0 };
+        result = cmd->row->run(cmd);
+    }
+    metric_observe_us(&timers[cmd->row - rows], clock_monotonic_us() - start_us);
+    return result;
+}

@@ -1,0 +1,238 @@
+/* view.c - a mailbox as one client has been told. */
+#include "view.h"
+
+#include "imap_reply.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { GROW_MIN = 8 };
+
+static void append(struct view *v, const struct store_message *m)
+{
+    if (v->count > 0 && m->uid <= v->rows[v->count - 1].uid)
+        return;
+    if (v->count == v->room) {
+        v->room = v->room < GROW_MIN ? GROW_MIN : v->room + v->room / 2;
+        v->rows = mem_realloc(v->rows, v->room * sizeof v->rows[0]);
+    }
+    v->rows[v->count++] = (struct view_row){
+        .body_id = m->body_id,
+        .uid = m->uid,
+        .flags = m->flags,
+        .size = m->size,
+        .idate_unix = (uint32_t)m->idate_unix,
+    };
+    /* A message that was committed while we read is told together with the others. */
+    if (m->uid >= v->uidnext)
+        v->uidnext = m->uid + 1;
+}
+
+static void append_all(struct view *v, const struct store_message_news *news)
+{
+    if (news->uidnext > v->uidnext)
+        v->uidnext = news->uidnext;
+    for (size_t i = 0; i < news->added.n; i++)
+        append(v, &news->added.m[i]);
+}
+
+enum rc view_new(struct arena *a, struct db *db, int64_t mailbox, struct view **out)
+{
+    struct store_message_news news;
+    enum rc rc = store_message_view(a, db, mailbox, 1, &news);
+    struct view *v;
+
+    if (rc != RC_OK)
+        return rc;
+    v = mem_alloc(sizeof *v);
+    v->mailbox = mailbox;
+    v->modseq = news.modseq;
+    if (news.added.n > 0) {
+        v->room = (uint32_t)news.added.n;
+        v->rows = mem_alloc(v->room * sizeof v->rows[0]);
+    }
+    append_all(v, &news);
+    *out = v;
+    return RC_OK;
+}
+
+void view_free(struct view **v)
+{
+    if (*v == NULL)
+        return;
+    mem_free((*v)->rows);
+    mem_free(*v);
+    *v = NULL;
+}
+
+/* The first of the rows with that UID or a higher one. */
+static size_t lower_bound(const struct view *v, uint32_t uid)
+{
+    size_t low = 0, high = v->count;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (v->rows[mid].uid < uid)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+size_t view_find(const struct view *v, uint32_t uid)
+{
+    size_t at = lower_bound(v, uid);
+
+    return at < v->count && v->rows[at].uid == uid ? at : SIZE_MAX;
+}
+
+uint32_t view_last_uid(const struct view *v)
+{
+    return v->count == 0 ? 0 : v->rows[v->count - 1].uid;
+}
+
+enum rc view_resolve(const struct view *v, struct arena *a, str_t text, bool uids,
+                     struct view_list *out)
+{
+    struct imap_set set;
+    enum rc rc = imap_set_parse(a, text, uids ? view_last_uid(v) : v->count, &set);
+
+    if (rc != RC_OK)
+        return rc;
+    out->index = arena_array(a, v->count, sizeof out->index[0]);
+    out->n = 0;
+    for (size_t i = 0; i < set.count; i++) {
+        struct imap_range r = set.ranges[i];
+        size_t at = uids ? lower_bound(v, r.first) : (r.first > 0 ? r.first - 1 : 0);
+
+        for (; at < v->count; at++) {
+            if ((uids ? v->rows[at].uid : at + 1) > r.last)
+                break;
+            out->index[out->n++] = (uint32_t)at;
+        }
+    }
+    return RC_OK;
+}
+
+struct store_message_uids view_uids(const struct view *v, struct arena *a,
+                                    const struct view_list *list)
+{
+    struct store_message_uids uids = {
+        .uid = arena_array(a, list->n, sizeof uids.uid[0]),
+        .n = list->n,
+    };
+
+    for (size_t i = 0; i < list->n; i++)
+        uids.uid[i] = v->rows[list->index[i]].uid;
+    return uids;
+}
+
+void view_expunge(struct view *v, const struct store_message_uids *uids, struct buf *out)
+{
+    size_t kept = 0, next = 0;
+
+    for (size_t i = 0; i < v->count; i++) {
+        while (next < uids->n && uids->uid[next] < v->rows[i].uid)
+            next++;
+        if (next < uids->n && uids->uid[next] == v->rows[i].uid) {
+            if (out != NULL)
+                imap_reply_untagged(out, "%zu EXPUNGE", kept + 1);
+            continue;
+        }
+        v->rows[kept++] = v->rows[i];
+    }
+    v->count = (uint32_t)kept;
+}
+
+void view_flags(struct view *v, const struct store_message_list *changed, struct buf *out)
+{
+    for (size_t i = 0; i < changed->n; i++) {
+        const struct store_message *m = &changed->m[i];
+        size_t at = view_find(v, m->uid);
+
+        if (at == SIZE_MAX || v->rows[at].flags == m->flags)
+            continue;
+        v->rows[at].flags = m->flags;
+        if (out != NULL)
+            imap_reply_fetch_flags(out, at + 1, m->uid, m->flags);
+    }
+}
+
+/* UIDs of the view that the mailbox has no more, when the log does not tell. */
+static struct store_message_uids missing(const struct view *v, struct arena *a,
+                                         const struct store_message_uids *present)
+{
+    struct store_message_uids gone = {
+        .uid = arena_array(a, v->count, sizeof gone.uid[0]),
+    };
+    size_t next = 0;
+
+    for (size_t i = 0; i < v->count; i++) {
+        while (next < present->n && present->uid[next] < v->rows[i].uid)
+            next++;
+        if (next >= present->n || present->uid[next] != v->rows[i].uid)
+            gone.uid[gone.n++] = v->rows[i].uid;
+    }
+    return gone;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Only those that the client knows, ascending: the log also names messages that came and
+ * went between two looks, in the order in which they went. */
+static struct store_message_uids known(const struct view *v, struct arena *a,
+                                       const struct store_message_uids *uids)
+{
+    struct store_message_uids out = {
+        .uid = arena_array(a, uids->n, sizeof out.uid[0]),
+    };
+
+    for (size_t i = 0; i < uids->n; i++)
+        if (view_find(v, uids->uid[i]) != SIZE_MAX)
+            out.uid[out.n++] = uids->uid[i];
+    if (out.n > 1)
+        qsort(out.uid, out.n, sizeof out.uid[0], by_number);
+    return out;
+}
+
+enum rc view_refresh(struct view *v, struct arena *a, struct db *db, bool may_expunge,
+                     struct buf *out, bool *held)
+{
+    struct store_message_news news;
+    struct store_message_uids gone;
+    uint32_t before;
+    enum rc rc = store_message_news(a, db, v->mailbox, v->uidnext, v->modseq, &news);
+
+    *held = false;
+    if (rc == RC_OK && news.log_gone) {
+        struct store_message_uids present;
+
+        rc = store_message_uids(a, db, v->mailbox, &present);
+        if (rc == RC_OK)
+            news.expunged = missing(v, a, &present);
+    }
+    if (rc != RC_OK)
+        return rc;
+    gone = known(v, a, &news.expunged);
+    if (gone.n > 0 && may_expunge)
+        view_expunge(v, &gone, out);
+    *held = gone.n > 0 && !may_expunge;
+    view_flags(v, &news.changed, out);
+    before = v->count;
+    append_all(v, &news);
+    if (v->count > before)
+        imap_reply_untagged(out, "%" PRIu32 " EXISTS", v->count);
+    if (!*held && news.modseq > v->modseq)
+        v->modseq = news.modseq;
+    return RC_OK;
+}

@@ -1,0 +1,69 @@
+/* view.h - a mailbox as one client has been told: which sequence number is which UID.
+ *
+ * Changes only by what is written to the client in the same breath.  24 bytes for each
+ * message.  Thread: the owner of the session.
+ */
+#pragma once
+
+#include "imap_set.h"
+
+#include "base/rc.h"
+#include "store/store_message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct buf;
+struct db;
+
+struct view_row {
+    int64_t body_id;
+    uint32_t uid;
+    uint32_t flags;
+    int32_t size;        /* [bytes] */
+    uint32_t idate_unix; /* [s] */
+};
+
+struct view {
+    int64_t mailbox;
+    int64_t modseq; /* all changes up to here were told */
+    uint32_t uidvalidity;
+    uint32_t uidnext;
+    uint32_t count;
+    uint32_t room;
+    bool read_only;
+    struct view_row *rows; /* ascending by uid */
+};
+
+enum rc view_new(struct arena *a, struct db *db, int64_t mailbox, struct view **out)
+    RC_CHECKED;
+void view_free(struct view **v);
+
+/* Ask the store what is new and write it to out: EXPUNGE first (only if may_expunge),
+ * then FETCH for changed flags, then EXISTS.  *held: expunged messages could not be told;
+ * they are found again by the next call.  RC_NOT_FOUND: the mailbox is gone. */
+enum rc view_refresh(struct view *v, struct arena *a, struct db *db, bool may_expunge,
+                     struct buf *out, bool *held) RC_CHECKED;
+
+size_t view_find(const struct view *v, uint32_t uid); /* index, or SIZE_MAX */
+uint32_t view_last_uid(const struct view *v);         /* 0: empty */
+
+/* The messages of a set, ascending, as indices in the arena; what is not there is left
+ * out. */
+struct view_list {
+    uint32_t *index;
+    size_t n;
+};
+enum rc view_resolve(const struct view *v, struct arena *a, str_t set, bool uids,
+                     struct view_list *out) RC_CHECKED;
+struct store_message_uids view_uids(const struct view *v, struct arena *a,
+                                    const struct view_list *list);
+
+/* Forget these messages; out gets the EXPUNGE lines (NULL: silently). */
+void view_expunge(struct view *v, const struct store_message_uids *uids, struct buf *out);
+/* Take over flags from the store; out gets FETCH lines for those that differ (NULL:
+ * silently). */
+void view_flags(struct view *v, const struct store_message_list *changed,
+                struct buf *out);
