@@ -1,0 +1,23 @@
+/* cmd_expunge.c - EXPUNGE and UID EXPUNGE.  RFC 9051 6.4.3, 6.4.9. */
+#include "imap_args.h"
+#include "imap_expunge.h"
+#include "imap_reply.h"
+#include "view.h"
+
+enum cmd_result cmd_expunge(struct imap_cmd *cmd)
+{
+    bool some = cmd->row->flags & ROW_UID;
+    struct view_list list;
+    enum rc rc = RC_OK;
+
+    if (some)
+        rc = imap_args_messages(cmd, &list);
+    if (rc != RC_OK || !imap_parser_end(&cmd->args))
+        return imap_reply_bad(cmd, "malformed EXPUNGE");
+    if (cmd->session->view->read_only)
+        return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
+    rc = imap_expunge(cmd, some ? &list : NULL, cmd->out);
+    if (rc != RC_OK)
+        return imap_reply_rc(cmd, rc);
+    return imap_reply_ok(cmd, "Expunge completed.");
+}

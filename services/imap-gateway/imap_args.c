@@ -1,0 +1,91 @@
+/* imap_args.c - arguments that several commands share. */
+#include "imap_args.h"
+
+#include "imap_command.h"
+#include "imap_name.h"
+#include "view.h"
+
+#include "mail/date.h"
+#include "store/store_flags.h"
+#include "store/store_mailbox.h"
+
+enum { FLAGS_MAX = 100 };
+
+bool imap_args_mailbox(struct imap_parser *in, str_t *utf8)
+{
+    str_t wire;
+
+    return imap_parser_space(in) && imap_parser_astring(in, &wire) &&
+           imap_name_decode(in->arena, wire, utf8) == RC_OK;
+}
+
+static bool flag_list(struct imap_parser *in, uint32_t *bits)
+{
+    int count = 0;
+    str_t flag;
+
+    while (imap_parser_flag(in, &flag)) {
+        if (count++ == FLAGS_MAX)
+            return false;
+        *bits |= store_flags_bit(flag);
+        if (!imap_parser_space(in))
+            break;
+    }
+    return true;
+}
+
+bool imap_args_flags(struct imap_parser *in, bool bare, uint32_t *bits)
+{
+    *bits = 0;
+    if (!imap_parser_space(in))
+        return false;
+    if (!imap_parser_char(in, '('))
+        return bare && flag_list(in, bits);
+    imap_parser_skip_spaces(in);
+    return flag_list(in, bits) && imap_parser_char(in, ')');
+}
+
+bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds)
+{
+    str_t text;
+
+    return imap_parser_space(in) && imap_parser_string(in, &text) &&
+           date_parse_internal(text, unix_seconds);
+}
+
+bool imap_args_append(struct imap_parser *in, struct imap_args_append *out)
+{
+    struct imap_parser ahead;
+
+    *out = (struct imap_args_append){ 0 };
+    if (!imap_args_mailbox(in, &out->mailbox))
+        return false;
+    ahead = *in;
+    imap_parser_skip_spaces(&ahead);
+    if (imap_parser_peek(&ahead, '(') && !imap_args_flags(in, false, &out->flags))
+        return false;
+    ahead = *in;
+    imap_parser_skip_spaces(&ahead);
+    if (imap_parser_peek(&ahead, '"') && !imap_args_date_time(in, &out->idate_unix))
+        return false;
+    return imap_parser_space(in) && imap_parser_peek(in, '{');
+}
+
+enum rc imap_args_find_mailbox(struct imap_cmd *cmd, struct store_mailbox *out)
+{
+    str_t name;
+
+    if (!imap_args_mailbox(&cmd->args, &name))
+        return RC_INVALID;
+    return store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, name, out);
+}
+
+enum rc imap_args_messages(struct imap_cmd *cmd, struct view_list *out)
+{
+    str_t text;
+
+    if (!imap_parser_space(&cmd->args) || !imap_parser_set_text(&cmd->args, &text))
+        return RC_INVALID;
+    return view_resolve(cmd->session->view, cmd->arena, text, cmd->row->flags & ROW_UID,
+                        out);
+}

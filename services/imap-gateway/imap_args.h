@@ -1,0 +1,43 @@
+/* imap_args.h - arguments that several commands share.
+ *
+ * Each function reads the blank before its argument, too.  False or not RC_OK: the
+ * argument is missing or malformed.  Thread: one owner.
+ */
+#pragma once
+
+#include "imap_parser.h"
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct imap_cmd;
+struct store_mailbox;
+
+/* A mailbox name, decoded to UTF-8 and canonical. */
+bool imap_args_mailbox(struct imap_parser *in, str_t *utf8);
+
+/* "(\Seen $MDNSent)", or without parentheses if bare is allowed.  Flags that are not
+ * kept are left out, as RFC 9051 2.3.2 permits when PERMANENTFLAGS lacks "\*". */
+bool imap_args_flags(struct imap_parser *in, bool bare, uint32_t *bits);
+
+/* "dd-Mon-yyyy hh:mm:ss +zzzz" in quotes. */
+bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds);
+
+/* APPEND's line up to its message: false if more than these precedes the literal. */
+struct imap_args_append {
+    str_t mailbox;
+    uint32_t flags;
+    int64_t idate_unix; /* 0: none given */
+};
+/* in stands behind "APPEND" and ends with the "{n}" of the message. */
+bool imap_args_append(struct imap_parser *in, struct imap_args_append *out);
+
+/* The rest of a command that takes one mailbox: read, look up, RC_INVALID if malformed. */
+enum rc imap_args_find_mailbox(struct imap_cmd *cmd, struct store_mailbox *out) RC_CHECKED;
+
+/* Messages of the selected mailbox: the set that a command begins with. */
+struct view_list;
+enum rc imap_args_messages(struct imap_cmd *cmd, struct view_list *out) RC_CHECKED;
