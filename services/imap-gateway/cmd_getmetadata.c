@@ -5,6 +5,8 @@
 #include "imap_name.h"
 #include "imap_reply.h"
 
+#include <string.h>
+
 enum { ENTRIES_MAX = 100 };
 
 struct request {
@@ -37,17 +39,28 @@ static bool read_mailbox(struct imap_parser *in, str_t *utf8)
     return wire.n == 0 || imap_name_decode(in->arena, wire, utf8) == RC_OK;
 }
 
+/* An entry's name is repeated in the answer as it is, so it must be a plain word. */
+static bool read_entry(struct imap_parser *in, struct request *r)
+{
+    str_t entry;
+
+    if (r->count == ENTRIES_MAX || !imap_parser_astring(in, &entry) || entry.n == 0 ||
+        entry.p[0] != '/')
+        return false;
+    for (size_t i = 0; i < entry.n; i++)
+        if (entry.p[i] <= 0x20 || entry.p[i] >= 0x7f || strchr("(){%*\"\\", entry.p[i]))
+            return false;
+    r->entries[r->count++] = entry;
+    return true;
+}
+
 static bool read_entries(struct imap_parser *in, struct request *r)
 {
-    if (!imap_parser_char(in, '(')) {
-        r->count = 1;
-        return imap_parser_astring(in, &r->entries[0]);
-    }
+    if (!imap_parser_char(in, '('))
+        return read_entry(in, r);
     imap_parser_skip_spaces(in);
-    while (r->count < ENTRIES_MAX && imap_parser_astring(in, &r->entries[r->count])) {
-        r->count++;
+    while (read_entry(in, r))
         imap_parser_skip_spaces(in);
-    }
     return r->count > 0 && imap_parser_char(in, ')');
 }
 

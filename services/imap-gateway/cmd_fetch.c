@@ -1,0 +1,283 @@
+/* cmd_fetch.c - FETCH and UID FETCH.  RFC 9051 6.4.5.
+ *
+ * Messages are read in batches: one round trip brings the beginnings of all of them,
+ * which for a chat message is all of it.  When enough has been written the command says
+ * CMD_MORE and goes on from its cursor once the client has taken it, so memory does not
+ * depend on what is asked for.
+ * Limits: an item that needs a MIME parse holds one whole message in memory.
+ */
+#include "fetch_plan.h"
+#include "imap_args.h"
+#include "imap_reply.h"
+#include "view.h"
+
+#include "base/arena.h"
+#include "mail/header.h"
+#include "store/store_body.h"
+#include "store/store_flags.h"
+
+#include <string.h>
+
+enum {
+    BATCH_MESSAGES = 32,
+    HEAD_BYTES = STORE_BODY_SMALL_CHUNK,
+    SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
+};
+
+struct fetch {
+    struct imap_cmd *cmd;
+    struct fetch_plan plan;
+    struct view_list list;
+    struct store_body_want *heads; /* of list.index[batch ...] */
+    size_t batch;
+    size_t batch_count;
+};
+
+enum step { STEP_DONE, STEP_FULL, STEP_GONE, STEP_BROKEN };
+
+/* -- \Seen -- */
+
+static enum rc mark_seen(struct fetch *f)
+{
+    struct view *v = f->cmd->session->view;
+    struct store_message_change change = {
+        .how = STORE_MESSAGE_ADD,
+        .flags = STORE_FLAGS_SEEN,
+        .unchanged_since = -1,
+    };
+    struct view_list unseen = {
+        .index = arena_array(f->cmd->arena, f->list.n, sizeof unseen.index[0]),
+    };
+    struct store_message_list changed;
+    struct store_message_uids uids;
+    enum rc rc;
+
+    for (size_t i = 0; i < f->list.n; i++)
+        if ((v->rows[f->list.index[i]].flags & STORE_FLAGS_SEEN) == 0)
+            unseen.index[unseen.n++] = f->list.index[i];
+    if (unseen.n == 0)
+        return RC_OK;
+    uids = view_uids(v, f->cmd->arena, &unseen);
+    rc = store_message_flag(f->cmd->arena, f->cmd->db, v->mailbox, &uids, &change,
+                            &changed, NULL);
+    if (rc != RC_OK)
+        return rc;
+    view_flags(v, &changed, NULL);
+    if (changed.n > 0)
+        imap_command_publish(f->cmd, v->mailbox, changed.m[0].modseq, 0);
+    return RC_OK;
+}
+
+/* -- reading -- */
+
+static const struct view_row *row_at(const struct fetch *f, size_t i)
+{
+    return &f->cmd->session->view->rows[f->list.index[i]];
+}
+
+/* The beginnings of the messages from list.index[from] on. */
+static enum rc read_batch(struct fetch *f, size_t from)
+{
+    size_t left = f->list.n - from;
+
+    f->batch = from;
+    f->batch_count = left < BATCH_MESSAGES ? left : BATCH_MESSAGES;
+    if (f->plan.need == FETCH_ROW && !f->plan.streams)
+        return RC_OK;
+    f->heads = arena_array(f->cmd->arena, f->batch_count, sizeof f->heads[0]);
+    for (size_t i = 0; i < f->batch_count; i++) {
+        const struct view_row *row = row_at(f, from + i);
+
+        f->heads[i] = (struct store_body_want){ row->body_id, row->size, { 0 } };
+    }
+    return store_body_heads(f->cmd->arena, f->cmd->db, f->heads, f->batch_count,
+                            HEAD_BYTES);
+}
+
+/* The whole message, from the head if that is all of it. */
+static enum rc whole(struct fetch *f, const struct view_row *row, str_t head, str_t *out)
+{
+    if (head.n >= (size_t)row->size) {
+        *out = head;
+        return RC_OK;
+    }
+    return store_body_read(f->cmd->arena, f->cmd->db, row->body_id, row->size, 0,
+                           (size_t)row->size, out);
+}
+
+static bool has_whole_header(const struct view_row *row, str_t head)
+{
+    return head.n >= (size_t)row->size || header_end(head) < head.n;
+}
+
+static enum rc header(struct fetch *f, const struct view_row *row, str_t head, str_t *out)
+{
+    enum rc rc = RC_OK;
+
+    if (!has_whole_header(row, head))
+        rc = store_body_read(f->cmd->arena, f->cmd->db, row->body_id, row->size, 0,
+                             HEADER_MAX_BYTES, &head);
+    if (rc == RC_OK)
+        *out = str_head(head, header_end(head));
+    return rc;
+}
+
+/* What the plan needs of one message.  RC_NOT_FOUND: it has expired. */
+static enum rc read_subject(struct fetch *f, size_t i, struct fetch_subject *s)
+{
+    str_t head;
+    enum rc rc = RC_OK;
+
+    *s = (struct fetch_subject){ .arena = f->cmd->arena, .row = row_at(f, i) };
+    if (f->heads == NULL)
+        return RC_OK;
+    head = f->heads[i - f->batch].head;
+    if (head.p == NULL)
+        return RC_NOT_FOUND;
+    if (f->plan.need == FETCH_MESSAGE)
+        rc = whole(f, s->row, head, &s->message);
+    if (rc == RC_OK && s->message.p != NULL)
+        s->header = str_head(s->message, header_end(s->message));
+    else if (rc == RC_OK && f->plan.need == FETCH_HEADER)
+        rc = header(f, s->row, head, &s->header);
+    return rc;
+}
+
+/* -- writing -- */
+
+/* [bytes] of the message that a FETCH_STREAM item shows. */
+static uint64_t stream_bytes(const struct fetch_item *item, const struct view_row *row)
+{
+    uint64_t size = (uint64_t)row->size;
+
+    if (!item->partial)
+        return size;
+    if (item->first >= size)
+        return 0;
+    return size - item->first < item->length ? size - item->first : item->length;
+}
+
+/* Slices of a message until it is out or the output is full.  cursor->offset counts from
+ * 1, so that an item whose label is out already can be told from a new one. */
+static enum step stream(struct fetch *f, size_t i, const struct fetch_item *item)
+{
+    struct imap_cursor *c = f->cmd->cursor;
+    const struct view_row *row = row_at(f, i);
+    str_t head = f->heads[i - f->batch].head;
+    uint64_t total = stream_bytes(item, row);
+
+    if (c->offset == 0) {
+        fetch_plan_label(f->cmd->out, item);
+        imap_reply_text(f->cmd->out, " ");
+        imap_reply_literal_head(f->cmd->out, total);
+        c->offset = 1;
+    }
+    while (c->offset - 1 < total) {
+        uint64_t done = c->offset - 1, from = done + (item->partial ? item->first : 0);
+        size_t want = total - done < SLICE_BYTES ? (size_t)(total - done) : SLICE_BYTES;
+        str_t bytes = str_head(str_skip(head, (size_t)from), want);
+
+        if (f->cmd->out->n >= IMAP_REPLY_SOFT)
+            return STEP_FULL;
+        if (bytes.n == 0 &&
+            store_body_read(f->cmd->arena, f->cmd->db, row->body_id, row->size,
+                            (int64_t)from, want, &bytes) != RC_OK)
+            return STEP_BROKEN;
+        if (bytes.n == 0)
+            return STEP_BROKEN;
+        imap_reply_bytes(f->cmd->out, bytes);
+        c->offset += bytes.n;
+    }
+    c->offset = 0;
+    return STEP_DONE;
+}
+
+static enum step write_items(struct fetch *f, size_t i, const struct fetch_subject *s)
+{
+    struct imap_cursor *c = f->cmd->cursor;
+    struct buf *out = f->cmd->out;
+
+    for (; c->item < f->plan.count; c->item++) {
+        const struct fetch_item *item = &f->plan.items[c->item];
+
+        if (out->n >= IMAP_REPLY_SOFT)
+            return STEP_FULL;
+        if (c->item > 0 && c->offset == 0)
+            imap_reply_text(out, " ");
+        if (item->need == FETCH_STREAM) {
+            enum step step = stream(f, i, item);
+
+            if (step != STEP_DONE)
+                return step;
+        } else {
+            item->row->write(out, item, s);
+        }
+    }
+    return STEP_DONE;
+}
+
+static enum step write_message(struct fetch *f, size_t i)
+{
+    struct imap_cursor *c = f->cmd->cursor;
+    struct fetch_subject subject;
+    enum rc rc = read_subject(f, i, &subject);
+    enum step step;
+
+    /* Gone between two slices, a literal cannot be finished. */
+    if (rc != RC_OK)
+        return rc == RC_NOT_FOUND && !c->open ? STEP_GONE : STEP_BROKEN;
+    if (!c->open) {
+        imap_reply_text(f->cmd->out, "* %u FETCH (", f->list.index[i] + 1);
+        c->open = true;
+    }
+    step = write_items(f, i, &subject);
+    if (step != STEP_DONE)
+        return step;
+    imap_reply_text(f->cmd->out, ")");
+    imap_reply_end(f->cmd->out);
+    c->open = false;
+    c->item = 0;
+    return STEP_DONE;
+}
+
+static enum cmd_result run(struct fetch *f)
+{
+    struct imap_cursor *c = f->cmd->cursor;
+
+    for (; c->row < f->list.n; c->row++) {
+        enum step step;
+
+        if (f->batch_count == 0 || c->row >= f->batch + f->batch_count) {
+            enum rc rc = read_batch(f, c->row);
+
+            if (rc != RC_OK)
+                return c->open ? CMD_CLOSE : imap_reply_rc(f->cmd, rc);
+        }
+        if (f->cmd->out->n >= IMAP_REPLY_SOFT)
+            return CMD_MORE;
+        step = write_message(f, c->row);
+        if (step == STEP_FULL)
+            return CMD_MORE;
+        if (step == STEP_BROKEN)
+            return CMD_CLOSE;
+    }
+    return imap_reply_ok(f->cmd, "Fetch completed.");
+}
+
+enum cmd_result cmd_fetch(struct imap_cmd *cmd)
+{
+    struct fetch *f = arena_alloc(cmd->arena, sizeof *f);
+    enum rc rc = imap_args_messages(cmd, &f->list);
+
+    f->cmd = cmd;
+    if (rc == RC_OK)
+        rc = fetch_plan_read(&cmd->args, cmd->row->flags & ROW_UID, &f->plan);
+    if (rc != RC_OK)
+        return imap_reply_bad(cmd, "FETCH needs messages and items");
+    if (!cmd->cursor->started && f->plan.sets_seen && !cmd->session->view->read_only)
+        rc = mark_seen(f);
+    if (rc != RC_OK)
+        return imap_reply_rc(cmd, rc);
+    cmd->cursor->started = true;
+    return run(f);
+}
