@@ -174,7 +174,9 @@ static enum step stream(struct fetch *f, size_t i, const struct fetch_item *item
     }
     while (c->offset - 1 < total) {
         uint64_t done = c->offset - 1, from = done + (item->partial ? item->first : 0);
-        size_t want = total - done < SLICE_BYTES ? (size_t)(total - done) : SLICE_BYTES;
+        /* Up to the next border of a chunk, so that no chunk is read twice. */
+        size_t aligned = SLICE_BYTES - (size_t)(from % SLICE_BYTES);
+        size_t want = total - done < aligned ? (size_t)(total - done) : aligned;
         str_t bytes = str_head(str_skip(head, (size_t)from), want);
 
         if (f->cmd->out->n >= IMAP_REPLY_SOFT)
@@ -259,7 +261,7 @@ static enum cmd_result run(struct fetch *f)
         if (step == STEP_FULL)
             return CMD_MORE;
         if (step == STEP_BROKEN)
-            return CMD_CLOSE;
+            return c->open ? CMD_CLOSE : imap_reply_rc(f->cmd, RC_RETRY);
     }
     return imap_reply_ok(f->cmd, "Fetch completed.");
 }

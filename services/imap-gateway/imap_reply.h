@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* [bytes] of one turn's output: FETCH hands over beyond SOFT, nothing goes beyond MAX. */
-enum { IMAP_REPLY_SOFT = 64 * 1024, IMAP_REPLY_MAX = 8 * 1024 * 1024 };
+enum { IMAP_REPLY_SOFT = 64 * 1024, IMAP_REPLY_MAX = 80 * 1024 * 1024 };
 
 /* The tagged answer.  text and code are ours, never the client's.  code: without
  * brackets, "" for none. */
