@@ -15,7 +15,8 @@ static enum cmd_result refuse(struct imap_cmd *cmd, enum rc rc)
     if (rc == RC_NOT_FOUND)
         return imap_reply_no(cmd, "TRYCREATE", "no such mailbox");
     if (rc == RC_LIMIT)
-        return imap_reply_no(cmd, "OVERQUOTA", "Quota exceeded (mailbox for user is full)");
+        return imap_reply_no(cmd, "OVERQUOTA",
+                             "Quota exceeded (mailbox for user is full)");
     return imap_reply_rc(cmd, rc);
 }
 
@@ -29,7 +30,8 @@ enum cmd_result cmd_append(struct imap_cmd *cmd)
 
     if (!imap_args_append(&cmd->args, &args) || cmd->message.n == 0)
         return imap_reply_bad(cmd, "APPEND needs a mailbox and a message");
-    rc = store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, args.mailbox, &box);
+    rc = store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, args.mailbox,
+                            &box);
     if (rc != RC_OK)
         return refuse(cmd, rc);
     m = (struct store_message_append){

@@ -17,8 +17,8 @@ enum cmd_result cmd_rename(struct imap_cmd *cmd)
     if (str_eq(from, S("INBOX")) || str_eq(to, S("INBOX")))
         return imap_reply_no(cmd, "CANNOT", "INBOX is not renamed");
     rc = store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, from, &box);
-    if (rc == RC_OK &&
-        store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, to, &other) == RC_OK)
+    if (rc == RC_OK && store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, to,
+                                          &other) == RC_OK)
         rc = RC_EXISTS;
     if (rc == RC_OK)
         rc = store_mailbox_rename(cmd->db, box.id, to, IMAP_NAME_SEPARATOR);

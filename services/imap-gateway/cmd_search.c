@@ -19,9 +19,10 @@ static enum rc read_message(struct imap_cmd *cmd, struct arena *a,
                             const struct search_program *program,
                             struct search_subject *s)
 {
-    size_t want = program->need == SEARCH_MESSAGE ? (size_t)s->row->size : HEADER_MAX_BYTES;
-    enum rc rc = store_body_read(a, cmd->db, s->row->body_id, s->row->size, 0, want,
-                                 &s->message);
+    size_t want =
+        program->need == SEARCH_MESSAGE ? (size_t)s->row->size : HEADER_MAX_BYTES;
+    enum rc rc =
+        store_body_read(a, cmd->db, s->row->body_id, s->row->size, 0, want, &s->message);
 
     if (rc == RC_OK)
         s->header = str_head(s->message, header_end(s->message));

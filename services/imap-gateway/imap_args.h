@@ -35,8 +35,10 @@ struct imap_args_append {
 /* in stands behind "APPEND" and ends with the "{n}" of the message. */
 bool imap_args_append(struct imap_parser *in, struct imap_args_append *out);
 
-/* The rest of a command that takes one mailbox: read, look up, RC_INVALID if malformed. */
-enum rc imap_args_find_mailbox(struct imap_cmd *cmd, struct store_mailbox *out) RC_CHECKED;
+/* The rest of a command that takes one mailbox: read, look up, RC_INVALID if malformed.
+ */
+enum rc imap_args_find_mailbox(struct imap_cmd *cmd,
+                               struct store_mailbox *out) RC_CHECKED;
 
 /* Messages of the selected mailbox: the set that a command begins with. */
 struct view_list;

@@ -32,15 +32,15 @@ enum cmd_result {
 };
 
 enum imap_row_flag {
-    ROW_INLINE = 1 << 0,       /* needs no database: runs on the loop */
-    ROW_LOGIN = 1 << 1,        /* runs in the pool for password hashes */
+    ROW_INLINE = 1 << 0, /* needs no database: runs on the loop */
+    ROW_LOGIN = 1 << 1,  /* runs in the pool for password hashes */
     ROW_NEEDS_TLS = 1 << 2,
-    ROW_UID = 1 << 3,          /* numbers are UIDs */
-    ROW_LOOK = 1 << 4,         /* looks at the mailbox first, also without a hint */
-    ROW_MAY_LOOK = 1 << 5,     /* looks first if there was a hint */
-    ROW_MAY_EXPUNGE = 1 << 6,  /* that look may announce expunged messages */
-    ROW_IDEMPOTENT = 1 << 7,   /* run again when the database connection was lost */
-    ROW_EARLY = 1 << 8,        /* its capability is shown before the login */
+    ROW_UID = 1 << 3,         /* numbers are UIDs */
+    ROW_LOOK = 1 << 4,        /* looks at the mailbox first, also without a hint */
+    ROW_MAY_LOOK = 1 << 5,    /* looks first if there was a hint */
+    ROW_MAY_EXPUNGE = 1 << 6, /* that look may announce expunged messages */
+    ROW_IDEMPOTENT = 1 << 7,  /* run again when the database connection was lost */
+    ROW_EARLY = 1 << 8,       /* its capability is shown before the login */
 };
 
 typedef enum cmd_result cmd_fn(struct imap_cmd *cmd);

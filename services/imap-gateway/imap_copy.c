@@ -31,7 +31,8 @@ enum cmd_result imap_copy_refuse(struct imap_cmd *cmd, enum rc rc)
     case RC_NOT_FOUND:
         return imap_reply_no(cmd, "TRYCREATE", "no such mailbox");
     case RC_LIMIT:
-        return imap_reply_no(cmd, "OVERQUOTA", "Quota exceeded (mailbox for user is full)");
+        return imap_reply_no(cmd, "OVERQUOTA",
+                             "Quota exceeded (mailbox for user is full)");
     default:
         return imap_reply_rc(cmd, rc);
     }

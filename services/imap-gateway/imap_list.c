@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 struct entry {
-    str_t wire; /* the name as patterns see it */
+    str_t wire;                      /* the name as patterns see it */
     const struct store_mailbox *box; /* NULL: only mailboxes below it are there */
     bool children;
 };

@@ -15,9 +15,8 @@ enum rc imap_quota_line(struct imap_cmd *cmd)
     enum rc rc = store_mailbox_quota(cmd->db, cmd->session->account, &quota);
 
     if (rc == RC_OK)
-        imap_reply_untagged(cmd->out,
-                            "QUOTA \"" IMAP_QUOTA_ROOT "\" (STORAGE %" PRId64 " %" PRId64
-                            ")",
-                            (quota.used_bytes + KIB - 1) / KIB, quota.limit_bytes / KIB);
+        imap_reply_untagged(
+            cmd->out, "QUOTA \"" IMAP_QUOTA_ROOT "\" (STORAGE %" PRId64 " %" PRId64 ")",
+            (quota.used_bytes + KIB - 1) / KIB, quota.limit_bytes / KIB);
     return rc;
 }

@@ -21,10 +21,10 @@ enum imap_state { /* bits, because a command may be allowed in several */
 struct imap_session {
     enum imap_state state;
     bool tls;
-    uint8_t bad_count;         /* commands in a row that made no sense */
-    uint32_t inbox_validity;   /* UIDVALIDITY of INBOX once known: it never changes */
-    int64_t account;           /* 0: nobody */
-    int64_t own_modseq;        /* of the last change that this session made itself */
-    struct view *view;         /* NULL unless selected */
-    uint64_t id;               /* in the log */
+    uint8_t bad_count;       /* commands in a row that made no sense */
+    uint32_t inbox_validity; /* UIDVALIDITY of INBOX once known: it never changes */
+    int64_t account;         /* 0: nobody */
+    int64_t own_modseq;      /* of the last change that this session made itself */
+    struct view *view;       /* NULL unless selected */
+    uint64_t id;             /* in the log */
 };

@@ -5,9 +5,9 @@ static const struct {
     const char *name;
     enum store_mailbox_use use;
 } names[] = {
-    { "Archive", STORE_MAILBOX_USE_ARCHIVE },   { "Drafts", STORE_MAILBOX_USE_DRAFTS },
-    { "Junk", STORE_MAILBOX_USE_JUNK },         { "Spam", STORE_MAILBOX_USE_JUNK },
-    { "Sent", STORE_MAILBOX_USE_SENT },         { "Sent Messages", STORE_MAILBOX_USE_SENT },
+    { "Archive", STORE_MAILBOX_USE_ARCHIVE }, { "Drafts", STORE_MAILBOX_USE_DRAFTS },
+    { "Junk", STORE_MAILBOX_USE_JUNK },       { "Spam", STORE_MAILBOX_USE_JUNK },
+    { "Sent", STORE_MAILBOX_USE_SENT },       { "Sent Messages", STORE_MAILBOX_USE_SENT },
     { "Trash", STORE_MAILBOX_USE_TRASH },
 };
 

@@ -37,8 +37,8 @@ struct view {
     struct view_row *rows; /* ascending by uid */
 };
 
-enum rc view_new(struct arena *a, struct db *db, int64_t mailbox, struct view **out)
-    RC_CHECKED;
+enum rc view_new(struct arena *a, struct db *db, int64_t mailbox,
+                 struct view **out) RC_CHECKED;
 void view_free(struct view **v);
 
 /* Ask the store what is new and write it to out: EXPUNGE first (only if may_expunge),

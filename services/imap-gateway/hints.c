@@ -1,0 +1,142 @@
+/* hints.c - which loops hold sessions of an account, and the bus subscription for it. */
+#include "hints.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "bus/bus.h"
+
+#include <pthread.h>
+
+enum { LOOPS_MAX = 64 };
+
+/* One for each account that is logged in. */
+struct entry {
+    uint64_t loops;    /* bit n: loop n has sessions */
+    uint16_t sessions; /* in all loops */
+    uint16_t count;    /* of .on */
+    struct {
+        uint16_t loop;
+        uint16_t sessions;
+    } on[];
+};
+
+struct hints {
+    pthread_mutex_t lock;
+    struct map *entries;
+    struct hints_options o;
+};
+
+struct hints *hints_new(const struct hints_options *o)
+{
+    struct hints *h = mem_alloc(sizeof *h);
+
+    pthread_mutex_init(&h->lock, NULL);
+    h->entries = map_new();
+    h->o = *o;
+    return h;
+}
+
+void hints_free(struct hints **h)
+{
+    size_t at = 0;
+    void *entry;
+    uint64_t key;
+
+    if (*h == NULL)
+        return;
+    while ((entry = map_next((*h)->entries, &at, &key)) != NULL)
+        mem_free(entry);
+    map_free(&(*h)->entries);
+    pthread_mutex_destroy(&(*h)->lock);
+    mem_free(*h);
+    *h = NULL;
+}
+
+static struct entry *add(struct hints *h, struct entry *e, size_t loop, int64_t account)
+{
+    size_t count = e == NULL ? 0 : e->count;
+
+    for (size_t i = 0; i < count; i++) {
+        if (e->on[i].loop == loop) {
+            e->on[i].sessions++;
+            return e;
+        }
+    }
+    if (e == NULL)
+        e = mem_alloc(sizeof *e + sizeof e->on[0]);
+    else
+        e = mem_realloc(e, sizeof *e + (count + 1) * sizeof e->on[0]);
+    e->on[count].loop = (uint16_t)loop;
+    e->on[count].sessions = 1;
+    e->count = (uint16_t)(count + 1);
+    e->loops |= UINT64_C(1) << loop;
+    map_set(h->entries, (uint64_t)account, e);
+    return e;
+}
+
+enum rc hints_join(struct hints *h, size_t loop, int64_t account)
+{
+    struct entry *e;
+    bool full, first;
+
+    CHECK(loop < LOOPS_MAX);
+    pthread_mutex_lock(&h->lock);
+    e = map_get(h->entries, (uint64_t)account);
+    full = e != NULL && e->sessions >= h->o.sessions_per_account;
+    first = e == NULL;
+    if (!full) {
+        e = add(h, e, loop, account);
+        e->sessions++;
+    }
+    pthread_mutex_unlock(&h->lock);
+    if (first && !full && h->o.bus != NULL)
+        bus_subscribe(h->o.bus, account);
+    return full ? RC_LIMIT : RC_OK;
+}
+
+static void remove_loop(struct entry *e, size_t i)
+{
+    if (--e->on[i].sessions > 0)
+        return;
+    e->loops &= ~(UINT64_C(1) << e->on[i].loop);
+    e->on[i] = e->on[--e->count];
+}
+
+void hints_leave(struct hints *h, size_t loop, int64_t account)
+{
+    struct entry *e;
+    bool last;
+
+    pthread_mutex_lock(&h->lock);
+    e = map_get(h->entries, (uint64_t)account);
+    CHECK(e != NULL);
+    for (size_t i = 0; i < e->count; i++) {
+        if (e->on[i].loop == loop) {
+            remove_loop(e, i);
+            break;
+        }
+    }
+    last = --e->sessions == 0;
+    if (last) {
+        map_set(h->entries, (uint64_t)account, NULL);
+        mem_free(e);
+    }
+    pthread_mutex_unlock(&h->lock);
+    if (last && h->o.bus != NULL)
+        bus_unsubscribe(h->o.bus, account);
+}
+
+void hints_dispatch(struct hints *h, const struct hints_news *news)
+{
+    const struct entry *e;
+    uint64_t loops;
+
+    pthread_mutex_lock(&h->lock);
+    e = map_get(h->entries, (uint64_t)news->account);
+    loops = e == NULL ? 0 : e->loops;
+    pthread_mutex_unlock(&h->lock);
+    for (size_t i = 0; loops != 0; i++, loops >>= 1)
+        if (loops & 1)
+            h->o.deliver(h->o.user, i, news);
+}
