@@ -270,8 +270,6 @@ static const struct svc_service service = {
     .name = "imap-gateway",
     .option_user = OPTIONS_IMAP_GATEWAY,
     .flags = SVC_BINDS_EVENTS | SVC_NEEDS_TLS,
-    .events_from =
-        OPTIONS_QUEUE_WORKER | OPTIONS_IMAP_GATEWAY | OPTIONS_JANITOR | OPTIONS_REGISTRAR,
     .start = start,
     .drain = drain,
     .is_drained = is_drained,
