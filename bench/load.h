@@ -94,3 +94,6 @@ _Noreturn void load_fail(const char *what, str_t line);
 /* imap_client.c, smtp_client.c */
 extern const struct peer_handler load_imap_handler, load_smtp_handler;
 void load_smtp_submit(struct load_client *c, uint64_t seq);
+
+/* load_sink.c: serves --smtp-port and --imap-port until it is ended. */
+_Noreturn void load_sink(void);

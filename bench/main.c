@@ -343,6 +343,8 @@ int main(int argc, char **argv)
     load_state.run = crypto_random_u64() >> 16;
     raise_file_limit();
     peer_setup();
+    if (strcmp(mode, "sink") == 0)
+        load_sink();
     make_clients();
     if (strcmp(mode, "logins") == 0) {
         run_logins();
@@ -350,7 +352,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "idle") != 0 && strcmp(mode, "rate") != 0 &&
         strcmp(mode, "window") != 0)
-        load_fail("first argument is rate, window, logins or idle", str_of(mode));
+        load_fail("first argument is rate, window, logins, idle or sink", str_of(mode));
     set_up(strcmp(mode, "idle") != 0);
     if (strcmp(mode, "idle") == 0)
         run_idle();

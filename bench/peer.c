@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,8 +20,17 @@
 
 enum { READ_BYTES = 16384, EVENTS = 256, BUFFER_MAX = 64 << 20 };
 
+/* What an epoll event points to when it is no peer. */
+struct listening {
+    struct peer *not_a_peer; /* NULL; peers point to themselves here */
+    int fd;
+    void (*accepted)(int fd);
+};
+
 static int epoll_fd = -1;
-static SSL_CTX *ctx;
+static SSL_CTX *ctx, *server_ctx;
+static struct listening listenings[2];
+static size_t listening_count;
 
 void peer_setup(void)
 {
@@ -63,7 +74,9 @@ bool peer_connect(struct peer *p, const struct peer_target *t,
 
     if (fd < 0)
         return false;
-    *p = (struct peer){ .handler = h, .user = user, .fd = fd, .wants_write = true };
+    *p = (struct peer){
+        .self = p, .handler = h, .user = user, .fd = fd, .wants_write = true
+    };
     buf_init(&p->in, BUFFER_MAX);
     buf_init(&p->out, BUFFER_MAX);
     p->ssl = SSL_new(ctx);
@@ -71,6 +84,59 @@ bool peer_connect(struct peer *p, const struct peer_target *t,
     SSL_set_connect_state(p->ssl);
     watch(p, EPOLL_CTL_ADD);
     return true;
+}
+
+static SSL_CTX *make_server_context(void)
+{
+    SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+
+    CHECK(c != NULL && key != NULL && cert != NULL);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+    X509_set_pubkey(cert, key);
+    CHECK(X509_sign(cert, key, EVP_sha256()) > 0);
+    CHECK(SSL_CTX_use_certificate(c, cert) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1);
+    SSL_CTX_set_num_tickets(c, 0);
+    SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return c;
+}
+
+void peer_listen(const struct peer_target *t, void (*accepted)(int fd))
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(t->port) };
+    struct listening *l = &listenings[listening_count++];
+    struct epoll_event e = { .events = EPOLLIN, .data.ptr = l };
+    int one = 1;
+
+    if (server_ctx == NULL)
+        server_ctx = make_server_context();
+    l->accepted = accepted;
+    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    CHECK(inet_pton(AF_INET, t->host, &at.sin_addr) == 1);
+    CHECK(bind(l->fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+          listen(l->fd, 1024) == 0);
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, l->fd, &e);
+}
+
+void peer_serve(struct peer *p, int fd, const struct peer_handler *h, void *user)
+{
+    int one = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    *p = (struct peer){ .self = p, .handler = h, .user = user, .fd = fd };
+    buf_init(&p->in, BUFFER_MAX);
+    buf_init(&p->out, BUFFER_MAX);
+    p->ssl = SSL_new(server_ctx);
+    CHECK(p->ssl != NULL && SSL_set_fd(p->ssl, fd) == 1);
+    SSL_set_accept_state(p->ssl);
+    watch(p, EPOLL_CTL_ADD);
 }
 
 bool peer_is_open(const struct peer *p)
@@ -264,6 +330,13 @@ void peer_poll(int64_t until_us)
         wait.tv_nsec = left % 1000000 * 1000;
     }
     n = epoll_pwait2(epoll_fd, events, EVENTS, &wait, NULL);
-    for (int i = 0; i < n; i++)
-        on_event(events[i].data.ptr);
+    for (int i = 0; i < n; i++) {
+        struct listening *l = events[i].data.ptr;
+        int fd;
+
+        if (l->not_a_peer != NULL)
+            on_event(l->not_a_peer);
+        else if ((fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+            l->accepted(fd);
+    }
 }

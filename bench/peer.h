@@ -28,6 +28,7 @@ struct peer_handler {
 };
 
 struct peer {
+    struct peer *self; /* first: tells a peer from a listening socket in an event */
     const struct peer_handler *handler;
     void *user;
     int fd;
@@ -46,6 +47,10 @@ void peer_setup(void); /* once */
 /* False: the connection failed at once (errno). */
 bool peer_connect(struct peer *p, const struct peer_target *t,
                   const struct peer_handler *h, void *user);
+/* The other side, for measuring the generator itself: accepted is called with each new
+ * connection and hands it to peer_serve.  The certificate is made at the first call. */
+void peer_listen(const struct peer_target *t, void (*accepted)(int fd));
+void peer_serve(struct peer *p, int fd, const struct peer_handler *h, void *user);
 void peer_disconnect(struct peer *p); /* without on_closed */
 bool peer_is_open(const struct peer *p);
 
