@@ -189,7 +189,8 @@ static void show_queue(struct member *m)
     metric_set(&oldest_remote, s.remote_oldest_s);
 }
 
-/* What only time brings up: rows whose worker died, and the queue's length. */
+/* What only time brings up: rows whose worker died or that found none, and the queue's
+ * length.  A long backlog is marked in parts, with no wait between them. */
 static enum rc take_care(struct member *m)
 {
     struct batch_news news;
@@ -197,8 +198,11 @@ static enum rc take_care(struct member *m)
     enum rc rc = store_queue_mark_overdue(m->batch.db, &marked);
 
     m->care_at_ms = clock_monotonic_ms() + jittered(CARE_MS);
-    if (rc == RC_OK && marked > 0)
+    if (rc == RC_OK && marked > 0) {
         log_warn("queue.overdue", "rows=%zu", marked);
+        m->care_at_ms = 0;
+        crew_mail_queued(m->crew);
+    }
     while (rc == RC_OK && !is_draining(m->crew)) {
         rc = batch_run_suspect(&m->batch, &news);
         if (rc == RC_OK)
