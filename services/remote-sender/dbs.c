@@ -4,11 +4,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/db.h"
-#include "svc/svc.h"
 
 #include <pthread.h>
-
-enum { DBS_MAX = 16 };
+#include <stddef.h>
 
 struct dbs {
     pthread_mutex_t lock;
@@ -17,16 +15,12 @@ struct dbs {
     size_t free_count, count;
 };
 
-struct dbs *dbs_new(struct svc *svc, size_t count)
+struct dbs *dbs_new(void)
 {
     struct dbs *d = mem_alloc(sizeof(*d));
 
-    CHECK(count > 0 && count <= DBS_MAX);
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->given, NULL);
-    d->count = d->free_count = count;
-    for (size_t i = 0; i < count; i++)
-        d->free[i] = svc_db_new(svc);
     return d;
 }
 
@@ -43,6 +37,15 @@ void dbs_free(struct dbs **pd)
     pthread_mutex_destroy(&d->lock);
     mem_free(d);
     *pd = NULL;
+}
+
+void dbs_add(struct dbs *d, struct db *db)
+{
+    CHECK(d->count < DBS_MAX);
+    pthread_mutex_lock(&d->lock);
+    d->free[d->free_count++] = db;
+    d->count++;
+    pthread_mutex_unlock(&d->lock);
 }
 
 struct db *dbs_take(struct dbs *d)

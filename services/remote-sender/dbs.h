@@ -6,14 +6,14 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 struct db;
 struct dbs;
-struct svc;
 
-struct dbs *dbs_new(struct svc *svc, size_t count);
-void dbs_free(struct dbs **d); /* all were given back */
+enum { DBS_MAX = 16 };
+
+struct dbs *dbs_new(void);
+void dbs_free(struct dbs **d);              /* all were given back */
+void dbs_add(struct dbs *d, struct db *db); /* at most DBS_MAX; frees it at the end */
 
 struct db *dbs_take(struct dbs *d); /* waits until one is free */
 void dbs_give(struct dbs *d, struct db *db);

@@ -159,9 +159,13 @@ static void tell_failures(struct destination *t, size_t count)
 static void log_outcome(const struct parcel *p, const struct outcome_counts *n,
                         enum rc rc)
 {
+    const char *event = n->retry > 0    ? "remote.deferred"
+                        : n->failed > 0 ? "remote.refused"
+                                        : "remote.sent";
+
     if (rc == RC_OK)
-        log_info("remote.settled", "queue=%016" PRIx64 " done=%zu retry=%zu failed=%zu",
-                 (uint64_t)p->row.body_id, n->done, n->retry, n->failed);
+        log_info(event, "queue=%016" PRIx64 " attempt=%d done=%zu retry=%zu failed=%zu",
+                 (uint64_t)p->row.body_id, p->row.attempts, n->done, n->retry, n->failed);
     else
         log_warn("remote.not_settled", "queue=%016" PRIx64 " done=%zu reason=%s",
                  (uint64_t)p->row.body_id, n->done, rc_name(rc));

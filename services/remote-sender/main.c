@@ -45,7 +45,9 @@ static void fill_desk(struct svc *svc, struct delivery_desk *desk)
     desk->finder.hostname = str_of(options_public_host(o));
     desk->finder.port = (uint16_t)o->smtp_outbound_port;
     desk->guard = destination_guard_new(o->allow_private_destinations);
-    desk->dbs = dbs_new(svc, CONNECTIONS);
+    desk->dbs = dbs_new();
+    for (int i = 0; i < CONNECTIONS; i++)
+        dbs_add(desk->dbs, svc_db_new(svc));
     desk->helo = o->mail_domain;
     desk->connect_ms = o->remote_connect_seconds * 1000;
     desk->command_ms = o->remote_command_seconds * 1000;

@@ -130,8 +130,6 @@ enum rc mx_find(struct arena *a, const struct mx_finder *f, str_t domain,
 
     *out = (struct mx_hosts){ 0 };
     if (options_route(f->routes, domain, &host, &port)) {
-        if (str_starts(host, S("[")) && host.n > 2)
-            host = literal_address(host);
         single(a, out, (struct mx_host){ host, (uint16_t)port, true });
         return RC_OK;
     }
