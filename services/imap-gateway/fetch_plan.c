@@ -50,8 +50,19 @@ static enum fetch_need need_of(const struct fetch_item *item)
     return FETCH_MESSAGE;
 }
 
+/* Said twice, or implied besides: told once. */
+static bool is_known(const struct fetch_plan *plan, const struct fetch_row *row)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->items[i].row == row)
+            return true;
+    return false;
+}
+
 static enum rc add(struct fetch_plan *plan, struct fetch_item item)
 {
+    if (item.row->need == FETCH_ROW && is_known(plan, item.row))
+        return RC_OK;
     if (plan->count == FETCH_PLAN_ITEMS)
         return RC_LIMIT;
     item.need = need_of(&item);
