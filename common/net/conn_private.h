@@ -5,9 +5,9 @@
 #include "net/addr.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/loop.h"
 
 #include <stdint.h>
-#include <uv.h>
 
 struct tls;
 
