@@ -1,0 +1,88 @@
+/* verb_health.c - a health check for images that have no HTTP client. */
+#include "verb.h"
+
+#include "base/str.h"
+#include "net/addr.h"
+#include "net/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASK_MS = 3000, BODY_MAX = 8192, LINE_MAX_BYTES = 1024, HEADERS_MAX = 64 };
+
+static const char *or_else(const char *value, const char *standard)
+{
+    return value == NULL || value[0] == '\0' ? standard : value;
+}
+
+/* A service that listens on every address is asked on the nearest one. */
+static bool find_address(const char *text, const char *port, struct addr *out)
+{
+    uint64_t number;
+
+    if (strcmp(text, "0.0.0.0") == 0)
+        text = "127.0.0.1";
+    if (strcmp(text, "::") == 0)
+        text = "::1";
+    if (addr_parse(str_of(text), out) != RC_OK ||
+        !str_to_u64(str_of(port), 65535, &number) || number == 0)
+        return false;
+    out->port = (uint16_t)number;
+    return true;
+}
+
+/* Status of the answer, 0 when there is none; the body's first bytes. */
+static int ask(const struct addr *to, const char *path, char body[BODY_MAX])
+{
+    struct deadline until = deadline_in_ms(ASK_MS);
+    struct stream *s = NULL;
+    char request[128];
+    int status = 0;
+    size_t n = 0, got;
+    str_t line;
+
+    snprintf(request, sizeof(request),
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    if (stream_connect(to, until, &s) != RC_OK)
+        return 0;
+    if (stream_write(s, str_of(request), until) == RC_OK &&
+        stream_read_line(s, LINE_MAX_BYTES, until, &line) == RC_OK && line.n >= 12)
+        status = (line.p[9] - '0') * 100 + (line.p[10] - '0') * 10 + line.p[11] - '0';
+    for (int i = 0; status != 0 && i < HEADERS_MAX; i++) {
+        if (stream_read_line(s, LINE_MAX_BYTES, until, &line) != RC_OK || line.n == 0)
+            break;
+    }
+    while (status != 0 && n < BODY_MAX - 1 &&
+           stream_read_some(s, body + n, BODY_MAX - 1 - n, until, &got) == RC_OK)
+        n += got;
+    body[n] = '\0';
+    stream_close(&s);
+    return status;
+}
+
+int verb_health(int argc, char **argv)
+{
+    const char *port = or_else(getenv("POSTBUS_ADMIN_PORT"), "9090");
+    const char *address = or_else(getenv("POSTBUS_ADMIN_ADDRESS"), "127.0.0.1");
+    bool live = false;
+    const struct verb_flag flags[] = { { "--port", &port, NULL, NULL },
+                                       { "--address", &address, NULL, NULL },
+                                       { "--live", NULL, &live, NULL },
+                                       { 0 } };
+    char body[BODY_MAX] = "";
+    struct addr to;
+    int status;
+
+    if (!verb_flags(argc, argv, flags))
+        return VERB_MISUSED;
+    if (!find_address(address, port, &to)) {
+        verb_fail("%s port %s is no address", address, port);
+        return VERB_MISUSED;
+    }
+    status = ask(&to, live ? "/livez" : "/readyz", body);
+    if (status == 0)
+        return verb_fail("nobody answers at %s port %s", address, port);
+    fputs(body, stdout);
+    return status == 200 ? VERB_DONE : VERB_FAILED;
+}
