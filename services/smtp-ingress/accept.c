@@ -97,10 +97,11 @@ static void answer(struct commit_item *item)
     const struct transaction *t = s->mail;
     uint64_t size = item->message.head.n + item->message.body.n;
 
+    /* The thread commits for others as well. */
+    log_context("session=%" PRIx64, s->serial);
     if (item->message.rc != RC_OK) {
         metric_add(&accept_failures, 1);
-        log_warn("smtp.not_stored", "session=%" PRIx64 " rc=%s", s->serial,
-                 rc_name(item->message.rc));
+        log_warn("smtp.not_stored", "rc=%s", rc_name(item->message.rc));
         smtp_reply_rc(p->out, RC_RETRY);
         session_job_done(s, CMD_FAIL);
         return;

@@ -203,9 +203,11 @@ static void turn(struct session *s)
     struct buf *in = conn_in(s->conn);
     bool more = true;
 
+    log_context("session=%" PRIx64, s->serial);
     while (more && in->n > 0 && !s->in_job && !s->delayed && !conn_is_closing(s->conn) &&
            conn_out_room(s->conn) > 0)
         more = s->state == ST_DATA ? step_data(s, in) : step_line(s, in);
+    log_context_clear();
     if (conn_is_closing(s->conn))
         return;
     conn_flush(s->conn);
