@@ -191,11 +191,14 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
 }
 
 /* Every port on every loop. */
-static enum rc listen_on(struct service *s, const struct port *port)
+static enum rc listen_on(struct service *s, struct port *port)
 {
     for (size_t i = 0; i < s->loop_count && port->listener.port != 0; i++) {
         struct listener **l = &s->listeners[s->listener_count];
-        enum rc rc = listener_new(s->loops[i], &port->listener, l);
+        enum rc rc;
+
+        port->listener.join = i > 0;
+        rc = listener_new(s->loops[i], &port->listener, l);
 
         if (rc != RC_OK) {
             log_error("smtp.listen_failed", "port=%u reason=%s", port->listener.port,
