@@ -1,0 +1,204 @@
+/* store_account_test.c - creating, finding, changing and removing accounts. */
+#include "store_test.h"
+
+#include "store/store_device.h"
+#include "store/store_mailbox.h"
+
+#include <pthread.h>
+
+static void a_new_account_can_be_found(void **state)
+{
+    int64_t id = test_account(1, 5000);
+    struct store_account found;
+
+    (void)state;
+    assert_int_equal(store_account_find(test_arena, test_db, test_address(1), &found),
+                     RC_OK);
+    assert_int_equal(found.id, id);
+    assert_int_equal(found.quota_bytes, 5000);
+    assert_int_equal(found.seen_day, found.today);
+    assert_true(str_eq(found.password_hash, S("$y$hash")));
+    assert_int_equal(store_account_get(test_arena, test_db, id, &found), RC_OK);
+    assert_true(str_eq(found.address, test_address(1)));
+    assert_int_equal(store_account_find(test_arena, test_db, S("nobody@x"), &found),
+                     RC_NOT_FOUND);
+}
+
+static void an_address_belongs_to_one(void **state)
+{
+    struct store_account n = { .id = test_account(1, 5000),
+                               .address = test_address(2),
+                               .password_hash = S("h") };
+
+    (void)state;
+    assert_int_equal(store_account_create(test_db, &n), RC_CONFLICT);
+    n.id++;
+    n.address = test_address(1);
+    assert_int_equal(store_account_create(test_db, &n), RC_EXISTS);
+    /* Nothing is left of the refused ones. */
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM mailbox"), 1);
+}
+
+static void *create_racing(void *result)
+{
+    struct db *db = test_connect();
+    struct store_account n = { .id = store_ids_new_account(S("race@example.org")),
+                               .address = S("race@example.org"),
+                               .password_hash = S("h") };
+
+    *(enum rc *)result = store_account_create(db, &n);
+    db_free(&db);
+    return NULL;
+}
+
+static void of_many_racing_creators_one_wins(void **state)
+{
+    enum { N = 10 };
+    pthread_t threads[N];
+    enum rc results[N];
+    int won = 0;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, create_racing, &results[i]),
+                         0);
+    for (int i = 0; i < N; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(results[i] == RC_OK || results[i] == RC_EXISTS);
+        won += results[i] == RC_OK;
+    }
+    assert_int_equal(won, 1);
+}
+
+static void changes_are_kept(void **state)
+{
+    int64_t id = test_account(1, 5000);
+    struct store_account found;
+
+    (void)state;
+    assert_int_equal(store_account_set_password(test_db, id, S("new")), RC_OK);
+    assert_int_equal(store_account_set_state(test_db, id, STORE_ACCOUNT_DISABLED), RC_OK);
+    assert_int_equal(store_account_set_flags(test_db, id, STORE_ACCOUNT_ACCEPT_CLEARTEXT),
+                     RC_OK);
+    assert_int_equal(store_account_set_quota(test_db, id, 77), RC_OK);
+    assert_int_equal(store_account_get(test_arena, test_db, id, &found), RC_OK);
+    assert_true(str_eq(found.password_hash, S("new")));
+    assert_int_equal(found.state, STORE_ACCOUNT_DISABLED);
+    assert_int_equal(found.flags, STORE_ACCOUNT_ACCEPT_CLEARTEXT);
+    assert_int_equal(found.quota_bytes, 77);
+    assert_int_equal(store_account_set_password(test_db, id + 1, S("x")), RC_NOT_FOUND);
+}
+
+static void a_login_is_noted_once_a_day(void **state)
+{
+    int64_t id = test_account(1, 5000);
+
+    (void)state;
+    test_sql("UPDATE account SET seen_day = seen_day - 5");
+    assert_int_equal(store_account_seen(test_db, id), RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT today() - seen_day FROM account"), 0);
+    test_sql("CREATE TABLE before AS SELECT ctid::text AS c FROM account");
+    assert_int_equal(store_account_seen(test_db, id), RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM account, before "
+                                          "WHERE account.ctid::text = before.c"),
+                     1);
+    test_sql("DROP TABLE before");
+}
+
+static void addresses_are_resolved_together(void **state)
+{
+    int64_t one = test_account(1, 5000), two = test_account(2, 5000), ids[4];
+    str_t list[4] = { test_address(2), S("nobody@x"), test_address(1), test_address(2) };
+
+    (void)state;
+    assert_int_equal(store_account_resolve(test_db, list, 4, ids), RC_OK);
+    assert_int_equal(ids[0], two);
+    assert_int_equal(ids[1], 0);
+    assert_int_equal(ids[2], one);
+    assert_int_equal(ids[3], two);
+    assert_int_equal(store_account_set_state(test_db, two, STORE_ACCOUNT_DISABLED),
+                     RC_OK);
+    assert_int_equal(store_account_resolve(test_db, list, 4, ids), RC_OK);
+    assert_int_equal(ids[0], 0);
+}
+
+static void lists_go_on_where_they_stopped(void **state)
+{
+    struct store_account *list;
+    int64_t count;
+    size_t n;
+
+    (void)state;
+    for (int i = 1; i <= 5; i++)
+        test_account(i, 5000);
+    assert_int_equal(store_account_count(test_db, &count), RC_OK);
+    assert_int_equal(count, 5);
+    assert_int_equal(store_account_list(test_arena, test_db, S(""), 3, &list, &n), RC_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(
+        store_account_list(test_arena, test_db, list[2].address, 3, &list, &n), RC_OK);
+    assert_int_equal(n, 2);
+    assert_true(str_eq(list[1].address, test_address(5)));
+}
+
+static void removing_leaves_nothing(void **state)
+{
+    int64_t id = test_account(1, 500000), other = test_account(2, 500000), box;
+
+    (void)state;
+    assert_int_equal(
+        store_mailbox_create(test_db, id, S("Sent"), STORE_MAILBOX_USE_SENT, &box),
+        RC_OK);
+    test_fill(1, 3, 100);
+    test_fill(2, 1, 100);
+    assert_int_equal(store_device_put(test_db, id, S("token")), RC_OK);
+    assert_int_equal(store_account_delete(test_db, id, 1), RC_NOT_FOUND);
+    assert_int_equal(store_account_delete(test_db, id, INT32_MAX), RC_OK);
+    assert_int_equal(store_account_delete(test_db, id, INT32_MAX), RC_NOT_FOUND);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM mailbox"), 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM message"), 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM device"), 0);
+    assert_int_equal(test_number(test_db, "SELECT min(id) FROM account"), other);
+}
+
+static void devices_have_several_tokens(void **state)
+{
+    int64_t id = test_account(1, 5000);
+    str_t *list;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(store_device_put(test_db, id, S("one")), RC_OK);
+    assert_int_equal(store_device_put(test_db, id, S("two")), RC_OK);
+    assert_int_equal(store_device_put(test_db, id, S("one")), RC_OK);
+    assert_int_equal(store_device_list(test_arena, test_db, id, &list, &n), RC_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(store_device_delete(test_db, id, S("two")), RC_OK);
+    assert_int_equal(store_device_delete(test_db, id, S("two")), RC_NOT_FOUND);
+    test_sql("UPDATE device SET renewed = renewed - 91 * 86400");
+    assert_int_equal(store_device_list(test_arena, test_db, id, &list, &n), RC_OK);
+    assert_int_equal(n, 0);
+    for (int i = 0; i < STORE_DEVICE_TOKENS_MAX + 5; i++)
+        assert_int_equal(
+            store_device_put(test_db, id, str_of(arena_printf(test_arena, "t%d", i))),
+            RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM device"),
+                     STORE_DEVICE_TOKENS_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_new_account_can_be_found, test_setup),
+        cmocka_unit_test_setup(an_address_belongs_to_one, test_setup),
+        cmocka_unit_test_setup(of_many_racing_creators_one_wins, test_setup),
+        cmocka_unit_test_setup(changes_are_kept, test_setup),
+        cmocka_unit_test_setup(a_login_is_noted_once_a_day, test_setup),
+        cmocka_unit_test_setup(addresses_are_resolved_together, test_setup),
+        cmocka_unit_test_setup(lists_go_on_where_they_stopped, test_setup),
+        cmocka_unit_test_setup(removing_leaves_nothing, test_setup),
+        cmocka_unit_test_setup(devices_have_several_tokens, test_setup),
+    };
+
+    return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);
+}

@@ -1,0 +1,87 @@
+/* store_ids_test.c - ids carry bucket, folder, time and slot; flags have names. */
+#include "store/store_ids.h"
+
+#include "base/clock.h"
+#include "store/store_flags.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void account_ids_carry_the_bucket_of_the_address(void **state)
+{
+    int64_t one = store_ids_new_account(S("alice@example.org"));
+    int64_t two = store_ids_new_account(S("alice@example.org"));
+
+    (void)state;
+    /* The first 10 bits of sha256("alice@example.org"); for ever the same. */
+    assert_int_equal(store_ids_bucket(one), 489);
+    assert_int_equal(store_ids_bucket(two), 489);
+    assert_int_not_equal(one, two);
+    assert_true(one > 0 && one < INT64_C(1) << 45);
+}
+
+static void mailbox_ids_can_be_taken_apart(void **state)
+{
+    int64_t account = store_ids_new_account(S("bob@example.org"));
+    int64_t mailbox = store_ids_mailbox(account, 77);
+
+    (void)state;
+    assert_true(mailbox > 0);
+    assert_int_equal(store_ids_account_of(mailbox), account);
+    assert_int_equal(store_ids_folder_of(mailbox), 77);
+    assert_true(store_ids_mailbox(account, STORE_IDS_FOLDER_MAX) <
+                store_ids_mailbox(account + 1, 0));
+}
+
+static void body_ids_carry_their_time(void **state)
+{
+    int64_t before = clock_unix_ms(), id = store_ids_new_body(), after = clock_unix_ms();
+
+    (void)state;
+    assert_in_range(store_ids_body_unix_ms(id), before, after);
+    assert_true(store_ids_first_body_at(before / 1000) <= id);
+    assert_true(store_ids_first_body_at(after / 1000 + 1) > id);
+}
+
+static void body_slots_follow_days(void **state)
+{
+    (void)state;
+    for (int day = 0; day < 70; day++) {
+        int64_t first = store_ids_first_body_at(STORE_IDS_EPOCH_UNIX + day * 86400);
+
+        assert_int_equal(store_ids_body_slot(day == 0 ? 1 : first), day % 32);
+        if (day > 0)
+            assert_int_equal(store_ids_body_slot(first - 1), (day - 1) % 32);
+    }
+}
+
+static void flags_have_one_bit_and_one_name_each(void **state)
+{
+    uint32_t seen = 0, bit = 0;
+    const char *name;
+
+    (void)state;
+    for (size_t i = 0; (name = store_flags_name(i, &bit)) != NULL; i++) {
+        assert_int_equal(seen & bit, 0);
+        assert_int_equal(store_flags_bit(str_of(name)), bit);
+        seen |= bit;
+    }
+    assert_int_equal(store_flags_bit(S("\\seen")), STORE_FLAGS_SEEN);
+    assert_int_equal(store_flags_bit(S("\\Recent")), 0);
+    assert_int_equal(seen >> 31, 0); /* int4 in the table stays positive */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(account_ids_carry_the_bucket_of_the_address),
+        cmocka_unit_test(mailbox_ids_can_be_taken_apart),
+        cmocka_unit_test(body_ids_carry_their_time),
+        cmocka_unit_test(body_slots_follow_days),
+        cmocka_unit_test(flags_have_one_bit_and_one_name_each),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

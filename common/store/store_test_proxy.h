@@ -1,0 +1,154 @@
+/* store_test_proxy.h - stands between a db and PostgreSQL and fails where it is told to.
+ *
+ * One thread, one client at a time, on a socket beside the server's.  A fault is for the
+ * next exchange only; afterwards the proxy forwards again.
+ */
+#pragma once
+
+#include "store_test.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum test_fault {
+    TEST_FAULT_NONE,
+    TEST_FAULT_BEFORE, /* the client's bytes vanish with the connection */
+    TEST_FAULT_AFTER,  /* the server did it, the client never hears */
+    TEST_FAULT_SILENT, /* nobody says anything any more */
+};
+
+enum { TEST_PROXY_PORT = 5433, TEST_SERVER_PORT = 5432 };
+
+static struct {
+    pthread_t thread;
+    int listener;
+    char path[108];
+    atomic_int fault;
+    atomic_bool stop;
+    void (*on_fault)(void); /* in the proxy's thread, before the connection dies */
+} test_proxy;
+
+static TEST_UNUSED int test_socket(int port, bool listening)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s/.s.PGSQL.%d", test_host(), port);
+    if (!listening)
+        return connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? fd : -1;
+    unlink(a.sun_path);
+    snprintf(test_proxy.path, sizeof(test_proxy.path), "%s", a.sun_path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    return fd;
+}
+
+static TEST_UNUSED bool test_forward(int from, int to, char *last, size_t n_last)
+{
+    char bytes[65536];
+    ssize_t n = recv(from, bytes, sizeof(bytes), 0);
+
+    if (n <= 0)
+        return false;
+    if (last != NULL && (size_t)n >= n_last)
+        memcpy(last, bytes + n - n_last, n_last);
+    return to < 0 || send(to, bytes, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+static TEST_UNUSED void test_fire(void)
+{
+    atomic_store(&test_proxy.fault, TEST_FAULT_NONE);
+    if (test_proxy.on_fault != NULL)
+        test_proxy.on_fault();
+}
+
+/* Until one side ends or a fault does.  ReadyForQuery ends every exchange. */
+static TEST_UNUSED void test_exchange(int client, int server)
+{
+    struct pollfd p[2] = { { .fd = client, .events = POLLIN },
+                           { .fd = server, .events = POLLIN } };
+    bool ready = true; /* the server has nothing to answer */
+
+    while (!atomic_load(&test_proxy.stop)) {
+        int fault = atomic_load(&test_proxy.fault);
+
+        if (poll(p, 2, 20) <= 0)
+            continue;
+        if (p[0].revents != 0) {
+            if (fault == TEST_FAULT_BEFORE && ready) {
+                test_fire();
+                return;
+            }
+            ready = false;
+            if (!test_forward(client, fault == TEST_FAULT_SILENT ? -1 : server, NULL, 0))
+                return;
+        }
+        if (p[1].revents != 0) {
+            char last[6] = { 0 };
+
+            if (!test_forward(server, fault == TEST_FAULT_AFTER ? -1 : client, last, 6))
+                return;
+            ready = last[0] == 'Z' && last[4] == 5;
+            if (fault == TEST_FAULT_AFTER && ready) {
+                test_fire();
+                return;
+            }
+        }
+    }
+}
+
+static TEST_UNUSED void *test_proxy_main(void *unused)
+{
+    struct pollfd p = { .fd = test_proxy.listener, .events = POLLIN };
+
+    (void)unused;
+    while (!atomic_load(&test_proxy.stop)) {
+        int client, server;
+
+        if (poll(&p, 1, 20) <= 0)
+            continue;
+        client = accept(test_proxy.listener, NULL, NULL);
+        server = test_socket(TEST_SERVER_PORT, false);
+        test_exchange(client, server);
+        close(client);
+        close(server);
+    }
+    return NULL;
+}
+
+static TEST_UNUSED void test_proxy_start(void)
+{
+    atomic_store(&test_proxy.stop, false);
+    test_proxy.listener = test_socket(TEST_PROXY_PORT, true);
+    assert_int_equal(pthread_create(&test_proxy.thread, NULL, test_proxy_main, NULL), 0);
+}
+
+static TEST_UNUSED void test_proxy_stop(void)
+{
+    atomic_store(&test_proxy.stop, true);
+    pthread_join(test_proxy.thread, NULL);
+    close(test_proxy.listener);
+    unlink(test_proxy.path);
+}
+
+static TEST_UNUSED void test_proxy_arm(enum test_fault fault, void (*on_fault)(void))
+{
+    test_proxy.on_fault = on_fault;
+    atomic_store(&test_proxy.fault, fault);
+}
+
+static TEST_UNUSED struct db *test_proxy_connect(int deadline_ms)
+{
+    const struct db_options o = { .host = test_host(),
+                                  .port = TEST_PROXY_PORT,
+                                  .name = test_name,
+                                  .user = "postgres",
+                                  .deadline_ms = deadline_ms };
+    struct db *db = db_new(&o);
+
+    assert_int_equal(db_connect(db, deadline_in_ms(5000)), RC_OK);
+    return db;
+}
