@@ -181,7 +181,7 @@ static void drop(struct db *db)
     db->pending_count = 0;
     db->unsent = 0;
     memset(db->prepared, 0, sizeof(db->prepared));
-    if (db->tx != TX_NONE) {
+    if (db->tx == TX_OPEN) {
         db->tx = TX_FAILED;
         db->tx_rc = RC_RETRY;
     }

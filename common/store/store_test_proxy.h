@@ -73,10 +73,11 @@ static TEST_UNUSED void test_exchange(int client, int server)
     bool ready = true; /* the server has nothing to answer */
 
     while (!atomic_load(&test_proxy.stop)) {
-        int fault = atomic_load(&test_proxy.fault);
+        int fault;
 
         if (poll(p, 2, 20) <= 0)
             continue;
+        fault = atomic_load(&test_proxy.fault);
         if (p[0].revents != 0) {
             if (fault == TEST_FAULT_BEFORE && ready) {
                 test_fire();
