@@ -171,9 +171,22 @@ struct walk {
     struct mime_tree *tree;
     size_t cap;
     struct level stack[MIME_MAX_DEPTH + 1];
-    size_t open;  /* levels in use */
-    size_t lines; /* line ends before the current line */
+    uint32_t
+        keys[MIME_MAX_DEPTH + 1]; /* of the boundaries that may still come, 0: none */
+    size_t open;                  /* levels in use */
+    size_t lines;                 /* line ends before the current line */
 };
+
+/* Never 0.  A line is compared with a boundary only if their keys agree, so that many
+ * open multiparts do not multiply the cost of a line (FNV-1a). */
+static uint32_t key_of(str_t boundary)
+{
+    uint32_t key = 2166136261u;
+
+    for (size_t i = 0; i < boundary.n; i++)
+        key = (key ^ (unsigned char)boundary.p[i]) * 16777619u;
+    return key | 1;
+}
 
 static struct mime_part *part_at(struct walk *w, size_t level)
 {
@@ -211,6 +224,7 @@ static void push(struct walk *w, size_t start)
     part = &w->tree->parts[index];
     *part = (struct mime_part){ .depth = (unsigned)w->open };
     *l = (struct level){ .part = index, .in_header = true, .start = start };
+    w->keys[w->open] = 0;
     if (w->open > 0) {
         struct level *above = &w->stack[w->open - 1];
 
@@ -287,6 +301,8 @@ static void finish_header(struct walk *w, size_t end)
         return;
     }
     l->in_preamble = part->is_multipart;
+    if (part->is_multipart)
+        w->keys[w->open - 1] = key_of(l->boundary);
     if (part->is_message)
         push(w, end);
 }
@@ -335,25 +351,37 @@ static void pop(struct walk *w, size_t end, size_t lines)
     w->open--;
 }
 
+/* The line without "--" in front and blanks behind; false if it can be no delimiter. */
+static bool delimiter_text(str_t line, str_t *text)
+{
+    if (line.n < 3 || line.p[0] != '-' || line.p[1] != '-')
+        return false;
+    *text = str_skip(line, 2);
+    while (text->n > 0 && (text->p[text->n - 1] == ' ' || text->p[text->n - 1] == '\t' ||
+                           text->p[text->n - 1] == '\r' || text->p[text->n - 1] == '\n'))
+        text->n--;
+    return text->n > 0 && text->n <= MIME_MAX_BOUNDARY_BYTES + 2;
+}
+
 /* Which open multipart does this line delimit?  Returns its level + 1, 0 for none. */
 static size_t find_delimiter(struct walk *w, str_t line, bool *closes)
 {
-    str_t text = line;
+    uint32_t key, closing_key = 0;
+    str_t text, closing;
 
-    if (line.n < 3 || line.p[0] != '-' || line.p[1] != '-')
+    if (!delimiter_text(line, &text))
         return 0;
-    while (text.n > 2 && strchr(" \t\r\n", text.p[text.n - 1]) != NULL &&
-           text.p[text.n - 1] != '\0')
-        text.n--;
-    text = str_skip(text, 2);
+    key = key_of(text);
+    closing = str_head(text, text.n - (text.n > 2 ? 2 : text.n));
+    if (closing.n > 0 && text.p[text.n - 1] == '-' && text.p[text.n - 2] == '-')
+        closing_key = key_of(closing);
     for (size_t i = w->open; i > 0; i--) {
-        const struct level *l = &w->stack[i - 1];
+        uint32_t expected = w->keys[i - 1];
 
-        if (l->boundary.n == 0 || part_at(w, i - 1)->closed || l->in_header)
+        if (expected == 0 || (expected != key && expected != closing_key))
             continue;
-        *closes = text.n == l->boundary.n + 2 && text.p[text.n - 1] == '-' &&
-                  text.p[text.n - 2] == '-';
-        if ((*closes || text.n == l->boundary.n) && str_starts(text, l->boundary))
+        *closes = !str_eq(text, w->stack[i - 1].boundary);
+        if (!*closes || (closing_key != 0 && str_eq(closing, w->stack[i - 1].boundary)))
             return i;
     }
     return 0;
@@ -375,6 +403,8 @@ static void take_delimiter(struct walk *w, size_t level, size_t at, size_t line_
     l->in_preamble = false;
     l->start = at + line_bytes;
     part->closed = closes;
+    if (closes)
+        w->keys[level] = 0;
     if (!closes && has_room(w))
         push(w, at + line_bytes);
 }
