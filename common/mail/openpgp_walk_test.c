@@ -28,6 +28,7 @@ static const struct {
     { "legacy four octets", STR("\x86\x00\x00\x00\x03\x03kk" SEIPD), true },
     { "legacy SKESK", STR("\x8c\x02\x04s" SEIPD), true },
     { "legacy indeterminate", STR("\x87\x03kk" SEIPD), false },
+    { "legacy indeterminate, then a length", STR("\x87\x03\x03kk" SEIPD), false },
     { "five octets", STR(PKESK "\xd2\xff\x00\x00\x00\x04\x01xyz"), true },
     { "partial", STR(PKESK "\xd2\xe2\x01xyz\x02zz"), true },
     { "partial, twice", STR(PKESK "\xd2\xe1\x01x\xe1yz\x00"), true },
