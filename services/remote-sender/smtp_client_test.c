@@ -3,191 +3,15 @@
 #include "smtp_client.h"
 
 #include "base/arena.h"
-#include "base/buf.h"
-#include "net/test_certificate.h"
-#include "net/tls.h"
+#include "scripted_peer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-/* A script line: "S text" is sent, "C text" must be what the client says next (a prefix),
- * "R text" is sent without a line end, "TLS" answers a handshake, "END" expects the
- * client to close. */
-struct peer {
-    const char *const *script;
-    int listener, fd;
-    struct tls_context *ctx;
-    struct tls *tls;
-    struct buf in;
-    pthread_t thread;
-    char problem[400];
-};
-
-static char cert_file[64], key_file[64];
-static struct tls_context *server_ctx, *strict_ctx, *trusting_ctx;
-
-static void wait_for(struct peer *p, short events)
+static struct stream *connect_to(struct peer *p, const char *const *script)
 {
-    struct pollfd f = { .fd = p->fd, .events = events };
-
-    (void)poll(&f, 1, 5000);
-}
-
-static bool peer_write(struct peer *p, const char *s, size_t n)
-{
-    while (n > 0) {
-        size_t put = 0;
-
-        if (p->tls == NULL) {
-            ssize_t r = send(p->fd, s, n, MSG_NOSIGNAL);
-
-            if (r <= 0)
-                return false;
-            put = (size_t)r;
-        } else if (tls_write(p->tls, s, n, &put) != TLS_IO_OK) {
-            return false;
-        }
-        s += put;
-        n -= put;
-    }
-    return true;
-}
-
-/* False at the end of the connection. */
-static bool peer_fill(struct peer *p)
-{
-    char piece[4096];
-    size_t got = 0;
-
-    if (p->tls == NULL) {
-        ssize_t r = recv(p->fd, piece, sizeof(piece), 0);
-
-        if (r <= 0)
-            return false;
-        got = (size_t)r;
-    } else {
-        enum tls_io io = tls_read(p->tls, piece, sizeof(piece), &got);
-
-        if (io == TLS_IO_WANT_READ) {
-            wait_for(p, POLLIN);
-            return true;
-        }
-        if (io != TLS_IO_OK)
-            return false;
-    }
-    return buf_append(&p->in, piece, got) == RC_OK;
-}
-
-static bool peer_expect(struct peer *p, const char *want)
-{
-    size_t end;
-    bool ok;
-
-    while ((end = str_find(buf_str(&p->in), S("\r\n"))) == SIZE_MAX)
-        if (!peer_fill(p)) {
-            snprintf(p->problem, sizeof(p->problem), "closed, wanted '%s'", want);
-            return false;
-        }
-    ok = str_starts(str_head(buf_str(&p->in), end), str_of(want));
-    if (!ok)
-        snprintf(p->problem, sizeof(p->problem), "got '%.*s', wanted '%s'",
-                 (int)(end < 200 ? end : 200), p->in.p, want);
-    buf_consume(&p->in, end + 2);
-    return ok;
-}
-
-static bool peer_tls(struct peer *p)
-{
-    enum tls_io io;
-
-    p->tls = tls_accept_new(p->ctx, p->fd);
-    while ((io = tls_handshake(p->tls)) == TLS_IO_WANT_READ || io == TLS_IO_WANT_WRITE)
-        wait_for(p, io == TLS_IO_WANT_READ ? POLLIN : POLLOUT);
-    return io == TLS_IO_OK;
-}
-
-static bool peer_end(struct peer *p)
-{
-    while (peer_fill(p))
-        if (p->in.n > 0 && !str_starts(buf_str(&p->in), S("QUIT"))) {
-            snprintf(p->problem, sizeof(p->problem), "unexpected: %.*s", (int)p->in.n,
-                     p->in.p);
-            return false;
-        }
-    return true;
-}
-
-static bool peer_step(struct peer *p, const char *line)
-{
-    if (strcmp(line, "TLS") == 0)
-        return peer_tls(p);
-    if (strcmp(line, "END") == 0)
-        return peer_end(p);
-    if (line[0] == 'C')
-        return peer_expect(p, line + 2);
-    return peer_write(p, line + 2, strlen(line + 2)) &&
-           (line[0] == 'R' || peer_write(p, "\r\n", 2));
-}
-
-static void *peer_main(void *arg)
-{
-    struct peer *p = arg;
-    struct timeval patience = { .tv_sec = 10 };
-
-    p->fd = accept(p->listener, NULL, NULL);
-    setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    for (size_t i = 0; p->script[i] != NULL; i++)
-        if (!peer_step(p, p->script[i]))
-            break;
-    if (p->tls != NULL)
-        tls_free(&p->tls);
-    close(p->fd);
-    return NULL;
-}
-
-/* Starts the script and connects to it. */
-static struct stream *begin(struct peer *p, const char *const *script)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(a);
-    struct addr to;
+    struct addr to = begin(p, script);
     struct stream *s = NULL;
 
-    memset(p, 0, sizeof(*p));
-    p->script = script;
-    p->ctx = server_ctx;
-    buf_init(&p->in, 1 << 20);
-    p->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(p->listener, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(p->listener, 1), 0);
-    assert_int_equal(getsockname(p->listener, (struct sockaddr *)&a, &n), 0);
-    assert_true(addr_from_sockaddr((struct sockaddr *)&a, n, &to));
-    assert_int_equal(pthread_create(&p->thread, NULL, peer_main, p), 0);
     assert_int_equal(stream_connect(&to, deadline_in_ms(5000), &s), RC_OK);
     return s;
-}
-
-static void end(struct peer *p)
-{
-    pthread_join(p->thread, NULL);
-    close(p->listener);
-    buf_fini(&p->in);
-    if (p->problem[0] != '\0')
-        fail_msg("%s", p->problem);
 }
 
 static const struct smtp_client_setup plain = {
@@ -248,7 +72,7 @@ static void test_pipelined(void **state)
     struct peer p;
 
     (void)state;
-    assert_int_equal(smtp_client_open(&c, begin(&p, script), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(m.accepted, 1);
     assert_int_equal(smtp_client_data(&c, a, S("Subject: x\r\n\r\n.do")), RC_OK);
@@ -299,7 +123,7 @@ static void test_lockstep(void **state)
 
     (void)state;
     m.sender = S("");
-    assert_int_equal(smtp_client_open(&c, begin(&p, script), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(m.accepted, 1);
     assert_int_equal(smtp_client_data(&c, a, S("x\r\n")), RC_OK);
@@ -328,7 +152,7 @@ static void test_impossible(void **state)
     struct peer p;
 
     (void)state;
-    assert_int_equal(smtp_client_open(&c, begin(&p, script), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(rcpts[0].answer.code, 552);
     m = mail_to(1);
@@ -364,7 +188,7 @@ static void test_broken(void **state)
     struct peer p;
 
     (void)state;
-    assert_int_equal(smtp_client_open(&c, begin(&p, bye), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, bye), &plain), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(rcpts[0].answer.code, 421);
     assert_int_equal(rcpts[1].answer.code, 421);
@@ -372,7 +196,7 @@ static void test_broken(void **state)
     smtp_client_close(&c);
     end(&p);
     m = mail_to(2);
-    assert_int_equal(smtp_client_open(&c, begin(&p, cut), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, cut), &plain), RC_OK);
     assert_int_not_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(rcpts[0].answer.code, 0);
     assert_int_equal(rcpts[1].answer.code, 550);
@@ -406,7 +230,7 @@ static void test_hostile(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct smtp_client c;
         struct peer p;
-        enum rc rc = smtp_client_open(&c, begin(&p, cases[i]), &setup);
+        enum rc rc = smtp_client_open(&c, connect_to(&p, cases[i]), &setup);
 
         if (rc == RC_OK || c.failure[0] == '\0')
             fail_msg("case %zu: %d '%s'", i, (int)rc, c.failure);
@@ -431,7 +255,7 @@ static void expect_open(const char *const *script, struct smtp_client_setup setu
 {
     struct smtp_client c;
     struct peer p;
-    enum rc rc = smtp_client_open(&c, begin(&p, script), &setup);
+    enum rc rc = smtp_client_open(&c, connect_to(&p, script), &setup);
 
     if (rc != want ||
         (failure != NULL && str_find(str_of(c.failure), str_of(failure)) == SIZE_MAX))
@@ -474,35 +298,6 @@ static void test_tls(void **state)
                 "STARTTLS refused");
     expect_open(injected, secure(TLS_VERIFY_NONE, strict_ctx, "_x.test"), RC_INVALID,
                 NULL);
-}
-
-static int make_contexts(void **state)
-{
-    struct tls_server_options s = { .cert_file = cert_file,
-                                    .key_file = key_file,
-                                    .min_version = TLS_VERSION_1_2 };
-    struct tls_client_options c = { .min_version = TLS_VERSION_1_2 };
-
-    (void)state;
-    snprintf(cert_file, sizeof(cert_file), "/tmp/smtp_client_test.%d.crt", getpid());
-    snprintf(key_file, sizeof(key_file), "/tmp/smtp_client_test.%d.key", getpid());
-    test_certificate_write(cert_file, key_file, "mx.test");
-    if (tls_server_new(&s, NULL, &server_ctx) != RC_OK ||
-        tls_client_new(&c, NULL, &strict_ctx) != RC_OK)
-        return -1;
-    c.ca_file = cert_file;
-    return tls_client_new(&c, NULL, &trusting_ctx) == RC_OK ? 0 : -1;
-}
-
-static int drop_contexts(void **state)
-{
-    (void)state;
-    tls_context_free(&server_ctx);
-    tls_context_free(&strict_ctx);
-    tls_context_free(&trusting_ctx);
-    unlink(cert_file);
-    unlink(key_file);
-    return 0;
 }
 
 int main(void)
