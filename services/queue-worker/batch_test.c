@@ -1,0 +1,367 @@
+/* batch_test.c - batches against a real PostgreSQL: everything once, failures included.
+ */
+#include "batch.h"
+
+#include "bounce.h"
+#include "store/store_body.h"
+#include "store/store_remote.h"
+#include "store/store_test.h"
+
+#include <pthread.h>
+
+static const struct deliver_rules rules = {
+    .mail_domain = STR("example.org"),
+    .hostname = STR("mx.example.org"),
+    .remote_lifetime_s = 1000,
+};
+
+static struct batch batch;
+static struct batch_news news;
+
+static int setup(void **state)
+{
+    batch_init(&batch, test_db, &rules, 64, 3);
+    return test_setup(state);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    batch_fini(&batch);
+    return 0;
+}
+
+static int64_t send_to(const char *sender, const str_t *to, size_t n)
+{
+    struct store_accept m = { .head = S("Return-Path: <x>\r\nSubject: [...]\r\n\r\n"),
+                              .body = S("hello\r\n"),
+                              .sender = str_of(sender),
+                              .recipients = to,
+                              .recipient_count = n };
+
+    assert_int_equal(store_accept(test_db, &m, 1, 5000), RC_OK);
+    return m.body_id;
+}
+
+static int64_t count(const char *table)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+    return test_number(test_db, sql);
+}
+
+/* The stored text of the only message in the INBOX of user i. */
+static str_t only_message(int i)
+{
+    char sql[300];
+    int64_t body, size;
+    str_t text;
+
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT body_id FROM message WHERE mailbox_id = (SELECT id << 18 FROM account "
+        "WHERE addr = 'user%d@example.org')",
+        i);
+    body = test_number(test_db, sql);
+    snprintf(sql, sizeof(sql), "SELECT size::int8 FROM message WHERE body_id = %lld",
+             (long long)body);
+    size = test_number(test_db, sql);
+    assert_int_equal(
+        store_body_read(test_arena, test_db, body, (int32_t)size, 0, 100000, &text),
+        RC_OK);
+    return text;
+}
+
+static void expect_in(str_t text, const char *what)
+{
+    if (str_find(text, str_of(what)) == SIZE_MAX)
+        fail_msg("'%s' is not in: %.*s", what, STR_ARG(text));
+}
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, 0);
+    assert_false(news.more);
+}
+
+static void test_local_once(void **state)
+{
+    const str_t to[] = { STR("user1@example.org"), STR("User2@Example.org"),
+                         STR("user1+x@example.org") };
+    int64_t one = test_account(1, 100000);
+    size_t added = 0;
+
+    (void)state;
+    test_account(2, 100000);
+    send_to("user1@example.org", to, 3);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, 1);
+    assert_int_equal(news.box_count, 2);
+    for (size_t i = 0; i < news.box_count; i++) {
+        added += news.box[i].added;
+        if (news.box[i].account == one)
+            assert_int_equal(news.box[i].uidnext, 2);
+    }
+    assert_int_equal(added, 2);
+    assert_int_equal(count("message"), 2);
+    assert_int_equal(count("queue"), 0);
+    assert_int_equal(test_number(test_db, "SELECT count(DISTINCT body_id) FROM message"),
+                     1);
+}
+
+static void test_unknown_bounces(void **state)
+{
+    const str_t to[] = { STR("user1@example.org"), STR("nobody1@example.org") };
+    str_t text;
+
+    (void)state;
+    test_account(1, 100000);
+    test_account(3, 100000);
+    send_to("user3@example.org", to, 2);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 1);
+    assert_int_equal(count("message"), 1);
+    assert_int_equal(count("queue"), 1);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 0);
+    assert_int_equal(count("queue"), 0);
+    text = only_message(3);
+    assert_true(str_starts(text, S("Return-Path: <>\r\n")));
+    expect_in(text, "550 5.1.1 <nobody1@example.org> User doesn't exist");
+    expect_in(text, "multipart/report");
+    expect_in(text, "Auto-Submitted: auto-replied");
+    expect_in(text, "From: ");
+    expect_in(text, "MAILER-DAEMON@example.org");
+    if (str_find(text, S("hello\r\n")) != SIZE_MAX)
+        fail_msg("the body came back");
+}
+
+static void test_null_sender_drops(void **state)
+{
+    const str_t to[] = { STR("nobody1@example.org"), STR("not an address") };
+
+    (void)state;
+    send_to("", to, 2);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, 1);
+    assert_int_equal(news.bounces, 0);
+    assert_int_equal(count("queue"), 0);
+}
+
+/* The second of two does not fit, the third one is small enough again. */
+static void test_quota_message_by_message(void **state)
+{
+    const str_t to[] = { STR("user1@example.org") };
+    char big[600];
+    struct store_accept m[3];
+
+    (void)state;
+    test_account(1, 1000);
+    test_account(3, 100000);
+    memset(big, 'x', sizeof(big));
+    for (size_t i = 0; i < 3; i++) {
+        m[i] = (struct store_accept){ .head = S("Subject: x\r\n\r\n"),
+                                      .body = str_n(big, i == 2 ? 10 : sizeof(big)),
+                                      .sender = S("user3@example.org"),
+                                      .recipients = to,
+                                      .recipient_count = 1 };
+        assert_int_equal(store_accept(test_db, &m[i], 1, 5000), RC_OK);
+    }
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, 3);
+    assert_int_equal(news.bounces, 1);
+    assert_int_equal(count("message"), 2);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    expect_in(only_message(3),
+              "552 5.2.2 <user1@example.org> Quota exceeded (mailbox for user is full)");
+}
+
+static void test_remote_rows(void **state)
+{
+    const str_t to[] = { STR("a@one.net"), STR("b@TWO.net"), STR("c@one.net"),
+                         STR("user1@example.org") };
+    struct store_remote_row *rows;
+    size_t n;
+
+    (void)state;
+    test_account(1, 100000);
+    send_to("user1@example.org", to, 4);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.remote_rows, 2);
+    assert_int_equal(store_remote_list(test_arena, test_db, 10, &rows, &n), RC_OK);
+    assert_int_equal(n, 2);
+    for (size_t i = 0; i < n; i++) {
+        bool one = str_eq(rows[i].domain, S("one.net"));
+
+        assert_int_equal(rows[i].recipient_count, one ? 2 : 1);
+        assert_true(one || str_eq(rows[i].recipients[0], S("b@two.net")));
+    }
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote WHERE "
+                                          "convert_from(prefix, 'UTF8') LIKE "
+                                          "'Received: by mx.example.org %' AND "
+                                          "expires - created = 1000"),
+                     2);
+}
+
+/* Nothing of a batch is seen without all of it. */
+static void test_one_commit(void **state)
+{
+    const str_t to[] = { STR("user1@example.org"), STR("nobody1@example.org"),
+                         STR("a@one.net") };
+    struct bounce_office office = { S("example.org"), S("mx.example.org") };
+    struct store_queue_cursor cursor = { 0 };
+    struct store_queue_row *rows;
+    struct deliver_done done;
+    size_t n, bounces;
+
+    (void)state;
+    test_account(1, 100000);
+    send_to("user1@example.org", to, 3);
+    db_begin(test_db);
+    assert_int_equal(store_queue_claim(test_arena, test_db, &cursor, 64, &rows, &n),
+                     RC_OK);
+    assert_int_equal(deliver(test_arena, test_db, &rules, rows, n, &done), RC_OK);
+    assert_int_equal(bounce_queue(test_arena, test_db, &office, done.failed,
+                                  done.failed_count, &bounces),
+                     RC_OK);
+    assert_int_equal(bounces, 1);
+    assert_int_equal(db_flush(test_db), RC_OK);
+    db_rollback(test_db);
+    assert_int_equal(count("queue"), 1);
+    assert_int_equal(count("message"), 0);
+    assert_int_equal(count("queue_remote"), 0);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(count("queue"), 1); /* the bounce */
+    assert_int_equal(count("message"), 1);
+    assert_int_equal(count("queue_remote"), 1);
+}
+
+static void *work_until_empty(void *arg)
+{
+    struct batch b;
+    struct batch_news got;
+    size_t *rows = arg;
+    struct db *db = test_connect();
+
+    batch_init(&b, db, &rules, 7, 3);
+    do {
+        if (batch_run(&b, &got) != RC_OK)
+            break;
+        *rows += got.rows;
+    } while (got.rows > 0);
+    batch_fini(&b);
+    db_free(&db);
+    return NULL;
+}
+
+static void test_two_workers(void **state)
+{
+    enum { MESSAGES = 200 };
+    const str_t to[] = { STR("user1@example.org"), STR("user2@example.org") };
+    pthread_t thread[2];
+    size_t rows[2] = { 0, 0 };
+
+    (void)state;
+    test_account(1, 10000000);
+    test_account(2, 10000000);
+    for (int i = 0; i < MESSAGES; i++)
+        send_to("user1@example.org", to, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, work_until_empty, &rows[i]), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(batch_run(&batch, &news), RC_OK); /* what both skipped at the end */
+    assert_int_equal(rows[0] + rows[1] + news.rows, MESSAGES);
+    assert_int_equal(count("message"), 2 * MESSAGES);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM (SELECT mailbox_id, "
+                                          "body_id FROM message GROUP BY 1, 2) x"),
+                     2 * MESSAGES);
+    assert_int_equal(test_number(test_db, "SELECT max(uid)::int8 FROM message"),
+                     MESSAGES);
+    assert_int_equal(count("queue"), 0);
+}
+
+static void test_failed_become_bounces(void **state)
+{
+    const str_t to[] = { STR("a@one.net"), STR("b@one.net") };
+    struct store_remote_failure failure = { S("a@one.net"), S("5.7.1"),
+                                            S("554 5.7.1 go away"), S("mx.one.net") };
+    struct store_remote_claim how = { .limit = 10, .per_domain = 10, .lease_s = 60 };
+    struct store_remote_outcome outcome = { .failures = &failure, .failure_count = 1 };
+    struct store_remote_cursor cursor = { { 0 } };
+    struct store_remote_row *rows;
+    size_t n;
+
+    (void)state;
+    test_account(3, 100000);
+    send_to("user3@example.org", to, 2);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(store_remote_claim(test_arena, test_db, &cursor, &how, &rows, &n),
+                     RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_remote_settle(test_db, &rows[0], &outcome), RC_OK);
+    assert_int_equal(batch_run_failed(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 1);
+    assert_int_equal(count("queue_failed"), 0);
+    assert_int_equal(batch_run_failed(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 0);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    expect_in(only_message(3), "554 5.7.1 go away");
+    expect_in(only_message(3), "mx.one.net");
+}
+
+/* What may have killed its worker gets its turns alone, then a place aside. */
+static void test_suspects(void **state)
+{
+    const str_t to[] = { STR("user1@example.org") };
+
+    (void)state;
+    test_account(1, 100000);
+    send_to("user1@example.org", to, 1);
+    send_to("user1@example.org", to, 1);
+    assert_int_equal(batch_run_suspect(&batch, &news), RC_NOT_FOUND);
+    test_sql("UPDATE queue SET attempts = 2 WHERE body_id = (SELECT min(body_id) FROM "
+             "queue)");
+    test_sql("UPDATE queue SET attempts = 3 WHERE attempts = 0");
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(batch_run_suspect(&batch, &news), RC_OK);
+    assert_int_equal(batch_run_suspect(&batch, &news), RC_NOT_FOUND);
+    assert_int_equal(count("message"), 1);
+    assert_int_equal(count("queue_aside"), 1);
+    assert_int_equal(count("queue"), 0);
+}
+
+static void test_wanted(void **state)
+{
+    (void)state;
+    assert_true(bounce_is_wanted(S("user1@example.org")));
+    assert_true(bounce_is_wanted(S("x@[192.0.2.1]")));
+    assert_false(bounce_is_wanted(S("")));
+    assert_false(bounce_is_wanted(S("nobody")));
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_nothing),
+        CASE(test_local_once),
+        CASE(test_unknown_bounces),
+        CASE(test_null_sender_drops),
+        CASE(test_quota_message_by_message),
+        CASE(test_remote_rows),
+        CASE(test_one_commit),
+        CASE(test_two_workers),
+        CASE(test_failed_become_bounces),
+        CASE(test_suspects),
+        cmocka_unit_test(test_wanted),
+    };
+
+    return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);
+}

@@ -1,0 +1,245 @@
+/* delivery_test.c - messages from a real store to scripted hosts. */
+#include "delivery.h"
+
+#include "dbs.h"
+#include "destination_guard.h"
+#include "scripted_peer.h"
+#include "store/store_remote.h"
+#include "store/store_test.h"
+
+static struct delivery_desk desk;
+static struct arena *arena;
+
+#define HELLO                                                                            \
+    "S 220 hello", "C EHLO own.org", "S 250-mx", "S 250-PIPELINING", "S 250 STARTTLS",   \
+        "C STARTTLS", "S 220 go", "TLS", "C EHLO own.org", "S 250-mx",                   \
+        "S 250 PIPELINING"
+#define ENVELOPE(rcpt_reply)                                                             \
+    "C MAIL FROM:<me@own.org>", "C RCPT TO:<a@x.org>", "C DATA", "S 250 ok", rcpt_reply, \
+        "S 354 go"
+
+/* A route to the peer; by its address, so any certificate will do. */
+static void route_to(const struct addr *to)
+{
+    desk.finder.routes =
+        str_of(arena_printf(arena, "x.org=127.0.0.1:%u", (unsigned)to->port));
+}
+
+/* A leased row with one recipient, as a worker and the dispatcher make it. */
+static struct parcel *parcel(str_t body)
+{
+    static struct store_remote_cursor cursor;
+    str_t to = S("a@x.org");
+    struct store_accept m = { .head =
+                                  S("Return-Path: <me@own.org>\r\nSubject: x\r\n\r\n"),
+                              .body = body,
+                              .sender = S("me@own.org"),
+                              .recipients = &to,
+                              .recipient_count = 1 };
+    struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
+    struct store_remote_row row = { .domain = S("x.org"),
+                                    .sender = S("me@own.org"),
+                                    .recipients = &to,
+                                    .recipient_count = 1,
+                                    .prefix = S("Received: by own.org\r\n"),
+                                    .envelope = S("{}") };
+    struct store_remote_row *rows;
+    size_t n;
+
+    assert_int_equal(store_accept(test_db, &m, 1, 5000), RC_OK);
+    row.body_id = m.body_id;
+    row.size = (int32_t)(m.head.n + m.body.n);
+    db_begin(test_db);
+    store_remote_add(test_db, &row, 1000);
+    assert_int_equal(db_commit(test_db), RC_OK);
+    assert_int_equal(store_remote_claim(test_arena, test_db, &cursor, &how, &rows, &n),
+                     RC_OK);
+    assert_int_equal(n, 1);
+    return parcel_new(&rows[0], clock_monotonic_ms());
+}
+
+/* Send one; the code of its only recipient. */
+static int send_one(struct delivery *d, struct parcel *p)
+{
+    struct delivery_result result;
+
+    assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
+    assert_int_equal(result.rcpt_count, 1);
+    assert_int_not_equal(result.rcpt[0].answer.code, 0);
+    parcel_free(&p);
+    return result.rcpt[0].answer.code;
+}
+
+/* A second message on the kept connection; then the host hangs up, and the third one
+ * goes over a new connection without anybody noticing. */
+static void test_keeps_the_connection(void **state)
+{
+    static const char *const script[] = {
+        HELLO,  ENVELOPE("S 250 ok"), "DATA", "S 250 one", ENVELOPE("S 250 ok"),
+        "DATA", "S 250 two",          "NEXT", HELLO,       ENVELOPE("S 550 no"),
+        "C .",  "S 554 nobody",       "END",  NULL
+    };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    route_to(&to);
+    assert_int_equal(send_one(d, parcel(S("first\r\n"))), 250);
+    assert_true(delivery_is_connected(d));
+    assert_int_equal(send_one(d, parcel(S("second\r\n.dot\r\n"))), 250);
+    assert_int_equal(send_one(d, parcel(S("third\r\n"))), 550);
+    assert_true(
+        str_eq(buf_str(&p.message),
+               S("Received: by own.org\r\nSubject: x\r\n\r\nsecond\r\n..dot\r\n")));
+    delivery_free(&d);
+    end(&p);
+}
+
+/* Larger than a slice, read piece by piece: every byte arrives. */
+static void test_large(void **state)
+{
+    static const char *const script[] = { HELLO,  ENVELOPE("S 250 ok"),
+                                          "DATA", "S 250 ok",
+                                          "END",  NULL };
+    enum { LINES = 10000, LINE = 78 };
+    static char body[LINES * LINE];
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    for (int i = 0; i < LINES; i++) {
+        char number[16];
+
+        snprintf(number, sizeof(number), "%08d", i);
+        memset(body + i * LINE, 'a' + i % 26, LINE);
+        memcpy(body + i * LINE, number, 8);
+        memcpy(body + i * LINE + LINE - 2, "\r\n", 2);
+    }
+    route_to(&to);
+    assert_int_equal(send_one(d, parcel(str_n(body, sizeof(body)))), 250);
+    assert_true(p.message.n > sizeof(body));
+    assert_memory_equal(p.message.p + p.message.n - sizeof(body), body, sizeof(body));
+    delivery_free(&d);
+    end(&p);
+}
+
+/* Nobody listens: the answer is temporary, and given to the next one without waiting. */
+static void test_unreachable(void **state)
+{
+    static const char *const script[] = { NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery_result result;
+    struct parcel *p = parcel(S("x\r\n"));
+    struct peer peer;
+    struct addr to = begin(&peer, script);
+
+    (void)state;
+    route_to(&to);
+    shutdown(peer.listener, SHUT_RDWR);
+    end(&peer);
+    assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
+    assert_int_equal(result.rcpt[0].answer.code, 421);
+    assert_true(delivery_is_unreachable(d));
+    assert_false(delivery_is_connected(d));
+    assert_int_equal(send_one(d, p), 421);
+    delivery_free(&d);
+}
+
+static void test_private_addresses(void **state)
+{
+    struct delivery *d = delivery_new(&desk, S("[127.0.0.1]"));
+    struct delivery_result result;
+    struct parcel *p = parcel(S("x\r\n"));
+
+    (void)state;
+    desk.finder.routes = S("");
+    assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
+    assert_int_equal(result.rcpt[0].answer.code, 421);
+    assert_true(str_find(result.rcpt[0].answer.text, S("private")) != SIZE_MAX);
+    parcel_free(&p);
+    delivery_free(&d);
+}
+
+/* Somebody else has the row: the host never sees the end of the message. */
+static void test_lost_lease(void **state)
+{
+    static const char *const script[] = { HELLO, ENVELOPE("S 250 ok"), "DATA", NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct parcel *p = parcel(S("x\r\n"));
+    struct delivery_result result;
+    struct peer peer;
+    struct addr to = begin(&peer, script);
+
+    (void)state;
+    route_to(&to);
+    test_sql("UPDATE queue_remote SET lease = lease + 1");
+    p->leased_until_ms = clock_monotonic_ms() + 1000; /* too short to rely on */
+    assert_int_equal(delivery_send(d, arena, p, &result), RC_CONFLICT);
+    pthread_join(peer.thread, NULL);
+    assert_string_equal(peer.problem, "closed within the message");
+    close(peer.listener);
+    buf_fini(&peer.in);
+    buf_fini(&peer.message);
+    parcel_free(&p);
+    delivery_free(&d);
+}
+
+/* The message expired while it waited: nothing is asked, its sender is told. */
+static void test_no_body(void **state)
+{
+    static const char *const script[] = { HELLO, "END", NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct parcel *p = parcel(S("x\r\n"));
+    struct peer peer;
+    struct addr to = begin(&peer, script);
+
+    (void)state;
+    route_to(&to);
+    p->row.body_id++;
+    assert_int_equal(send_one(d, p), 554);
+    delivery_free(&d);
+    end(&peer);
+}
+
+static int setup(void **state)
+{
+    if (make_contexts(state) != 0 || test_group_setup(state) != 0)
+        return -1;
+    arena = arena_new();
+    desk = (struct delivery_desk){
+        .finder = { .mail_domain = S("own.org"), .hostname = S("own.org"), .port = 25 },
+        .tls = strict_ctx,
+        .guard = destination_guard_new(false),
+        .dbs = dbs_new(),
+        .helo = "own.org",
+        .connect_ms = 3000,
+        .command_ms = 5000,
+    };
+    dbs_add(desk.dbs, test_connect());
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    dbs_free(&desk.dbs);
+    destination_guard_free(&desk.guard);
+    arena_free(&arena);
+    drop_contexts(state);
+    return test_group_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_keeps_the_connection, test_setup),
+        cmocka_unit_test_setup(test_large, test_setup),
+        cmocka_unit_test_setup(test_unreachable, test_setup),
+        cmocka_unit_test_setup(test_private_addresses, test_setup),
+        cmocka_unit_test_setup(test_lost_lease, test_setup),
+        cmocka_unit_test_setup(test_no_body, test_setup),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
