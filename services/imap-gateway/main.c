@@ -150,6 +150,7 @@ static enum rc listen_on(struct io *io, size_t i)
         .address = o->listen_address,
         .ipv4_only = o->disable_ipv6,
         .port = (uint16_t)(i == 0 ? o->imap_port : o->imaps_port),
+        .join = io->index > 0,
         .tls = i == 0 ? NULL : gateway.tls,
         .proxy_protocol = o->proxy_protocol,
         .trusted_proxies = proxies,
