@@ -326,6 +326,9 @@ static enum rc check_together(struct load *l)
         why = "of tls_certificate_file and tls_key_file only one is set";
     if (o->proxy_protocol && o->trusted_proxies[0] == '\0')
         why = "proxy_protocol needs trusted_proxies, or nobody could connect";
+    if (l->user != OPTIONS_POSTBUSCTL && o->cluster_secret[0] == '\0')
+        why = "cluster_secret_file is missing; `postbusctl secret` prints what may stand "
+              "in that file";
     if (why == NULL)
         return RC_OK;
     snprintf(l->error, OPTIONS_ERROR_BYTES, "%s", why);

@@ -168,12 +168,6 @@ static enum rc start_bus(struct svc *svc)
     if (svc->service->flags & SVC_BINDS_EVENTS)
         to.event_port = (int)o->bus_event_port;
     add_peers(&to, svc);
-    if (o->cluster_secret[0] == '\0') {
-        log_error("config.invalid",
-                  "reason=\"cluster_secret_file is missing; `postbusctl "
-                  "secret` prints what may stand in it\"");
-        return RC_INVALID;
-    }
     rc = bus_start(&to, &svc->bus, error);
     if (rc != RC_OK)
         log_error("bus.failed", "reason=\"%s\"", error);
