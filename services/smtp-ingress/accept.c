@@ -21,6 +21,7 @@
 #include "transaction.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 struct accept {
     struct commit *commit;
@@ -65,12 +66,19 @@ static void send_hint(void *user, int64_t body_id, uint32_t count)
         bus_send_work(a->bus, &m);
 }
 
+/* Eight bytes at a time: every message is looked through. */
 static bool has_eight_bit(str_t s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] > 127)
-            return true;
-    return false;
+    uint64_t all = 0, word;
+    size_t i = 0;
+
+    for (; i + sizeof(word) <= s.n; i += sizeof(word)) {
+        memcpy(&word, s.p + i, sizeof(word));
+        all |= word;
+    }
+    for (; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
 static str_t make_envelope(const struct session *s, const struct scrub_result *scrubbed)

@@ -13,7 +13,7 @@ static void put_keywords(struct smtp_cmd *cmd)
 {
     const struct session *s = cmd->session;
 
-    smtp_reply_line(cmd->out, 250, false, NULL, s->ingress->domain);
+    smtp_reply_line(cmd->out, 250, false, NULL, s->ingress->host);
     smtp_reply_line(cmd->out, 250, false, NULL, S("PIPELINING"));
     smtp_params_ehlo(cmd->out, s->ingress->options->max_message_size);
     for (size_t i = 0; i < smtp_commands_count(); i++) {
@@ -38,6 +38,6 @@ enum cmd_result cmd_ehlo(struct smtp_cmd *cmd)
     if (str_eq(cmd->row->verb, S("EHLO")))
         put_keywords(cmd);
     else
-        smtp_reply_put(cmd->out, 250, NULL, cmd->session->ingress->domain);
+        smtp_reply_put(cmd->out, 250, NULL, cmd->session->ingress->host);
     return CMD_DONE;
 }

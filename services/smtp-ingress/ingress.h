@@ -38,7 +38,8 @@ struct port {
 
 struct ingress {
     const struct options *options;
-    str_t domain; /* mail_domain */
+    str_t domain; /* mail_domain: what addresses of ours end in */
+    str_t host;   /* what this server calls itself */
     struct bus *bus;
     struct worker_pool *commands; /* context: struct db */
     struct worker_pool *logins;   /* context: struct db */

@@ -137,6 +137,7 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
 
     in->options = o;
     in->domain = str_of(o->mail_domain);
+    in->host = o->public_host[0] != '\0' ? str_of(o->public_host) : in->domain;
     in->bus = svc->bus;
     in->commands = pool_new(svc, "command", options_worker_threads(o));
     in->logins = pool_new(svc, "login", options_login_threads(o));

@@ -281,7 +281,7 @@ static void on_open(struct conn *c)
         say_goodbye(s, 421, "4.3.2", "Service is going away");
         return;
     }
-    smtp_reply_printf(conn_out(c), 220, NULL, "%.*s ESMTP", STR_ARG(s->ingress->domain));
+    smtp_reply_printf(conn_out(c), 220, NULL, "%.*s ESMTP", STR_ARG(s->ingress->host));
     turn(s);
 }
 

@@ -116,6 +116,7 @@ static int start(void **state)
     options.login_failure_delay_ms = 20;
     ingress.options = &options;
     ingress.domain = S(DOMAIN);
+    ingress.host = S("mail." DOMAIN);
     ingress.commands = pool("command");
     ingress.logins = pool("login");
     ingress.login = login_new(&login);
@@ -204,7 +205,7 @@ static struct client dial(size_t port)
         assert_int_equal(stream_start_tls(c.stream, client_tls, "mail.example",
                                           TLS_VERIFY_NAME, c.until),
                          RC_OK);
-    expect(&c, "220 " DOMAIN " ESMTP");
+    expect(&c, "220 mail." DOMAIN " ESMTP");
     return c;
 }
 
