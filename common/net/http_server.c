@@ -146,7 +146,7 @@ static void set_client(struct exchange *x)
                                ? sizeof(struct sockaddr_in)
                                : sizeof(struct sockaddr_in6),
                            &r->client);
-    r->https = is_socket_pair(x->connection);
+    r->https = !x->server->options.adopts_plain && is_socket_pair(x->connection);
     if (!cidr_list_has(trusted, &r->client))
         return;
     if (str_eq_nocase(http_server_header(&x->public, "X-Forwarded-Proto"), S("https")))

@@ -65,6 +65,7 @@ struct http_server_options {
     unsigned idle_seconds;                   /* 0: 30 */
     size_t body_max_bytes;                   /* beyond: 413.  0: 64 KiB */
     const struct cidr_list *trusted_proxies; /* X-Forwarded-For, Forwarded; may be NULL */
+    bool adopts_plain; /* what http_server_adopt brings is HTTP, not HTTPS */
     http_handler_fn handler;
     void *user;
 };
@@ -76,8 +77,8 @@ uint16_t http_server_port(const struct http_server *s);
 void http_server_stop_listening(struct http_server *s);
 void http_server_free(struct http_server **s); /* waits for exchanges under way */
 
-/* Serve a connected socket whose other end carries what client says over HTTPS.  The fd
- * is the server's from now on, whatever is returned. */
+/* Serve a connected socket whose other end carries what client says, over HTTPS unless
+ * the server adopts_plain.  The fd is the server's from now on, whatever is returned. */
 enum rc http_server_adopt(struct http_server *s, int fd,
                           const struct addr *client) RC_CHECKED;
 

@@ -4,7 +4,8 @@
  * protocol works for HTTPS as for mail.  Each connection is a socket pair: one end is
  * the server's, the other is copied to and from the TLS side on the loop.
  *
- * Use: listener_options.handler = https_bridge_handler(), .user = the http_server.
+ * Use: listener_options.handler = https_bridge_handler(), .user = the http_server.  With
+ * a listener in the clear and a server that adopts_plain it gives HTTP PROXY protocol.
  */
 #pragma once
 

@@ -36,17 +36,23 @@ enum {
     LOOPS_MAX = 64,
 };
 
+/* A port and the server behind it.  The server listens itself, or (TLS, PROXY protocol)
+ * a listener on each loop hands it what came through. */
+struct door {
+    struct http_server *http;
+    struct limit *limit;
+    struct listener_options options;
+    struct listener *listeners[LOOPS_MAX];
+};
+
 static struct {
     struct arena *arena; /* lives as long as the process: the site's texts */
     struct site site;
     struct web web;
     struct cidr_list *proxies;
-    struct http_server *http;
-    struct limit *limit; /* of the HTTPS port */
-    struct listener_options https;
     struct loop *loops[LOOPS_MAX];
-    struct listener *listeners[LOOPS_MAX];
     size_t loop_count;
+    struct door plain, secure;
     int64_t drain_since_ms;
 } registrar;
 
@@ -92,13 +98,14 @@ static unsigned per_network(const struct options *o)
     return (unsigned)(o->max_http_connections / NETWORK_SHARE) + 1;
 }
 
-static enum rc start_http(const struct options *o)
+/* port: NULL when listeners bring the connections. */
+static enum rc make_server(const struct options *o, const uint16_t *port, bool plain,
+                           struct door *door)
 {
-    uint16_t port = (uint16_t)o->http_port;
     struct http_server_options http = {
         .address = o->listen_address,
         .ipv4_only = o->disable_ipv6,
-        .port = port == 0 ? NULL : &port,
+        .port = port,
         .threads = (unsigned)options_io_threads(o),
         .max_connections = (unsigned)o->max_http_connections,
         /* Behind a proxy all connections come from one address. */
@@ -106,41 +113,72 @@ static enum rc start_http(const struct options *o)
         .idle_seconds = IDLE_SECONDS,
         .body_max_bytes = BODY_MAX_BYTES,
         .trusted_proxies = registrar.proxies,
+        .adopts_plain = plain,
         .handler = router_handle,
         .user = &registrar.web,
     };
-    enum rc rc = http_server_new(&http, &registrar.http);
 
-    if (rc != RC_OK)
-        log_error("registrar.http", "port=%" PRId64 " reason=%s", o->http_port,
-                  rc_name(rc));
+    return http_server_new(&http, &door->http);
+}
+
+static void start_loops(struct svc *svc)
+{
+    size_t count = (size_t)options_io_threads(svc->options);
+
+    for (size_t i = 0; i < count && i < LOOPS_MAX; i++) {
+        registrar.loops[i] = loop_new("http");
+        loop_start(registrar.loops[i]);
+        svc_watch_loop(svc, registrar.loops[i]);
+        registrar.loop_count = i + 1;
+    }
+}
+
+/* tls: NULL for HTTP with PROXY protocol. */
+static enum rc add_listeners(const struct options *o, uint16_t port,
+                             struct tls_context *tls, struct door *door)
+{
+    enum rc rc = make_server(o, NULL, tls == NULL, door);
+
+    door->limit = limit_new((size_t)o->max_http_connections, per_network(o));
+    door->options = (struct listener_options){
+        .address = o->listen_address,
+        .ipv4_only = o->disable_ipv6,
+        .port = port,
+        .tls = tls,
+        .proxy_protocol = o->proxy_protocol,
+        .trusted_proxies = registrar.proxies,
+        .limit = door->limit,
+        .handler = https_bridge_handler(),
+        .user = door->http,
+        .open_gauge = tls == NULL ? NULL : &https_open,
+    };
+    for (size_t i = 0; rc == RC_OK && i < registrar.loop_count; i++) {
+        door->options.join = i > 0;
+        rc = listener_new(registrar.loops[i], &door->options, &door->listeners[i]);
+    }
     return rc;
 }
 
-static enum rc add_loop(struct svc *svc, size_t i)
+static enum rc start_http(const struct options *o)
 {
+    uint16_t port = (uint16_t)o->http_port;
     enum rc rc;
 
-    registrar.loops[i] = loop_new("https");
-    loop_start(registrar.loops[i]);
-    registrar.loop_count = i + 1;
-    registrar.https.join = i > 0;
-    rc = listener_new(registrar.loops[i], &registrar.https, &registrar.listeners[i]);
-    if (rc == RC_OK)
-        svc_watch_loop(svc, registrar.loops[i]);
-    else
-        log_error("registrar.https", "port=%u reason=%s", registrar.https.port,
-                  rc_name(rc));
+    if (port == 0)
+        return RC_OK;
+    rc = o->proxy_protocol ? add_listeners(o, port, NULL, &registrar.plain)
+                           : make_server(o, &port, true, &registrar.plain);
+    if (rc != RC_OK)
+        log_error("registrar.http", "port=%u reason=%s", port, rc_name(rc));
     return rc;
 }
 
 static enum rc start_https(struct svc *svc)
 {
-    const struct options *o = svc->options;
     /* Not 1.3 as for mail clients: foreign servers come for the MTA-STS policy. */
     struct tls_context *tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
-    size_t count = (size_t)options_io_threads(o);
-    enum rc rc = RC_OK;
+    const struct options *o = svc->options;
+    enum rc rc;
 
     if (o->https_port == 0)
         return RC_OK;
@@ -148,21 +186,10 @@ static enum rc start_https(struct svc *svc)
         log_warn("registrar.https", "reason=\"no certificate is configured\"");
         return RC_OK;
     }
-    registrar.limit = limit_new((size_t)o->max_http_connections, per_network(o));
-    registrar.https = (struct listener_options){
-        .address = o->listen_address,
-        .ipv4_only = o->disable_ipv6,
-        .port = (uint16_t)o->https_port,
-        .tls = tls,
-        .proxy_protocol = o->proxy_protocol,
-        .trusted_proxies = registrar.proxies,
-        .limit = registrar.limit,
-        .handler = https_bridge_handler(),
-        .user = registrar.http,
-        .open_gauge = &https_open,
-    };
-    for (size_t i = 0; rc == RC_OK && i < count && i < LOOPS_MAX; i++)
-        rc = add_loop(svc, i);
+    rc = add_listeners(o, (uint16_t)o->https_port, tls, &registrar.secure);
+    if (rc != RC_OK)
+        log_error("registrar.https", "port=%" PRId64 " reason=%s", o->https_port,
+                  rc_name(rc));
     return rc;
 }
 
@@ -173,8 +200,10 @@ static enum rc start(struct svc *svc)
 
     if (rc == RC_OK)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        start_loops(svc);
         rc = start_http(o);
+    }
     if (rc == RC_OK)
         rc = start_https(svc);
     if (rc == RC_OK)
@@ -184,15 +213,21 @@ static enum rc start(struct svc *svc)
     return rc;
 }
 
+static void shut(struct door *door)
+{
+    for (size_t i = 0; i < registrar.loop_count; i++)
+        if (door->listeners[i] != NULL)
+            listener_stop(door->listeners[i]);
+    if (door->http != NULL)
+        http_server_stop_listening(door->http);
+}
+
 static void drain(struct svc *svc)
 {
     (void)svc;
     registrar.drain_since_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < registrar.loop_count; i++)
-        if (registrar.listeners[i] != NULL)
-            listener_stop(registrar.listeners[i]);
-    if (registrar.http != NULL)
-        http_server_stop_listening(registrar.http);
+    shut(&registrar.plain);
+    shut(&registrar.secure);
 }
 
 /* Idle kept-alive connections are no work: what was being answered has had its time. */
@@ -202,20 +237,27 @@ static bool is_drained(struct svc *svc)
     return clock_monotonic_ms() - registrar.drain_since_ms >= DRAIN_GRACE_MS;
 }
 
-/* From the outside to the inside: the bridge's connections belong to the server. */
+/* From the outside to the inside: the bridges' connections belong to the server. */
+static void dismantle(struct door *door)
+{
+    for (size_t i = 0; i < registrar.loop_count; i++)
+        if (door->listeners[i] != NULL)
+            listener_free(&door->listeners[i]);
+    if (door->http != NULL)
+        http_server_free(&door->http);
+    if (door->limit != NULL)
+        limit_free(&door->limit);
+}
+
 static void stop(struct svc *svc)
 {
     (void)svc;
+    dismantle(&registrar.plain);
+    dismantle(&registrar.secure);
     for (size_t i = 0; i < registrar.loop_count; i++) {
-        if (registrar.listeners[i] != NULL)
-            listener_free(&registrar.listeners[i]);
         loop_stop(registrar.loops[i]);
         loop_free(&registrar.loops[i]);
     }
-    if (registrar.http != NULL)
-        http_server_free(&registrar.http);
-    if (registrar.limit != NULL)
-        limit_free(&registrar.limit);
     cidr_list_free(&registrar.proxies);
     rate_free(&registrar.web.rate);
     arena_free(&registrar.arena);

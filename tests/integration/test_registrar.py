@@ -70,6 +70,11 @@ class Registrar:
         finally:
             connection.close()
 
+    def listens(self):
+        """HTTPS is the last port that is opened."""
+        socket.create_connection(("127.0.0.1", self.https), timeout=30).close()
+        return True
+
     def raw(self, request):
         """What comes back for exactly these bytes, up to the end of the JSON."""
         with socket.create_connection(("127.0.0.1", self.https), timeout=30) as plain:
@@ -93,8 +98,7 @@ def running(product, **options):
     log = open(product.run / "log" / f"registrar-{r.http}.log", "ab")
     process = subprocess.Popen([BUILD / "registrar"], env=r.environment, stderr=log)
     try:
-        wait_for("the registrar answers",
-                 lambda: process.poll() is not None or r.ask("GET", "/robots.txt")[0] > 0)
+        wait_for("the registrar listens", lambda: process.poll() is not None or r.listens())
         assert process.poll() is None, "the registrar stopped, see its log"
         yield r
     finally:
@@ -285,6 +289,46 @@ def test_closed_by_option_and_by_overload(product):
         status, headers, body = r.ask("POST", "/new")
         assert status == 503 and headers["Retry-After"] and json.loads(body)["reason"]
         assert "very busy" in page_of(r)
+
+
+PROXY_BYTES = 16 + 12
+
+
+def proxied(client, request):
+    """A request as a TCP proxy passes it on: PROXY protocol version 2, IPv4."""
+    addresses = socket.inet_aton(client) + socket.inet_aton("192.0.2.80") + b"\x30\x39\x00\x50"
+    return (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + len(addresses).to_bytes(2, "big") + addresses
+            + request)
+
+
+def exchange(port, data, tls=False):
+    """Everything that comes back; the request must end the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+        if tls:
+            s.sendall(data[:PROXY_BYTES])  # TLS begins behind the PROXY header
+            s, data = mail.tls().wrap_socket(s), data[PROXY_BYTES:]
+        s.sendall(data)
+        answer = b""
+        while piece := s.recv(4096):
+            answer += piece
+        return answer
+
+
+def test_proxy_protocol_on_both_ports(product):
+    ask = b"POST /new HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with running(product, **{**TRUSTED, "proxy_protocol": "true"}, new_accounts_burst=2,
+                 new_accounts_per_minute=1) as r:
+        # HTTPS: the limit is the client's own, which the proxy names.
+        answers = [exchange(r.https, proxied(c, ask), tls=True)[9:12] for c in
+                   ("198.51.100.7", "198.51.100.7", "198.51.100.7", "198.51.100.8")]
+        assert answers == [b"200", b"200", b"429", b"200"]
+        # HTTP: somebody outside, in the clear.
+        assert exchange(r.http, proxied("198.51.100.9", ask)).startswith(b"HTTP/1.1 403")
+        answer = exchange(r.http, proxied("198.51.100.9", ask.replace(b"POST /new", b"GET /")))
+        assert answer.startswith(b"HTTP/1.1 301") and b"https://chat.example/\r\n" in answer
+        # Whoever brings no header is no proxy.
+        with contextlib.suppress(ConnectionError):
+            assert exchange(r.http, ask) == b""
 
 
 # --- pages ------------------------------------------------------------------------------
