@@ -124,7 +124,9 @@ static int wanted_events(const struct conn *c)
         return c->tls_events;
     case CONN_OPEN:
         if (!c->paused && !c->eof && c->in.n < c->in.max)
-            events |= UV_READABLE | c->tls_events;
+            /* No event tells of bytes that OpenSSL holds; a writable socket is one that
+             * comes at once. */
+            events |= UV_READABLE | c->tls_events | (c->more_inside ? UV_WRITABLE : 0);
         break;
     case CONN_START_TLS:
     case CONN_CLOSING:
@@ -290,6 +292,7 @@ static bool read_in(struct conn *c)
     enum tls_io io = TLS_IO_OK;
 
     c->tls_events = 0;
+    c->more_inside = false;
     for (int i = 0; i < READS_PER_TURN && io == TLS_IO_OK; i++) {
         room = c->in.max - c->in.n;
         if (room == 0)
@@ -302,6 +305,7 @@ static bool read_in(struct conn *c)
         if (c->tls != NULL && io == TLS_IO_OK && !tls_has_pending(c->tls))
             break;
     }
+    c->more_inside = c->tls != NULL && io == TLS_IO_OK && tls_has_pending(c->tls);
     end_of_input(c, io);
     return c->in.n > before;
 }
@@ -328,8 +332,7 @@ static bool input_pass(struct conn *c, bool offer)
         c->offer_again = false;
         c->options->handler->on_input(c);
         return takes_input(c) &&
-               (c->offer_again || c->eof ||
-                (c->tls != NULL && c->in.n < c->in.max && tls_has_pending(c->tls)));
+               (c->offer_again || c->eof || (c->more_inside && c->in.n < c->in.max));
     }
     if (c->eof)
         tell_eof(c);
@@ -506,11 +509,11 @@ static void on_writable(struct conn *c)
 
 static void on_open_events(struct conn *c, int events)
 {
-    bool read_waited_for_write = (c->tls_events & UV_WRITABLE) != 0;
+    bool read_waited = (c->tls_events & UV_WRITABLE) != 0 || c->more_inside;
 
     if (events & UV_WRITABLE)
         on_writable(c);
-    if (((events & UV_READABLE) || read_waited_for_write) && takes_input(c))
+    if (((events & UV_READABLE) || read_waited) && takes_input(c))
         run_input(c, false);
 }
 
@@ -571,6 +574,11 @@ struct conn *conn_new(struct listener *l, const struct listener_options *o,
 {
     struct conn *c = mem_alloc(sizeof(*c));
 
+    if (uv_poll_init(loop_uv(loop), &c->poll, fd) != 0) {
+        mem_free(c);
+        return NULL;
+    }
+    CHECK(uv_timer_init(loop_uv(loop), &c->timer) == 0);
     c->listener = l;
     c->options = o;
     c->loop = loop;
@@ -579,8 +587,6 @@ struct conn *conn_new(struct listener *l, const struct listener_options *o,
     c->serial = atomic_fetch_add(&last_serial, 1) + 1;
     buf_init(&c->in, or_default(o->conn.in_max_bytes, DEFAULT_IN_BYTES));
     buf_init(&c->out, or_default(o->conn.out_max_bytes, DEFAULT_OUT_BYTES));
-    CHECK(uv_poll_init(loop_uv(loop), &c->poll, fd) == 0);
-    CHECK(uv_timer_init(loop_uv(loop), &c->timer) == 0);
     c->poll.data = c->timer.data = c;
     c->handles = 2;
     return c;

@@ -45,6 +45,8 @@ struct conn_options {
     int64_t close_ms;       /* deadline of conn_close.  0: 5 s */
 };
 
+/* Who consumes outside of on_input calls conn_flush afterwards: reading stops when this
+ * is full, and goes on there. */
 struct buf *conn_in(struct conn *c);
 /* For appending only; bytes that are sent disappear from it at any time. */
 struct buf *conn_out(struct conn *c);

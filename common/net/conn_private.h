@@ -52,10 +52,12 @@ struct conn {
     bool paused;
     bool eof, eof_told;
     bool in_turn, offer_again; /* run_input is active; input is to be offered once more */
+    bool more_inside;          /* reading stopped early and OpenSSL has more */
     bool held;                 /* output met a full socket: on_drain is owed */
 };
 
-/* conn.c: takes the fd over.  peer is the socket's. */
+/* conn.c: takes the fd over, unless the kernel refuses to watch it: NULL.  peer is the
+ * socket's. */
 struct conn *conn_new(struct listener *l, const struct listener_options *o,
                       struct loop *loop, int fd, const struct addr *peer);
 void conn_begin(struct conn *c);

@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 10 * 1000, BIG_BYTES = 8 * 1024 * 1024 };
+enum { WAIT_MS = 3 * 1000, BIG_BYTES = 8 * 1024 * 1024 };
 
 /* An echo by lines with a few words of its own: STARTTLS, QUIT, WHO, BIG, SILENT. */
 struct fixture {
@@ -612,6 +612,67 @@ static void test_many_connections_on_two_loops(void **state)
     loop_free(&second);
 }
 
+/* A session that consumes later, outside of on_input, as one does whose command was away
+ * in a worker. */
+struct late {
+    struct loop_post post;
+    struct conn *conn;
+    bool posted;
+    bool hold; /* until all is in the socket, so that the reads are as large as can be */
+};
+
+static struct late late;
+static _Atomic int late_bytes;
+
+static void consume_late(struct loop_post *post)
+{
+    (void)post;
+    late.posted = false;
+    atomic_fetch_add(&late_bytes, (int)conn_in(late.conn)->n);
+    buf_clear(conn_in(late.conn));
+    conn_flush(late.conn);
+}
+
+static void late_input(struct conn *c)
+{
+    late.conn = c;
+    late.post.run = consume_late;
+    if (!late.posted && !late.hold)
+        loop_post(conn_loop(c), &late.post);
+    late.posted = !late.hold;
+}
+
+static void release(void *arg)
+{
+    (void)arg;
+    late.hold = false;
+    late_input(late.conn);
+}
+
+static void test_input_that_waits_inside_tls(void **state)
+{
+    static const struct conn_handler handler = { .on_input = late_input,
+                                                 .on_close = echo_close };
+    enum { TOTAL = 205000 }; /* 5,000 stay behind in the last record */
+    static char bytes[TOTAL];
+    struct fixture *f = *state;
+    struct stream *s;
+
+    late.hold = true;
+    f->options.handler = &handler;
+    f->options.tls = f->server;
+    f->options.conn.in_max_bytes = 20000; /* one record and a piece of the next */
+    listen_now(f);
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    assert_int_equal(stream_write(s, str_n(bytes, TOTAL), soon()), RC_OK);
+    loop_call(f->loop, release, NULL);
+    wait_for_count(&late_bytes, TOTAL);
+    stream_close(&s);
+    wait_for_count(&f->closed, 1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -633,6 +694,7 @@ int main(void)
         TEST(test_proxy_header),
         TEST(test_proxy_header_is_demanded),
         TEST(test_untrusted_proxy_is_refused),
+        TEST(test_input_that_waits_inside_tls),
         TEST(test_drain),
         TEST(test_half_closed_peer_gets_its_answers),
         TEST(test_many_connections_on_two_loops),

@@ -20,7 +20,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 10 * 1000, A = 1, MX = 15, TXT = 16, AAAA = 28 };
+enum {
+    WAIT_MS = 10 * 1000,
+    A = 1,
+    MX = 15,
+    TXT = 16,
+    AAAA = 28,
+    RRSIG = 46,
+    DNSKEY = 48
+};
 
 /* Rdata of one record; names in wire form, as long as their rdata says. */
 struct record {
@@ -35,7 +43,38 @@ struct record {
         name, type, rdata, sizeof(rdata) - 1                                             \
     }
 
+/* The zone sec.test, signed until 2036 with the Ed25519 key whose private half is the
+ * bytes 0 to 31; the signature of forged.sec.test is host.sec.test's. */
+#define SEC_KEY                                                                          \
+    "\001\001\003\017\003\241\007\277\363\316\020\276\035\160\335\030\347\113"           \
+    "\300\231\147\344\326\060\233\245\015\137\035\334\206\144\022\125\061\270"
+
+#define SEC_KEY_SIGNATURE                                                                \
+    "\000\060\017\002\000\000\000\074\174\044\137\000\136\013\341\000\205\323"           \
+    "\003\163\145\143\004\164\145\163\164\000\013\134\227\240\206\074\040\246"           \
+    "\015\335\113\142\162\175\062\324\343\036\264\162\244\317\337\351\123\254"           \
+    "\326\126\047\022\147\117\310\212\333\041\350\001\201\122\356\033\047\074"           \
+    "\173\165\006\113\102\066\360\031\124\017\344\106\352\115\317\345\006\170"           \
+    "\226\017"
+
+#define SEC_HOST_SIGNATURE                                                               \
+    "\000\001\017\003\000\000\000\074\174\044\137\000\136\013\341\000\205\323"           \
+    "\003\163\145\143\004\164\145\163\164\000\362\274\342\002\310\266\110\374"           \
+    "\171\220\254\205\002\334\222\124\170\053\273\166\306\317\144\206\250\330"           \
+    "\075\006\145\366\153\013\302\157\333\074\167\011\337\015\004\346\175\147"           \
+    "\174\103\210\007\130\004\271\076\314\134\137\035\300\077\176\220\106\223"           \
+    "\346\012"
+
+static const char sec_anchor[] =
+    "sec.test. IN DNSKEY 257 3 15 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n";
+
 static const struct record records[] = {
+    R("sec.test", DNSKEY, SEC_KEY),
+    R("sec.test", RRSIG, SEC_KEY_SIGNATURE),
+    R("host.sec.test", A, "\xc0\0\2\3"),
+    R("host.sec.test", RRSIG, SEC_HOST_SIGNATURE),
+    R("forged.sec.test", A, "\xc0\0\2\3"),
+    R("forged.sec.test", RRSIG, SEC_HOST_SIGNATURE),
     R("mx.test", MX, "\0\x14\2b2\2mx\4test\0"),
     R("mx.test", MX, "\0\x0a\1A\2mx\4test\0"),
     R("mx.test", MX, "\0\x14\2b1\2mx\4test\0"),
@@ -78,6 +117,12 @@ static void put16(struct buf *b, unsigned v)
     buf_putc(b, (char)v);
 }
 
+static bool signs(const struct record *r, int type)
+{
+    return r->type == RRSIG &&
+           ((unsigned char)r->rdata[0] << 8 | (unsigned char)r->rdata[1]) == type;
+}
+
 static int add_answers(struct buf *out, const char *name, int type, bool *name_exists)
 {
     int count = 0;
@@ -88,10 +133,10 @@ static int add_answers(struct buf *out, const char *name, int type, bool *name_e
         if (strcmp(r->name, name) != 0)
             continue;
         *name_exists = true;
-        if (r->type != type)
+        if (r->type != type && !signs(r, type))
             continue;
         put16(out, 0xc00c); /* the name of the question */
-        put16(out, (unsigned)type);
+        put16(out, (unsigned)r->type);
         put16(out, 1);
         put16(out, 0);
         put16(out, 60);
@@ -125,9 +170,10 @@ static void answer(int fd, const unsigned char *p, size_t n, const struct sockad
     put16(&out, 1);
     put16(&out, (unsigned)count);
     put16(&out, 0);
-    put16(&out, 0);
+    put16(&out, 1);
     buf_append(&out, p + 12, end + 4 - 12);
     buf_put(&out, buf_str(&records_out));
+    buf_append(&out, "\0\0\x29\4\xd0\0\0\x80\0\0\0", 11); /* EDNS, DNSSEC OK */
     sendto(fd, out.p, out.n, 0, to, to_n);
     buf_fini(&out);
     buf_fini(&records_out);
@@ -291,6 +337,34 @@ static void test_txt(void **state)
     assert_true(joined);
 }
 
+static void test_dnssec(void **state)
+{
+    struct fixture *f = *state;
+    struct dns_options o = { .resolver = f->resolver };
+    struct dns_records got;
+    char anchor[64];
+    FILE *file;
+
+    snprintf(anchor, sizeof(anchor), "/tmp/dns_test.%d.key", (int)getpid());
+    file = fopen(anchor, "w");
+    fputs(sec_anchor, file);
+    fclose(file);
+    o.trust_anchor_file = anchor;
+    dns_free(&f->dns);
+    assert_int_equal(dns_new(&o, NULL, &f->dns), RC_OK);
+    assert_int_equal(dns_raw(f->dns, f->arena, S("host.sec.test"), A, soon(), &got),
+                     RC_OK);
+    assert_true(got.status.secure);
+    assert_int_equal(got.count, 1);
+    assert_memory_equal(got.data[0].p, "\xc0\0\2\3", 4);
+    assert_int_equal(dns_raw(f->dns, f->arena, S("forged.sec.test"), A, soon(), &got),
+                     RC_RETRY);
+    assert_true(got.status.bogus);
+    assert_int_equal(dns_raw(f->dns, f->arena, S("plain.test"), A, soon(), &got), RC_OK);
+    assert_false(got.status.secure);
+    unlink(anchor);
+}
+
 static void *ask_many(void *arg)
 {
     struct fixture *f = arg;
@@ -347,6 +421,7 @@ int main(void)
         TEST(test_hostile_names),
         TEST(test_addresses),
         TEST(test_txt),
+        TEST(test_dnssec),
         TEST(test_many_threads),
         cmocka_unit_test(test_bad_options),
     };

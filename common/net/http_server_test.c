@@ -307,6 +307,25 @@ static void test_port_taken(void **state)
     assert_int_equal(http_server_new(&f->options, &second), RC_EXISTS);
 }
 
+static void test_connections_are_limited(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *first, *second;
+
+    f->options.threads = 1;
+    f->options.max_per_address = 1;
+    f->options.idle_seconds = 1;
+    serve(f);
+    first = dial(http_server_port(f->server));
+    second = dial(http_server_port(f->server));
+    assert_int_equal(read_all(f, second).n, 0); /* refused */
+    stream_close(&second);
+    assert_int_equal(read_all(f, first).n, 0); /* said nothing for too long */
+    stream_close(&first);
+    assert_contains(ask(f, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+                    "HTTP/1.1 200");
+}
+
 static struct stream *dial_tls(struct fixture *f)
 {
     struct stream *s = dial(listener_port(f->listener));
@@ -480,6 +499,7 @@ int main(void)
         TEST(test_forwarded_header_of_a_stranger_is_ignored),
         TEST(test_forwarded_header_of_a_proxy_counts),
         TEST(test_port_taken),
+        TEST(test_connections_are_limited),
         TEST(test_https),
         TEST(test_https_behind_proxy_protocol),
         TEST(test_client),

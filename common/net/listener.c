@@ -69,6 +69,12 @@ static void adopt(struct listener *l, int fd, const struct addr *peer)
         return;
     }
     c = conn_new(l, &l->options, l->loop, fd, peer);
+    if (c == NULL) {
+        if (l->options.limit != NULL)
+            limit_give_total(l->options.limit);
+        refuse(l, fd);
+        return;
+    }
     c->next = l->conns;
     if (l->conns != NULL)
         l->conns->prev = c;
