@@ -128,7 +128,8 @@ static void *watch(void *wrong)
     uint32_t known = 1;
     int64_t modseq = 0;
 
-    (void)store_account_find(a, db, S("user0@example.org"), &account);
+    if (store_account_find(a, db, S("user0@example.org"), &account) != RC_OK)
+        atomic_fetch_add((atomic_int *)wrong, 1);
     while (atomic_load(&feeding)) {
         struct store_message_news news;
 
