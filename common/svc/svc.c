@@ -29,6 +29,7 @@ enum {
     TICK_MS = 1000,
     HURRY_MS = 50, /* while waiting for the first start, or for the end */
     CERTIFICATE_TICKS = 20,
+    DATABASE_GRACE_MS = 300,
     PEERS_GRACE_MS = 5000, /* services that start together are no news */
     CONTEXTS_MAX = 8,
     REASON_BYTES = 256,
@@ -273,14 +274,16 @@ static bool look(struct svc *svc)
 {
     struct svc_state *st = svc->state;
     bool needs_tls = svc->service->flags & SVC_NEEDS_TLS;
-    bool started = atomic_load(&st->started), good = true;
+    bool started = atomic_load(&st->started);
+    bool good = svc_database_is_ok(st->database);
     char reason[REASON_BYTES];
+    const char *what;
 
     svc_status_begin(st->status);
-    if (!svc_database_is_ready(st->database, reason, sizeof(reason))) {
-        good = svc_database_is_ok(st->database, reason, sizeof(reason));
-        svc_status_missing(st->status, good ? "clock" : "database", reason, true, false);
-    }
+    what = svc_database_missing(st->database, reason, sizeof(reason));
+    if (what != NULL)
+        svc_status_missing(st->status, what, reason, true,
+                           clock_monotonic_ms() - st->began_ms < DATABASE_GRACE_MS);
     if (needs_tls && !started && !has_certificate(svc->options, reason)) {
         good = false;
         svc_status_missing(st->status, "certificate", reason, true, false);
@@ -442,9 +445,7 @@ struct db *svc_db_new(struct svc *svc)
 
 bool svc_database_ok(const struct svc *svc)
 {
-    char ignored[REASON_BYTES];
-
-    return svc_database_is_ok(svc->state->database, ignored, sizeof(ignored));
+    return svc_database_is_ok(svc->state->database);
 }
 
 bool svc_is_draining(const struct svc *svc)

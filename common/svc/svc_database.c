@@ -18,7 +18,7 @@
 enum {
     ASK_GOOD_SECONDS = 5,
     ASK_BAD_SECONDS = 1,
-    CONNECT_MS = 3000,
+    CONNECT_MS = 1000,
     CLOCK_MAX_MS = 5000,
 };
 
@@ -146,31 +146,40 @@ void svc_database_free(struct svc_database **d)
     *d = NULL;
 }
 
-static enum state explain(struct svc_database *d, char *reason, size_t room)
+const char *svc_database_missing(struct svc_database *d, char *reason, size_t room)
 {
-    enum state state;
+    const char *what = NULL;
 
     pthread_mutex_lock(&d->lock);
-    state = d->state;
-    if (state == STATE_UNKNOWN)
-        snprintf(reason, room, "not asked yet");
-    else if (state == STATE_AWAY)
+    switch (d->state) {
+    case STATE_UNKNOWN:
+    case STATE_AWAY:
+        what = "database";
         snprintf(reason, room, "PostgreSQL does not answer");
-    else if (state == STATE_OLD_SCHEMA)
-        snprintf(reason, room, "schema %d is older than %d; run postbusctl migrate",
+        break;
+    case STATE_OLD_SCHEMA:
+        what = "schema";
+        snprintf(reason, room, "version %d is older than %d; run postbusctl migrate",
                  d->version, migrate_latest());
-    else if (state == STATE_CLOCK_OFF)
-        snprintf(reason, room, "its clock is %" PRId64 " ms ahead of ours", d->offset_ms);
+        break;
+    case STATE_CLOCK_OFF:
+        what = "clock";
+        snprintf(reason, room, "PostgreSQL's is %" PRId64 " ms ahead of ours",
+                 d->offset_ms);
+        break;
+    case STATE_GOOD:
+        break;
+    }
     pthread_mutex_unlock(&d->lock);
-    return state;
+    return what;
 }
 
-bool svc_database_is_ok(struct svc_database *d, char *reason, size_t room)
+bool svc_database_is_ok(struct svc_database *d)
 {
-    return explain(d, reason, room) >= STATE_CLOCK_OFF;
-}
+    bool ok;
 
-bool svc_database_is_ready(struct svc_database *d, char *reason, size_t room)
-{
-    return explain(d, reason, room) == STATE_GOOD;
+    pthread_mutex_lock(&d->lock);
+    ok = d->state >= STATE_CLOCK_OFF;
+    pthread_mutex_unlock(&d->lock);
+    return ok;
 }

@@ -16,7 +16,7 @@ struct svc_database;
 struct svc_database *svc_database_new(const struct options *o, enum options_user user);
 void svc_database_free(struct svc_database **d); /* waits for a question under way */
 
-/* False with a reason: services must not rely on it now. */
-bool svc_database_is_ok(struct svc_database *d, char *reason, size_t room);
-/* As above, and the clock is right, too. */
-bool svc_database_is_ready(struct svc_database *d, char *reason, size_t room);
+/* NULL: all is well.  Else what is missing ("database", "schema", "clock") and why. */
+const char *svc_database_missing(struct svc_database *d, char *reason, size_t room);
+/* It can be used, even if its clock is wrong. */
+bool svc_database_is_ok(struct svc_database *d);
