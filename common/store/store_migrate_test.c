@@ -1,0 +1,295 @@
+/* store_migrate_test.c - migrating twice, at once, and what the roles may do. */
+#include "store_test.h"
+
+#include "store/store_body.h"
+#include "store/store_device.h"
+#include "store/store_expire.h"
+#include "store/store_mailbox.h"
+#include "store/store_message.h"
+#include "store/store_remote.h"
+
+#include <pthread.h>
+
+static int setup(void **state)
+{
+    (void)state;
+    test_create_database();
+    return 0;
+}
+
+static enum rc migrate(struct db *db, const struct migrate_options *o)
+{
+    struct buf report;
+    enum rc rc;
+
+    buf_init(&report, 65536);
+    rc = migrate_run(db, o, &report);
+    assert_true(report.n > 0);
+    buf_fini(&report);
+    return rc;
+}
+
+static void *migrate_thread(void *rc)
+{
+    const struct migrate_options o = { .passwords = { [MIGRATE_JANITOR] =
+                                                          "it's \"x\"" } };
+    struct db *db = test_connect();
+
+    *(enum rc *)rc = migrate(db, &o);
+    db_free(&db);
+    return NULL;
+}
+
+static void roles_must_exist_if_they_may_not_be_made(void **state)
+{
+    const struct migrate_options given = { .roles_given = true };
+    int version;
+
+    (void)state;
+    if (test_number(test_db, "SELECT count(*) FROM pg_roles WHERE rolname = "
+                             "'postbus_janitor'") == 0)
+        assert_int_equal(migrate(test_db, &given), RC_NOT_FOUND);
+    assert_int_equal(migrate_version(test_db, &version), RC_OK);
+    assert_int_equal(version, 0);
+}
+
+static void many_at_once_do_no_harm(void **state)
+{
+    enum { N = 4 };
+    pthread_t threads[N];
+    enum rc rc[N];
+    int version;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, migrate_thread, &rc[i]), 0);
+    for (int i = 0; i < N; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(rc[i], RC_OK);
+    }
+    assert_int_equal(migrate_version(test_db, &version), RC_OK);
+    assert_int_equal(version, migrate_latest());
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM schema_version"),
+                     migrate_latest());
+}
+
+static void again_keeps_what_is_there(void **state)
+{
+    const struct migrate_options o = { 0 }, given = { .roles_given = true };
+
+    (void)state;
+    test_account(1, 1000);
+    assert_int_equal(migrate(test_db, &o), RC_OK);
+    assert_int_equal(migrate(test_db, &given), RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM account"), 1);
+    assert_int_equal(test_number(test_db,
+                                 "SELECT count(*) FROM pg_authid WHERE rolname = "
+                                 "'postbus_janitor' AND rolpassword IS NOT NULL"),
+                     1);
+}
+
+static struct db *as(enum migrate_role role)
+{
+    return test_open(test_name, migrate_role_name(role));
+}
+
+static void each_role_can_do_its_work(void **state)
+{
+    struct db *ingress = as(MIGRATE_SMTP_INGRESS), *worker = as(MIGRATE_QUEUE_WORKER);
+    struct db *gateway = as(MIGRATE_IMAP_GATEWAY), *sender = as(MIGRATE_REMOTE_SENDER);
+    struct db *registrar = as(MIGRATE_REGISTRAR), *janitor = as(MIGRATE_JANITOR);
+    struct store_account n = { .id = store_ids_new_account(S("w@example.org")),
+                               .address = S("w@example.org"),
+                               .password_hash = S("h"),
+                               .quota_bytes = 100000 };
+    int64_t inbox = test_inbox(n.id), body, other, bytes, ids[1], *list;
+    struct store_queue_cursor c = { 0 };
+    struct store_queue_row row;
+    struct store_queue_stats stats;
+    struct store_queue_aside *aside;
+    size_t count, refused = 0;
+    struct store_message_uids one = { .uid = (uint32_t[]){ 1 }, .n = 1 };
+    int32_t day;
+    int tables, version;
+    str_t back;
+
+    (void)state;
+    assert_int_equal(migrate_version(ingress, &version), RC_OK);
+    assert_int_equal(store_account_create(ingress, &n), RC_OK);
+    assert_int_equal(store_account_resolve(ingress, &n.address, 1, ids), RC_OK);
+    body = test_mail(ingress, &n.address, 1, S("x"));
+
+    assert_int_equal(test_deliver(worker, &c, 10, &count, &refused), RC_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_account_resolve(worker, &n.address, 1, ids), RC_OK);
+    assert_int_equal(store_queue_mark_overdue(worker, &count), RC_OK);
+    assert_int_equal(store_queue_suspect(test_arena, worker, &row), RC_NOT_FOUND);
+    assert_int_equal(store_queue_stats(worker, &stats), RC_OK);
+    assert_int_equal(store_body_read(test_arena, worker, body, 19, 0, 19, &back), RC_OK);
+    {
+        struct store_remote_row r = { .body_id = body,
+                                      .domain = S("far.example"),
+                                      .recipients = &n.address,
+                                      .recipient_count = 1 };
+        struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
+        struct store_remote_failure f = { .recipient = n.address };
+        struct store_remote_outcome o = { .failures = &f, .failure_count = 1 };
+        struct store_remote_cursor at = { 0 };
+        struct store_remote_failed *failed;
+        struct store_remote_row *got;
+        struct store_queue_new bounce = { .message = S("b"),
+                                          .recipients = &n.address,
+                                          .recipient_count = 1 };
+
+        db_begin(worker);
+        store_remote_add(worker, &r, 100);
+        assert_int_equal(db_commit(worker), RC_OK);
+        assert_int_equal(store_remote_claim(test_arena, sender, &at, &how, &got, &count),
+                         RC_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(store_body_read(test_arena, sender, body, 19, 0, 19, &back),
+                         RC_OK);
+        assert_int_equal(store_remote_extend(sender, got, 60), RC_OK);
+        assert_int_equal(store_remote_settle(sender, got, &o), RC_OK);
+        assert_int_equal(store_remote_next_due_ms(sender, &bytes), RC_OK);
+        db_begin(worker);
+        assert_int_equal(
+            store_remote_claim_failed(test_arena, worker, 10, &failed, &count), RC_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(store_queue_add(worker, &bounce), RC_OK);
+        assert_int_equal(db_commit(worker), RC_OK);
+        db_begin(worker);
+        c = (struct store_queue_cursor){ 0 };
+        {
+            struct store_queue_row *rows;
+
+            assert_int_equal(store_queue_claim(test_arena, worker, &c, 1, &rows, &count),
+                             RC_OK);
+            assert_int_equal(count, 1);
+            assert_int_equal(store_queue_set_aside(worker, rows, S("r")), RC_OK);
+        }
+        assert_int_equal(db_commit(worker), RC_OK);
+    }
+    {
+        struct store_message_news news;
+        struct store_message_change change = { .flags = 1, .unchanged_since = -1 };
+        struct store_message_list changed;
+        struct store_message_copied copied;
+        struct store_message_expunged gone;
+        struct store_message_append m = { .message = S("draft") };
+        struct store_account found;
+
+        assert_int_equal(store_account_find(test_arena, gateway, n.address, &found),
+                         RC_OK);
+        assert_int_equal(store_account_seen(gateway, n.id), RC_OK);
+        assert_int_equal(store_message_news(test_arena, gateway, inbox, 1, 0, &news),
+                         RC_OK);
+        assert_int_equal(news.added.n, 1);
+        assert_int_equal(
+            store_message_flag(test_arena, gateway, inbox, &one, &change, &changed, NULL),
+            RC_OK);
+        assert_int_equal(store_mailbox_create(gateway, n.id, S("F"), 0, &other), RC_OK);
+        assert_int_equal(
+            store_message_copy(test_arena, gateway, inbox, other, &one, &copied), RC_OK);
+        assert_int_equal(
+            store_message_move(test_arena, gateway, inbox, other, &one, &copied), RC_OK);
+        assert_int_equal(
+            store_message_expunge(test_arena, gateway, other, &one, false, &gone), RC_OK);
+        assert_int_equal(store_message_append(gateway, inbox, &m), RC_OK);
+        assert_int_equal(store_mailbox_rename(gateway, other, S("G"), '/'), RC_OK);
+        assert_int_equal(store_mailbox_delete(gateway, other), RC_OK);
+        assert_int_equal(store_device_put(gateway, n.id, S("t")), RC_OK);
+    }
+    assert_int_equal(store_account_set_password(registrar, n.id, S("new")), RC_OK);
+    assert_int_equal(store_queue_list_aside(test_arena, registrar, 10, &aside, &count),
+                     RC_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_queue_release(registrar, aside[0].row.body_id), RC_OK);
+    assert_int_equal(store_remote_retry_now(registrar, S(""), &count), RC_OK);
+    assert_int_equal(store_queue_stats(registrar, &stats), RC_OK);
+    {
+        const struct store_expire_rule rule = { .older_than_s = -10 };
+        struct store_expire_hint *hints;
+        struct store_expire_report report;
+
+        assert_int_equal(
+            store_expire_find(test_arena, janitor, &rule, 0, 10, &list, &count), RC_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(store_expire_messages(test_arena, janitor, &rule, list, count,
+                                               &hints, &count),
+                         RC_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(
+            store_expire_trim(test_arena, janitor, n.id, 0, 0, &hints, &count), RC_OK);
+        assert_int_equal(store_expire_full(test_arena, janitor, 75, 0, 10, &list, &count),
+                         RC_OK);
+        assert_int_equal(
+            store_expire_inactive(test_arena, janitor, 90, 10, &list, &count, &day),
+            RC_OK);
+        assert_int_equal(store_expire_leftovers(janitor, 86400, &bytes), RC_OK);
+        assert_int_equal(store_expire_bodies(janitor, 86400, &tables, &bytes), RC_OK);
+        assert_int_equal(store_body_truncate(janitor, 0, INT64_MAX), RC_OK);
+        assert_int_equal(store_expire_report(janitor, &report), RC_OK);
+        assert_int_equal(store_account_delete(janitor, n.id, INT32_MAX), RC_OK);
+    }
+    db_free(&ingress);
+    db_free(&worker);
+    db_free(&gateway);
+    db_free(&sender);
+    db_free(&registrar);
+    db_free(&janitor);
+}
+
+static void each_role_can_do_no_more(void **state)
+{
+    static const struct {
+        enum migrate_role role;
+        const char *sql;
+    } forbidden[] = {
+        { MIGRATE_SMTP_INGRESS, "SELECT data FROM body_00" },
+        { MIGRATE_SMTP_INGRESS, "SELECT * FROM message" },
+        { MIGRATE_SMTP_INGRESS, "UPDATE account SET pwhash = ''" },
+        { MIGRATE_SMTP_INGRESS, "DELETE FROM queue" },
+        { MIGRATE_SMTP_INGRESS, "SELECT sender FROM queue" },
+        { MIGRATE_IMAP_GATEWAY, "SELECT * FROM queue" },
+        { MIGRATE_IMAP_GATEWAY, "UPDATE account SET pwhash = ''" },
+        { MIGRATE_IMAP_GATEWAY, "DELETE FROM account" },
+        { MIGRATE_IMAP_GATEWAY, "DELETE FROM body_00" },
+        { MIGRATE_QUEUE_WORKER, "SELECT pwhash FROM account" },
+        { MIGRATE_QUEUE_WORKER, "DELETE FROM message" },
+        { MIGRATE_QUEUE_WORKER, "DELETE FROM queue_remote" },
+        { MIGRATE_REMOTE_SENDER, "SELECT * FROM account" },
+        { MIGRATE_REMOTE_SENDER, "SELECT * FROM message" },
+        { MIGRATE_REMOTE_SENDER, "INSERT INTO body_00 VALUES (1, 1, 1, '')" },
+        { MIGRATE_REMOTE_SENDER, "SELECT * FROM queue" },
+        { MIGRATE_REGISTRAR, "SELECT data FROM body_00" },
+        { MIGRATE_REGISTRAR, "DELETE FROM queue" },
+        { MIGRATE_JANITOR, "SELECT data FROM body_00" },
+        { MIGRATE_JANITOR, "INSERT INTO message VALUES (1, 1, 1, 1, 1, 1)" },
+        { MIGRATE_JANITOR, "DELETE FROM queue" },
+        { MIGRATE_JANITOR, "CREATE TABLE mine (i int)" },
+        { MIGRATE_REGISTRAR, "UPDATE schema_version SET version = 9" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
+        struct db *db = as(forbidden[i].role);
+
+        assert_int_equal(db_script(db, forbidden[i].sql), RC_DENIED);
+        assert_string_equal(db_sqlstate(db), "42501");
+        db_free(&db);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(roles_must_exist_if_they_may_not_be_made),
+        cmocka_unit_test(many_at_once_do_no_harm),
+        cmocka_unit_test(again_keeps_what_is_there),
+        cmocka_unit_test(each_role_can_do_its_work),
+        cmocka_unit_test(each_role_can_do_no_more),
+    };
+
+    return cmocka_run_group_tests(tests, setup, test_group_teardown);
+}

@@ -1,0 +1,230 @@
+/* store_remote_test.c - fair turns for destinations, one holder per row, failures kept.
+ */
+#include "store_test.h"
+
+#include "store/store_remote.h"
+
+static void add(const char *domain, int n)
+{
+    str_t to[2] = { str_of(arena_printf(test_arena, "a@%s", domain)),
+                    str_of(arena_printf(test_arena, "b@%s", domain)) };
+    struct store_remote_row r = { .body_id = store_ids_new_body(),
+                                  .size = 100,
+                                  .domain = str_of(domain),
+                                  .sender = S("me@example.org"),
+                                  .recipients = to,
+                                  .recipient_count = 2,
+                                  .prefix = S("Received: x\r\n") };
+
+    db_begin(test_db);
+    for (int i = 0; i < n; i++)
+        store_remote_add(test_db, &r, 172800);
+    assert_int_equal(db_commit(test_db), RC_OK);
+}
+
+static struct store_remote_row *claim(struct store_remote_cursor *c, size_t limit,
+                                      size_t per_domain, const str_t *busy, size_t busy_n,
+                                      size_t *n)
+{
+    struct store_remote_claim how = { .limit = limit,
+                                      .per_domain = per_domain,
+                                      .lease_s = 60,
+                                      .busy = busy,
+                                      .busy_count = busy_n };
+    struct store_remote_row *rows = NULL;
+
+    assert_int_equal(store_remote_claim(test_arena, test_db, c, &how, &rows, n), RC_OK);
+    return rows;
+}
+
+static struct store_remote_row *claim_any(size_t *n)
+{
+    struct store_remote_cursor c = { 0 };
+
+    return claim(&c, 100, 100, NULL, 0, n);
+}
+
+static void a_row_carries_all_a_sender_needs(void **state)
+{
+    struct store_remote_row *r;
+    size_t n;
+
+    (void)state;
+    add("far.example", 1);
+    r = claim_any(&n);
+    assert_int_equal(n, 1);
+    assert_int_equal(r->recipient_count, 2);
+    assert_true(str_eq(r->recipients[1], S("b@far.example")));
+    assert_true(str_eq(r->prefix, S("Received: x\r\n")));
+    assert_true(str_eq(r->envelope, S("{}")));
+    assert_int_equal(r->attempts, 1);
+    assert_int_equal(r->expires_unix - r->created_unix, 172800);
+    (void)claim_any(&n);
+    assert_int_equal(n, 0); /* leased */
+}
+
+static void a_crowded_domain_does_not_crowd_out_others(void **state)
+{
+    struct store_remote_cursor c = { 0 };
+    struct store_remote_row *r;
+    int crowded = 0;
+    size_t n;
+
+    (void)state;
+    add("dead.example", 200);
+    add("a.example", 1);
+    add("z.example", 1);
+    r = claim(&c, 10, 2, NULL, 0, &n);
+    assert_int_equal(n, 4);
+    for (size_t i = 0; i < n; i++)
+        crowded += str_eq(r[i].domain, S("dead.example"));
+    assert_int_equal(crowded, 2);
+}
+
+static void busy_domains_are_left_out(void **state)
+{
+    struct store_remote_cursor c = { 0 };
+    str_t busy = S("dead.example");
+    struct store_remote_row *r;
+    size_t n;
+
+    (void)state;
+    add("dead.example", 5);
+    add("z.example", 1);
+    r = claim(&c, 10, 2, &busy, 1, &n);
+    assert_int_equal(n, 1);
+    assert_true(str_eq(r->domain, S("z.example")));
+}
+
+static void with_more_domains_than_room_each_gets_its_turn(void **state)
+{
+    struct store_remote_cursor c = { 0 };
+    char seen[10] = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 9; i++)
+        add(arena_printf(test_arena, "d%d.example", i), 10);
+    for (int turn = 0; turn < 3; turn++) {
+        size_t n;
+        struct store_remote_row *r = claim(&c, 3, 1, NULL, 0, &n);
+
+        assert_int_equal(n, 3);
+        for (size_t i = 0; i < n; i++)
+            seen[r[i].domain.p[1] - '0']++;
+    }
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(seen[i], 1);
+    /* From the last domain on it begins again. */
+    c = (struct store_remote_cursor){ .domain = "d7.example" };
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+
+        (void)claim(&c, 5, 1, NULL, 0, &n);
+        assert_int_equal(n, 5);
+    }
+}
+
+static void who_lost_the_lease_changes_nothing(void **state)
+{
+    struct store_remote_outcome done = { 0 };
+    struct store_remote_row *slow, *quick;
+    size_t n;
+
+    (void)state;
+    add("far.example", 1);
+    slow = claim_any(&n);
+    test_sql("UPDATE queue_remote SET due = due - 61 * 1000000");
+    quick = claim_any(&n);
+    assert_int_equal(n, 1);
+    assert_true(quick->lease > slow->lease);
+    assert_int_equal(store_remote_extend(test_db, slow, 60), RC_CONFLICT);
+    assert_int_equal(store_remote_settle(test_db, slow, &done), RC_CONFLICT);
+    assert_int_equal(store_remote_extend(test_db, quick, 60), RC_OK);
+    assert_int_equal(store_remote_settle(test_db, quick, &done), RC_OK);
+    assert_int_equal(store_remote_settle(test_db, quick, &done), RC_CONFLICT);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote"), 0);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_failed"), 0);
+}
+
+static void an_attempt_can_end_in_three_ways_at_once(void **state)
+{
+    struct store_remote_failure failure = { .recipient = S("b@far.example"),
+                                            .status = S("5.1.1"),
+                                            .diagnostic = S("smtp; 550 no such user"),
+                                            .remote_mta = S("mx.far.example") };
+    str_t retry = S("a@far.example");
+    struct store_remote_outcome o = { .retry = &retry,
+                                      .retry_count = 1,
+                                      .retry_after_s = 300,
+                                      .last_error = S("451 later"),
+                                      .failures = &failure,
+                                      .failure_count = 1 };
+    struct store_remote_failed *failed;
+    struct store_remote_row *r, *list;
+    int64_t due_ms;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(store_remote_next_due_ms(test_db, &due_ms), RC_OK);
+    assert_int_equal(due_ms, -1);
+    add("far.example", 1);
+    r = claim_any(&n);
+    assert_int_equal(store_remote_settle(test_db, r, &o), RC_OK);
+    /* The one who settled has no say any more. */
+    assert_int_equal(store_remote_settle(test_db, r, &o), RC_CONFLICT);
+    assert_int_equal(store_remote_next_due_ms(test_db, &due_ms), RC_OK);
+    assert_in_range(due_ms, 290000, 300000);
+    assert_int_equal(store_remote_list(test_arena, test_db, 10, &list, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(list[0].recipient_count, 1);
+    assert_true(str_eq(list[0].recipients[0], retry));
+    assert_true(str_eq(list[0].last_error, S("451 later")));
+    for (int i = 0; i < 2; i++) {
+        db_begin(test_db);
+        assert_int_equal(store_remote_claim_failed(test_arena, test_db, 10, &failed, &n),
+                         RC_OK);
+        assert_int_equal(n, 1);
+        if (i == 0)
+            db_rollback(test_db);
+        else
+            assert_int_equal(db_commit(test_db), RC_OK);
+    }
+    assert_int_equal(failed[0].failure_count, 1);
+    assert_int_equal(failed[0].body_id, r->body_id);
+    assert_true(str_eq(failed[0].sender, S("me@example.org")));
+    assert_true(str_eq(failed[0].failures[0].recipient, failure.recipient));
+    assert_true(str_eq(failed[0].failures[0].status, failure.status));
+    assert_true(str_eq(failed[0].failures[0].diagnostic, failure.diagnostic));
+    assert_true(str_eq(failed[0].failures[0].remote_mta, failure.remote_mta));
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_failed"), 0);
+    /* An admin's "now" makes it due; the next failure ends it. */
+    assert_int_equal(store_remote_retry_now(test_db, S("other.example"), &n), RC_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(store_remote_retry_now(test_db, S("far.example"), &n), RC_OK);
+    assert_int_equal(n, 1);
+    r = claim_any(&n);
+    assert_int_equal(n, 1);
+    assert_int_equal(r->attempts, 2);
+    assert_int_equal(store_remote_retry_now(test_db, S(""), &n), RC_OK);
+    assert_int_equal(n, 0); /* held */
+    failure.recipient = retry;
+    o.retry_count = 0;
+    assert_int_equal(store_remote_settle(test_db, r, &o), RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote"), 0);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_failed"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_row_carries_all_a_sender_needs, test_setup),
+        cmocka_unit_test_setup(a_crowded_domain_does_not_crowd_out_others, test_setup),
+        cmocka_unit_test_setup(busy_domains_are_left_out, test_setup),
+        cmocka_unit_test_setup(with_more_domains_than_room_each_gets_its_turn,
+                               test_setup),
+        cmocka_unit_test_setup(who_lost_the_lease_changes_nothing, test_setup),
+        cmocka_unit_test_setup(an_attempt_can_end_in_three_ways_at_once, test_setup),
+    };
+
+    return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);
+}
