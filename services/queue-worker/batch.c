@@ -85,9 +85,8 @@ static enum rc conclude(struct batch *b, size_t rows, const struct deliver_done 
     return RC_OK;
 }
 
-/* Recipients are what a batch locks: rows beyond the limit go back and are next. */
-static size_t keep_what_fits(struct batch *b, const struct store_queue_row *rows,
-                             size_t n)
+/* Recipients are what a batch locks: how many rows can be done together. */
+static size_t what_fits(const struct store_queue_row *rows, size_t n)
 {
     size_t recipients = 0, kept = 0;
 
@@ -97,8 +96,6 @@ static size_t keep_what_fits(struct batch *b, const struct store_queue_row *rows
             break;
         kept++;
     }
-    for (size_t i = kept; i < n; i++)
-        store_queue_requeue(b->db, &rows[i], 0);
     return kept;
 }
 
@@ -140,11 +137,13 @@ static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_new
     rc = store_queue_claim(b->arena, b->db, &b->cursor, limit, &rows, &n);
     if (rc != RC_OK || n == 0)
         return rc;
-    news->more = n == limit;
-    kept = keep_what_fits(b, rows, n);
+    kept = what_fits(rows, n);
     rc = deliver(b->arena, b->db, b->rules, rows, kept, &done);
+    for (size_t i = kept; i < n && rc == RC_OK; i++)
+        store_queue_requeue(b->db, &rows[i], 0);
     if (rc == RC_OK)
         rc = conclude(b, kept, &done, news);
+    news->more = rc == RC_OK && (n == limit || kept < n);
     if (is_content(rc)) {
         *news = (struct batch_news){ .more = true };
         rc = after_refusal(b, rows, kept, rc);

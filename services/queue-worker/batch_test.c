@@ -33,11 +33,13 @@ static int teardown(void **state)
 
 static int64_t send_to(const char *sender, const str_t *to, size_t n)
 {
-    struct store_accept m = { .head = S("Return-Path: <x>\r\nSubject: [...]\r\n\r\n"),
-                              .body = S("hello\r\n"),
-                              .sender = str_of(sender),
-                              .recipients = to,
-                              .recipient_count = n };
+    struct store_accept m = {
+        .head = S("Return-Path: <x>\r\nX-Mark: of the failed message\r\n\r\n"),
+        .body = S("hello\r\n"),
+        .sender = str_of(sender),
+        .recipients = to,
+        .recipient_count = n
+    };
 
     assert_int_equal(store_accept(test_db, &m, 1, 5000), RC_OK);
     return m.body_id;
@@ -132,6 +134,8 @@ static void test_unknown_bounces(void **state)
     assert_true(str_starts(text, S("Return-Path: <>\r\n")));
     expect_in(text, "550 5.1.1 <nobody1@example.org> User doesn't exist");
     expect_in(text, "multipart/report");
+    expect_in(text, "rfc822-headers");
+    expect_in(text, "X-Mark: of the failed message");
     expect_in(text, "Auto-Submitted: auto-replied");
     expect_in(text, "From: ");
     expect_in(text, "MAILER-DAEMON@example.org");
@@ -237,6 +241,29 @@ static void test_one_commit(void **state)
     assert_int_equal(count("queue"), 1); /* the bounce */
     assert_int_equal(count("message"), 1);
     assert_int_equal(count("queue_remote"), 1);
+}
+
+/* More recipients than one transaction locks: the rest is next, nothing is lost. */
+static void test_many_recipients(void **state)
+{
+    enum { ROWS = 5, EACH = 5000 };
+    str_t *to = arena_array(test_arena, EACH, sizeof(*to));
+    size_t done = 0;
+
+    (void)state;
+    test_account(1, 10000000);
+    for (size_t i = 0; i < EACH; i++)
+        to[i] = str_of(arena_printf(test_arena, "nobody%zu@example.org", i));
+    to[7] = S("user1@example.org");
+    for (int i = 0; i < ROWS; i++)
+        send_to("", to, EACH);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, 3);
+    assert_true(news.more);
+    done = news.rows;
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(done + news.rows, ROWS);
+    assert_int_equal(count("message"), ROWS);
 }
 
 static void *work_until_empty(void *arg)
@@ -357,6 +384,7 @@ int main(void)
         CASE(test_quota_message_by_message),
         CASE(test_remote_rows),
         CASE(test_one_commit),
+        CASE(test_many_recipients),
         CASE(test_two_workers),
         CASE(test_failed_become_bounces),
         CASE(test_suspects),

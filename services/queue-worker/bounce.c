@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mail/address.h"
+#include "store/db.h"
 #include "store/store_body.h"
 #include "store/store_queue.h"
 
@@ -84,7 +85,9 @@ enum rc bounce_queue(struct arena *a, struct db *db, const struct bounce_office 
     *queued = count;
     if (count == 0)
         return RC_OK;
-    rc = read_heads(a, db, wanted, count, &want);
+    rc = db_flush(db); /* what the delivery has queued: the answers below begin at 0 */
+    if (rc == RC_OK)
+        rc = read_heads(a, db, wanted, count, &want);
     for (size_t i = 0; i < count && rc == RC_OK; i++)
         rc = queue_one(a, db, o, wanted[i], want[i].head);
     return rc;

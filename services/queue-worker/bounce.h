@@ -37,7 +37,8 @@ struct bounce {
 bool bounce_is_wanted(str_t sender);
 
 /* In the caller's transaction, for n failed messages; those whose sender is null are
- * logged and dropped.  One round trip to read the headers if there is anything to tell.
+ * logged and dropped.  Two round trips if there is anything to tell: what was queued
+ * before, and the failed messages' headers.
  * *queued: reports that wait now. */
 enum rc bounce_queue(struct arena *a, struct db *db, const struct bounce_office *o,
                      const struct bounce *b, size_t n, size_t *queued) RC_CHECKED;
