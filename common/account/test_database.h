@@ -50,7 +50,7 @@ static inline const char *test_database_new(void)
     db_free(&db);
     db = test_database_connect("postgres", name);
     if (migrate_run(db, &options, &report) != RC_OK) {
-        fprintf(stderr, "%.*s\n", STR_ARG(buf_str(&report)));
+        log_error("test.no_schema", "report=\"%.*s\"", STR_ARG(buf_str(&report)));
         exit(2);
     }
     db_free(&db);

@@ -31,6 +31,7 @@ enum {
     LOGIN_BY_MS = 60 * 1000, /* from the greeting to a login on submission ports */
     IDLE_MAX_MS =
         300 * 1000, /* RFC 5321 4.5.3.2.7; Delta Chat counts on more than 60 s */
+    DATA_MAX_MS = 3600 * 1000, /* the largest message over the slowest phone network */
     REPLY_MAX_BYTES = 64 * 1024,
 };
 
@@ -59,18 +60,27 @@ static void say_goodbye(struct session *s, int code, const char *enhanced,
     conn_close(s->conn);
 }
 
+static int64_t sooner(int64_t wait_ms, int64_t by_ms)
+{
+    int64_t left_ms = by_ms == 0 ? wait_ms : by_ms - clock_monotonic_ms();
+
+    return left_ms < wait_ms ? left_ms : wait_ms;
+}
+
+/* Silence is bounded, and so are the two phases that a byte now and then could stretch.
+ */
 static void set_timeout(struct session *s)
 {
-    int64_t idle_ms = s->ingress->options->session_timeout_seconds * 1000;
-    int64_t left_ms;
+    int64_t wait_ms = s->ingress->options->session_timeout_seconds * 1000;
 
-    if (idle_ms > IDLE_MAX_MS)
-        idle_ms = IDLE_MAX_MS;
-    if (s->login_by_ms != 0) {
-        left_ms = s->login_by_ms - clock_monotonic_ms();
-        idle_ms = left_ms < idle_ms ? left_ms : idle_ms;
-    }
-    conn_set_timeout_ms(s->conn, idle_ms > 0 ? idle_ms : 1);
+    if (wait_ms > IDLE_MAX_MS)
+        wait_ms = IDLE_MAX_MS;
+    if (s->state != ST_DATA)
+        s->data_by_ms = 0;
+    else if (s->data_by_ms == 0)
+        s->data_by_ms = clock_monotonic_ms() + DATA_MAX_MS;
+    wait_ms = sooner(sooner(wait_ms, s->login_by_ms), s->data_by_ms);
+    conn_set_timeout_ms(s->conn, wait_ms > 0 ? wait_ms : 1);
 }
 
 /* Where the command that just ended leads to.  The end of a message leads on whether it

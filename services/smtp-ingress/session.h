@@ -62,6 +62,7 @@ struct session {
     unsigned errors;
     unsigned auth_failures;
     int64_t login_by_ms; /* monotonic: authenticate before; 0: no limit */
+    int64_t data_by_ms;  /* monotonic: end the message before; 0: none is coming */
     int64_t account;     /* 0: not logged in */
     char *account_address;
     enum session_sasl sasl;
