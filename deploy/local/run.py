@@ -147,7 +147,9 @@ class Product:
         self.build = pathlib.Path(arguments.build).resolve()
         self.run = pathlib.Path(arguments.run).resolve()
         self.domain, self.offset = arguments.domain, arguments.port_offset
-        self.public_host = lan_address() if arguments.lan else "127.0.0.1"
+        self.address = lan_address() if arguments.lan else "127.0.0.1"
+        # On the standard ports the domain's own name leads here.
+        self.public_host = "" if arguments.standard_ports else self.address
         self.listen = "0.0.0.0" if arguments.lan else "127.0.0.1"
         ports = STANDARD_PORTS if arguments.standard_ports else PORTS
         self.ports = {name: port + self.offset for name, port in ports.items()}
@@ -183,7 +185,7 @@ class Product:
         if cert.exists() and key.exists():
             return
         subprocess.run([self.build / "postbusctl", "cert", "--domain", self.domain,
-                        "--address", self.public_host, "--certificate", cert, "--key", key],
+                        "--address", self.address, "--certificate", cert, "--key", key],
                        check=True)
 
     def environment(self, replica):
@@ -281,7 +283,7 @@ class Product:
             capture_output=True).returncode == 0
 
     def print_invite(self):
-        say(f"postbus ready: https://{self.public_host}:{self.ports['https_port']}/"
+        say(f"postbus ready: https://{self.public_host or self.domain}:{self.ports['https_port']}/"
             f" ({self.domain})")
         subprocess.run([self.build / "registrar", "--print-invite"],
                        env=self.environment(self.registrar()), check=False)

@@ -126,7 +126,7 @@ def local(product):
 def read_code(tmp_path, name, picture):
     file = tmp_path / name
     file.write_bytes(picture)
-    return subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", file],
+    return subprocess.run(["zbarimg", "--nodbus", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", file],
                           check=True, capture_output=True).stdout.decode().removesuffix("\n")
 
 
