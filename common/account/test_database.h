@@ -19,8 +19,7 @@ static inline void test_database_enter(char **argv)
     if (getenv("POSTBUS_TEST_DB") != NULL)
         return;
     execlp("tools/pg-throwaway", "pg-throwaway", argv[0], (char *)NULL);
-    fprintf(stderr,
-            "tools/pg-throwaway: cannot run; start the test in the source tree\n");
+    log_error("test.no_database", "reason=\"start the test in the source tree\"");
     exit(2);
 }
 
