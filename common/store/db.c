@@ -10,6 +10,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/db_outcome.h"
 #include "store/db_wire.h"
 
 #include <libpq-fe.h>
@@ -133,32 +134,21 @@ static void clear_results(struct db *db)
     db->result_count = 0;
 }
 
-static const struct {
-    const char *prefix;
-    enum rc rc;
-} outcomes[] = {
-    { "23505", RC_EXISTS },  { "23", RC_INVALID }, { "22", RC_INVALID },
-    { "57014", RC_TIMEOUT }, { "57", RC_RETRY },   { "40", RC_RETRY },
-    { "55P03", RC_RETRY },   { "53", RC_RETRY },   { "08", RC_RETRY },
-    { "25006", RC_RETRY }, /* a standby: the primary is elsewhere now */
-    { "25P03", RC_RETRY },   { "58", RC_RETRY },
-};
-
 /* Anything not in the table is a mistake of ours or of the installation (a missing
  * right, an old schema): said here, because the caller can only see RC_RETRY. */
 static enum rc outcome_of(const struct db *db, const struct db_statement *s,
                           const PGresult *r)
 {
+    enum rc rc = RC_RETRY;
     const char *message;
 
-    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
-        if (strncmp(db->sqlstate, outcomes[i].prefix, strlen(outcomes[i].prefix)) == 0)
-            return outcomes[i].rc;
+    if (db_outcome_find(db->sqlstate, &rc))
+        return rc;
     message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     log_error("db.statement_failed", "statement=%s sqlstate=%s message=\"%s\"",
               s == NULL ? "script" : s->name, db->sqlstate,
               message == NULL ? "" : message);
-    return RC_RETRY;
+    return rc;
 }
 
 static enum rc note_error(struct db *db, const struct db_statement *s, const PGresult *r)
@@ -776,58 +766,6 @@ enum rc db_script(struct db *db, const char *sql)
         db->tx_rc = rc;
     }
     return rc;
-}
-
-/* ---- parameters ---- */
-
-struct db_param db_int2(int64_t v)
-{
-    return (struct db_param){ .type = DB_INT2, .i = v };
-}
-
-struct db_param db_int4(int64_t v)
-{
-    return (struct db_param){ .type = DB_INT4, .i = v };
-}
-
-struct db_param db_int8(int64_t v)
-{
-    return (struct db_param){ .type = DB_INT8, .i = v };
-}
-
-struct db_param db_bool(bool v)
-{
-    return (struct db_param){ .type = DB_BOOL, .i = v };
-}
-
-struct db_param db_text(str_t s)
-{
-    return (struct db_param){ .type = DB_TEXT, .s = s };
-}
-
-struct db_param db_bytes(str_t s)
-{
-    return (struct db_param){ .type = DB_BYTES, .s = s };
-}
-
-struct db_param db_null(enum db_type type)
-{
-    return (struct db_param){ .type = type, .null = true };
-}
-
-struct db_param db_int4s(const int32_t *list, size_t n)
-{
-    return (struct db_param){ .type = DB_INT4S, .list = list, .n = n };
-}
-
-struct db_param db_int8s(const int64_t *list, size_t n)
-{
-    return (struct db_param){ .type = DB_INT8S, .list = list, .n = n };
-}
-
-struct db_param db_texts(const str_t *list, size_t n)
-{
-    return (struct db_param){ .type = DB_TEXTS, .list = list, .n = n };
 }
 
 /* ---- life ---- */

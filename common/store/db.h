@@ -84,16 +84,46 @@ struct db_param {
     size_t n;         /* of list */
 };
 
-struct db_param db_int2(int64_t v);
-struct db_param db_int4(int64_t v);
-struct db_param db_int8(int64_t v);
-struct db_param db_bool(bool v);
-struct db_param db_text(str_t s);
-struct db_param db_bytes(str_t s);
-struct db_param db_null(enum db_type type);
-struct db_param db_int4s(const int32_t *list, size_t n);
-struct db_param db_int8s(const int64_t *list, size_t n);
-struct db_param db_texts(const str_t *list, size_t n);
+static inline struct db_param db_int2(int64_t v)
+{
+    return (struct db_param){ .type = DB_INT2, .i = v };
+}
+static inline struct db_param db_int4(int64_t v)
+{
+    return (struct db_param){ .type = DB_INT4, .i = v };
+}
+static inline struct db_param db_int8(int64_t v)
+{
+    return (struct db_param){ .type = DB_INT8, .i = v };
+}
+static inline struct db_param db_bool(bool v)
+{
+    return (struct db_param){ .type = DB_BOOL, .i = v };
+}
+static inline struct db_param db_text(str_t v)
+{
+    return (struct db_param){ .type = DB_TEXT, .s = v };
+}
+static inline struct db_param db_bytes(str_t v)
+{
+    return (struct db_param){ .type = DB_BYTES, .s = v };
+}
+static inline struct db_param db_null(enum db_type type)
+{
+    return (struct db_param){ .type = type, .null = true };
+}
+static inline struct db_param db_int4s(const int32_t *list, size_t n)
+{
+    return (struct db_param){ .type = DB_INT4S, .list = list, .n = n };
+}
+static inline struct db_param db_int8s(const int64_t *list, size_t n)
+{
+    return (struct db_param){ .type = DB_INT8S, .list = list, .n = n };
+}
+static inline struct db_param db_texts(const str_t *list, size_t n)
+{
+    return (struct db_param){ .type = DB_TEXTS, .list = list, .n = n };
+}
 
 #define DB_PARAMS(...)                                                                   \
     ((const struct db_param[]){ __VA_ARGS__ }),                                          \

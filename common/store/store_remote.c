@@ -74,12 +74,10 @@ DB_STATEMENT(stmt_list, "remote_list",
 DB_STATEMENT(stmt_now, "remote_retry_now",
              "UPDATE queue_remote SET due = now_us() "
              "WHERE ($1 = '' OR domain = $1) AND lease % 2 = 0 AND due > now_us()");
-DB_STATEMENT(
-    stmt_next, "remote_next_due",
-    EACH_DOMAIN(
-        "''") " SELECT greatest(0, (min((SELECT q.due FROM queue_remote q"
-              " WHERE q.domain = d.domain ORDER BY q.due LIMIT 1)) - now_us()) / 1000)"
-              " FROM d WHERE d.domain IS NOT NULL");
+DB_STATEMENT(stmt_next, "remote_next_due",
+             EACH_DOMAIN("''") " SELECT (min((SELECT q.due FROM queue_remote q"
+                               " WHERE q.domain = d.domain ORDER BY q.due LIMIT 1))"
+                               " - now_us()) / 1000 FROM d WHERE d.domain IS NOT NULL");
 
 void store_remote_add(struct db *db, const struct store_remote_row *r, int64_t lifetime_s)
 {
@@ -288,7 +286,10 @@ enum rc store_remote_next_due_ms(struct db *db, int64_t *out)
 {
     enum rc rc = db_run(db, &stmt_next, DB_NO_PARAMS);
 
-    if (rc == RC_OK)
-        *out = db_is_null(db, 0, 0, 0) ? -1 : db_get_int(db, 0, 0, 0);
-    return rc;
+    if (rc != RC_OK)
+        return rc;
+    *out = db_is_null(db, 0, 0, 0) ? -1 : db_get_int(db, 0, 0, 0);
+    if (*out < 0 && !db_is_null(db, 0, 0, 0))
+        *out = 0; /* overdue */
+    return RC_OK;
 }
