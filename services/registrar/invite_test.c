@@ -101,6 +101,11 @@ static void test_base_url(void **state)
     site_init(&site, a, &o);
     assert_true(str_eq(site.base_url, S("https://[2001:db8::1]:8443")));
     assert_false(site.is_trusted);
+    assert_true(str_eq(site.autoconfig_host, S("chat.example")));
+    o.mail_domain = "[192.0.2.7]";
+    o.public_host = "";
+    site_init(&site, a, &o);
+    assert_true(str_eq(site.autoconfig_host, S("192.0.2.7")));
     arena_free(&a);
 }
 

@@ -70,7 +70,7 @@ struct page *page_new(const struct site *site, struct arena *a)
     p->arena = a;
     page_set(p, "domain", site->mail_domain);
     page_set(p, "host", site->host);
-    page_set(p, "base_url", site->base_url);
+    page_set(p, "autoconfig_host", site->autoconfig_host);
     set_flag(p, "trusted", site->is_trusted);
     set_figures(p, site->options);
     set_privacy(p, site->options);

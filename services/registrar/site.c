@@ -49,6 +49,7 @@ void site_init(struct site *s, struct arena *a, const struct options *o)
 
     *s = (struct site){ .options = o, .mail_domain = domain };
     s->host = without_brackets(str_of(options_public_host(o)));
+    s->autoconfig_host = is_address(s->host) ? without_brackets(domain) : s->host;
     s->base_url = base_url(a, s->host, o->public_https_port);
     s->is_trusted = !options_is_self_signed(o) && !is_address(s->host);
     s->has_own_host = !str_eq_nocase(s->host, without_brackets(domain));

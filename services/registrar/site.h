@@ -20,6 +20,9 @@ struct site {
     struct rules rules;
     str_t mail_domain; /* as in addresses: "chat.example" or "[192.0.2.1]" */
     str_t host;        /* where clients connect: a name or an address without brackets */
+    /* What autoconfiguration names: who reads it has found us by the domain's name and
+     * cannot verify an address, so it is mail_domain where host is only an address. */
+    str_t autoconfig_host;
     /* "https://host" with the port unless it is 443; no slash at the end */
     str_t base_url;
     /* Clients can verify the certificate.  They cannot when the domain begins with `_`,
