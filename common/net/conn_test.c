@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -455,6 +456,27 @@ static void test_total_limit(void **state)
     limit_free(&limit);
 }
 
+static void test_out_of_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit normal, tight;
+    struct stream *s;
+    int next;
+
+    listen_now(f);
+    next = dup(0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &normal), 0);
+    tight = normal;
+    tight.rlim_cur = (rlim_t)next + 1; /* the client's socket and no more */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    s = dial(f);
+    poll(NULL, 0, 20); /* let the listener meet the limit; without effect on the result */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &normal), 0);
+    expect_line(s, "hello");
+    stream_close(&s);
+}
+
 static const char header_v4[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
                                 "\xcb\x00\x71\x09\x7f\0\0\x01\x12\x34\0\x19";
 
@@ -691,6 +713,7 @@ int main(void)
         TEST(test_handshake_deadline),
         TEST(test_limits),
         TEST(test_total_limit),
+        TEST(test_out_of_descriptors),
         TEST(test_proxy_header),
         TEST(test_proxy_header_is_demanded),
         TEST(test_untrusted_proxy_is_refused),

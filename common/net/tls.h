@@ -54,9 +54,10 @@ enum rc tls_client_new(const struct tls_client_options *o, struct buf *why,
 /* After the last handshake; sessions beyond it keep what they need. */
 void tls_context_free(struct tls_context **c);
 
-/* Look at the files again; a changed and good pair serves the sessions that begin from
- * now on.  RC_OK: swapped; RC_NOT_FOUND: nothing new since the last look; RC_INVALID: the
- * new pair is bad (reason in *why), the last good one stays; told once for each content.
+/* Server contexts: look at the files again; a changed and good pair serves the sessions
+ * that begin from now on.  RC_OK: swapped; RC_NOT_FOUND: nothing new since the last look;
+ * RC_INVALID: the new pair is bad (reason in *why), the last good one stays; told once
+ * for each content.
  */
 enum rc tls_context_poll(struct tls_context *c, struct buf *why) RC_CHECKED;
 
