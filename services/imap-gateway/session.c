@@ -40,6 +40,7 @@ enum {
     APPEND_STALL_MS = 60 * 1000,
     BUSY_MS = 60 * 1000, /* look again later: a command is in a worker */
     TAG_MAX = 64,
+    HINTS_KEPT = 3,
     MS_PER_SECOND = 1000,
 };
 
@@ -64,12 +65,14 @@ struct session {
     char *tag;                   /* of IDLE */
     int64_t greeted_until_ms;
     int64_t joined_ms;
-    int64_t hint_mailbox, hint_modseq; /* the only hint so far, if hints == 1 */
+    struct {
+        int64_t mailbox, modseq;
+    } hint[HINTS_KEPT];
     uint16_t greeted_bytes;
     uint8_t greeted_commands;
     uint8_t failures;
     uint8_t mode;  /* enum mode */
-    uint8_t hints; /* since the last look: 0, 1 or "more" (2) */
+    uint8_t hints; /* since the last look; beyond HINTS_KEPT they are not kept */
     bool joined;   /* in the account's list */
     bool fresh;    /* not yet polled since the subscription took effect */
     bool leftover; /* the last look could not tell everything */
@@ -194,7 +197,7 @@ static void free_session(struct session *s)
 
 /* -- looking at the mailbox -- */
 
-/* The one hint that came is what this session itself has said, or is old news. */
+/* What this session itself has said, or old news. */
 static bool is_known(const struct session *s, int64_t mailbox, int64_t modseq)
 {
     const struct view *v = s->imap.view;
@@ -205,9 +208,23 @@ static bool is_known(const struct session *s, int64_t mailbox, int64_t modseq)
 
 static bool has_news(struct session *s)
 {
-    if (s->hints == 1 && is_known(s, s->hint_mailbox, s->hint_modseq))
+    bool news = s->hints > HINTS_KEPT;
+
+    for (uint8_t i = 0; i < s->hints && i < HINTS_KEPT; i++)
+        news |= !is_known(s, s->hint[i].mailbox, s->hint[i].modseq);
+    if (!news)
         s->hints = 0;
-    return s->hints > 0 || s->leftover;
+    return news || s->leftover;
+}
+
+static void keep_hint(struct session *s, int64_t mailbox, int64_t modseq)
+{
+    if (s->hints < HINTS_KEPT) {
+        s->hint[s->hints].mailbox = mailbox;
+        s->hint[s->hints].modseq = modseq;
+    }
+    if (s->hints <= HINTS_KEPT)
+        s->hints++;
 }
 
 static void command_done(struct command_job *c);
@@ -251,14 +268,7 @@ void session_news(struct session *s, const struct hints_news *news)
         session_drain(s);
         return;
     }
-    if (s->hints == 0) {
-        s->hint_mailbox = news->mailbox;
-        s->hint_modseq = news->modseq;
-        s->hints = 1;
-    } else if (s->hints > 1 || s->hint_mailbox != news->mailbox ||
-               s->hint_modseq != news->modseq) {
-        s->hints = 2;
-    }
+    keep_hint(s, news->mailbox, news->modseq);
     if (s->command == NULL && has_news(s) && s->mode == MODE_IDLE)
         look(s);
 }
