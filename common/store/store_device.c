@@ -8,12 +8,12 @@ DB_STATEMENT(
 DB_STATEMENT(stmt_trim, "device_trim",
              "DELETE FROM device WHERE account_id = $1 AND token IN"
              " (SELECT token FROM device WHERE account_id = $1"
-             "  ORDER BY renewed DESC, token OFFSET $2)");
+             "  ORDER BY renewed DESC, token DESC OFFSET $2)");
 DB_STATEMENT(stmt_delete, "device_delete",
              "DELETE FROM device WHERE account_id = $1 AND token = $2");
 DB_STATEMENT(stmt_list, "device_list",
              "SELECT token FROM device WHERE account_id = $1"
-             " AND renewed > now_unix() - $2 * 86400 ORDER BY renewed DESC, token");
+             " AND renewed > now_unix() - $2 * 86400 ORDER BY renewed DESC, token DESC");
 
 enum rc store_device_put(struct db *db, int64_t account, str_t token)
 {
