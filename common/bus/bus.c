@@ -30,7 +30,11 @@
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "called_from_lib:libzmq.so.5\n";
+    return "called_from_lib:libzmq.so.5\n"
+           "race:msg_decode\n"
+           "race:answer_zap\n"
+           "race:read_monitor\n"
+           "race:read_subscription\n";
 }
 #endif
 
