@@ -71,15 +71,19 @@ class Bench:
         return command
 
     def measure(self, title, mode, **options):
+        process = subprocess.Popen(self.loadgen(mode, **options), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        if mode != "logins":
+            process.stderr.readline()  # all accounts are logged in: the row begins
         before = cpu_by_name(self.product)
-        out = subprocess.run(self.loadgen(mode, **options), capture_output=True, text=True)
+        out, errors = process.communicate()
         after = cpu_by_name(self.product)
-        if out.returncode != 0:
-            raise SystemExit(f"{title}: {out.stderr.strip()}")
-        result = parse(out.stdout)
+        if process.returncode != 0:
+            raise SystemExit(f"{title}: {errors.strip()}")
+        result = parse(out)
         result["cpu"] = {n: after[n] - before.get(n, 0) for n in after}
         queue = self.product.sql("SELECT count(*) FROM queue")
-        print(f"{title}: {out.stdout.strip()} queue_left={queue}")
+        print(f"{title}: {out.strip()} queue_left={queue}")
         messages = int(result.get("acked", 0))
         if messages:
             parts = ", ".join(f"{n} {1000 * s / messages:.2f}" for n, s in
