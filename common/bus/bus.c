@@ -283,6 +283,8 @@ static void *open_connector(struct bus *b, int type)
 {
     void *s = open_socket(b, type);
 
+    /* Nothing is kept for a peer that is not there: it gets all subscriptions anew. */
+    set_int(s, ZMQ_IMMEDIATE, 1);
     set_int(s, ZMQ_RECONNECT_IVL, 200);
     set_int(s, ZMQ_RECONNECT_IVL_MAX, 2000);
     set_int(s, ZMQ_CONNECT_TIMEOUT, 3000);

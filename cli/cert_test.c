@@ -1,0 +1,122 @@
+/* A made certificate is one that our own servers load and that names what it must. */
+#include "cert.h"
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "net/tls.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char folder[] = "/tmp/postbus-cert-XXXXXX";
+static char cert_file[64], key_file[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(cert_file, sizeof(cert_file), "%s/tls.crt", folder);
+    snprintf(key_file, sizeof(key_file), "%s/tls.key", folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unlink(cert_file);
+    unlink(key_file);
+    return rmdir(folder);
+}
+
+static X509 *make(const char *domain, const char *address)
+{
+    const char *addresses[] = { address };
+    struct cert_request r = { .domain = domain,
+                              .addresses = addresses,
+                              .address_count = address == NULL ? 0 : 1,
+                              .cert_file = cert_file,
+                              .key_file = key_file };
+    char why[256] = "";
+    X509 *cert;
+    FILE *f;
+
+    if (cert_make(&r, why, sizeof(why)) != RC_OK)
+        fail_msg("%s", why);
+    f = fopen(cert_file, "r");
+    assert_non_null(f);
+    cert = PEM_read_X509(f, NULL, NULL, NULL);
+    fclose(f);
+    assert_non_null(cert);
+    return cert;
+}
+
+static void test_domain(void **state)
+{
+    struct tls_server_options o = { .cert_file = cert_file,
+                                    .key_file = key_file,
+                                    .min_version = TLS_VERSION_1_3 };
+    X509 *cert = make("_chat.example", "192.0.2.7");
+    struct tls_context *context = NULL;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(X509_check_host(cert, "_chat.example", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_host(cert, "www._chat.example", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_host(cert, "mta-sts._chat.example", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_host(cert, "other.example", 0, 0, NULL), 0);
+    assert_int_equal(X509_check_ip_asc(cert, "192.0.2.7", 0), 1);
+    assert_int_equal(X509_check_ca(cert), 0);
+    assert_true(X509_cmp_time(X509_get0_notBefore(cert), NULL) < 0);
+    assert_true(X509_cmp_time(X509_get0_notAfter(cert), NULL) > 0);
+    assert_int_equal(stat(key_file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(tls_server_new(&o, NULL, &context), RC_OK);
+    assert_true(tls_context_not_after_unix(context) > INT64_C(4000000000));
+    tls_context_free(&context);
+    X509_free(cert);
+}
+
+static void test_address(void **state)
+{
+    X509 *cert = make("[192.0.2.9]", NULL);
+
+    (void)state;
+    assert_int_equal(X509_check_ip_asc(cert, "192.0.2.9", 0), 1);
+    assert_int_equal(X509_check_ip_asc(cert, "192.0.2.7", 0), 0);
+    X509_free(cert);
+}
+
+static void test_refused(void **state)
+{
+    struct cert_request r = { .domain = "a.example,DNS:b.example",
+                              .cert_file = cert_file,
+                              .key_file = key_file };
+    char why[256] = "";
+
+    (void)state;
+    assert_int_equal(cert_make(&r, why, sizeof(why)), RC_INVALID);
+    r.domain = "a.example";
+    r.key_file = "/nonexistent/key";
+    assert_int_equal(cert_make(&r, why, sizeof(why)), RC_INVALID);
+    assert_non_null(strstr(why, "/nonexistent/key: No such file"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_domain),
+        cmocka_unit_test(test_address),
+        cmocka_unit_test(test_refused),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
