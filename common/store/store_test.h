@@ -123,7 +123,8 @@ static TEST_UNUSED int64_t test_number(struct db *db, const char *sql)
     return value;
 }
 
-static TEST_UNUSED void test_sql(const char *format, ...)
+static TEST_UNUSED __attribute__((format(printf, 1, 2))) void test_sql(const char *format,
+                                                                       ...)
 {
     char sql[1024];
     va_list ap;
