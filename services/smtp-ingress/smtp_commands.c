@@ -78,8 +78,8 @@ bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_r
     if (smtp_states_next(s->state, row->event) == ST_BAD)
         return refuse(out, 503, "5.5.1", sequence_text(row->event));
     /* A stranger who does not wait for our answer speaks through somebody else's session
-     * (smuggling, cross-protocol requests). */
-    if ((row->flags & SMTP_LAST) != 0 && pipelined && s->account == 0)
+     * (smuggling, cross-protocol requests).  Accounts have shown who they are. */
+    if ((row->flags & SMTP_LAST) != 0 && pipelined && s->port->kind == PORT_MX)
         return refuse(out, 554, "5.5.1", "Improper use of SMTP command pipelining");
     return true;
 }

@@ -103,7 +103,8 @@ def test_unknown_recipient_bounces_and_does_not_spoil_the_others(product):
 
 def test_over_quota_bounces(product):
     a, b = mail.new_account(product), mail.new_account(product)
-    product.sql(f"UPDATE account SET quota = 30000 WHERE addr = '{b}'")
+    product.sql("UPDATE mailbox SET quota = 30000 WHERE id = "
+                f"(SELECT id << 18 FROM account WHERE addr = '{b}')")
     deliver(product, a, b, size=9000)
     deliver(product, a, b, size=30000)
     at_a = mail.imap(product, a)

@@ -16,7 +16,8 @@ PATH is a transcript or a folder of them.  Each is run with an account of its ow
     @ within 0.2                           the next line must come within so many seconds
 
 In S lines an ellipsis stands for any text.  $USER, $PASSWORD, $DOMAIN, $PLAIN (SASL PLAIN,
-base64), $USER64 and $PASSWORD64 are replaced in both.
+base64), $USER64 and $PASSWORD64 are replaced in both; $OTHER is one more account, made
+before a transcript that mentions it.
 """
 import argparse
 import base64
@@ -79,16 +80,30 @@ class Runner:
     def __init__(self, arguments, path):
         self.arguments, self.path = arguments, path
         letters = string.ascii_lowercase + string.digits
-        name = "".join(random.choices(letters, k=9)) + "@" + arguments.domain
+        name, other = ("".join(random.choices(letters, k=9)) + "@" + arguments.domain
+                       for _ in range(2))
         password = "".join(random.choices(letters, k=20))
-        plain = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+        plain = self.plain(name, password)
         self.words = {"$USER64": base64.b64encode(name.encode()).decode(),
                       "$PASSWORD64": base64.b64encode(password.encode()).decode(),
                       "$USER": name, "$PASSWORD": password, "$PLAIN": plain,
-                      "$DOMAIN": arguments.domain}
+                      "$DOMAIN": arguments.domain, "$OTHER": other}
         self.header = {"port": "imaps", "tls": "implicit", "login": "yes"}
         self.connections = {}
         self.within = DEADLINE_S
+
+    @staticmethod
+    def plain(name, password):
+        return base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+
+    def make_other(self):
+        c = Connection(self.arguments.host, self.arguments.ports["submissions"], True)
+        plain = self.plain(self.words["$OTHER"], self.words["$PASSWORD"])
+        c.send(f"EHLO x\r\nAUTH PLAIN {plain}\r\n")
+        while not (line := c.line()).startswith("235 "):
+            if line.startswith(("4", "5")):
+                raise Mismatch(f"no account for $OTHER: {line}")
+        c.close()
 
     def replace(self, text):
         for word, value in self.words.items():
@@ -165,6 +180,8 @@ class Runner:
     def run(self):
         text = self.path.read_text(encoding="utf-8")
         try:
+            if "$OTHER" in text:
+                self.make_other()
             for number, line in enumerate(text.split("\n"), 1):
                 if not line.strip() or line.startswith("#"):
                     continue
