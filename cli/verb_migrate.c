@@ -69,7 +69,6 @@ static int migrate(const struct options *o, const struct migrate_options *to,
         status = verb_fail("migration failed: %.*s", STR_ARG(buf_str(&report)));
     } else {
         fwrite(report.p, 1, report.n, stdout);
-        printf("the schema is at version %d\n", migrate_latest());
     }
     buf_fini(&report);
     db_free(&db);
