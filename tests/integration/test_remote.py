@@ -81,6 +81,7 @@ class Instance:
         self.address, self.domain = INSTANCES[name]
         self.run = pathlib.Path(folder) / name
         options = {"listen_address": "0.0.0.0", "dns_resolver": "192.0.2.3:53",
+                   "dns_trust_anchor_file": "none",
                    "smtp_outbound_port": 2525, "allow_private_destinations": "true",
                    "retry_min_seconds": 2, "public_host": self.address, "disable_ipv6": "true"}
         self.command = [*network.prefix(name), "python3", str(ROOT / "deploy/local/run.py"),
