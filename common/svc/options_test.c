@@ -123,7 +123,7 @@ static void test_defaults_of_the_relay(void **state)
     assert_int_equal(o->min_free_disk_space, 1 << 30);
     assert_int_equal(o->max_imap_connections, 10000);
     assert_int_equal(o->max_smtp_connections, 1000);
-    assert_false(o->disable_ipv6 || o->imap_compress);
+    assert_false(o->disable_ipv6);
     assert_string_equal(o->database_user, "postbus_imap_gateway");
     assert_string_equal(load_as(OPTIONS_POSTBUSCTL, NULL)->database_user, "postbus");
     assert_string_equal(o->queue_worker_event_peers, "dns:queue-worker:5552");
@@ -150,6 +150,7 @@ static void test_file_of_the_relay(void **state)
              "acme_email =\n"
              "disable_ipv6 = False\n"
              "imap_rawlog = false\n"
+             "imap_compress = false\n"
              "filtermail_smtp_port = 10080\n"
              "postfix_reinject_port_incoming = 10026\n"
              "mtail_address = 127.0.0.1\n"
