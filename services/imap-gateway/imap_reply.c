@@ -71,7 +71,8 @@ enum cmd_result imap_reply_rc(struct imap_cmd *cmd, enum rc rc)
     return CMD_DONE;
 }
 
-static void text_line(struct buf *out, const char *format, va_list list)
+__attribute__((format(printf, 2, 0))) static void
+text_line(struct buf *out, const char *format, va_list list)
 {
     char line[LINE_MAX_BYTES];
     int n = vsnprintf(line, sizeof line, format, list);
