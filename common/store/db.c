@@ -4,6 +4,8 @@
  * is a poll with the flush's deadline, so neither a hung server nor a full socket can
  * hold the thread.  A connection that is in any doubt (lost, late, half sent) is dropped
  * rather than repaired; the server then rolls back what was open.
+ *
+ * One file although it is long: the alternative is a second door to libpq.
  */
 #include "store/db.h"
 

@@ -1,5 +1,5 @@
 /* store_accept_test.c - 250 means durable, whatever happens to the connection. */
-#include "store_test_proxy.h"
+#include "store/store_test_proxy.h"
 
 #include "store/store_body.h"
 

@@ -1,5 +1,5 @@
 /* store_account_test.c - creating, finding, changing and removing accounts. */
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include "store/store_device.h"
 #include "store/store_mailbox.h"

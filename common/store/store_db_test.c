@@ -1,5 +1,5 @@
 /* store_db_test.c - parameters and rows, transactions, failures of the connection. */
-#include "store_test_proxy.h"
+#include "store/store_test_proxy.h"
 
 #include "store/db_wire.h"
 

@@ -1,5 +1,5 @@
 /* store_expire_test.c - messages are forgotten on time, with everything around them. */
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include "store/store_body.h"
 #include "store/store_expire.h"

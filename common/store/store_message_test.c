@@ -1,5 +1,5 @@
 /* store_message_test.c - what IMAP sessions see and do, alone and against each other. */
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include "store/store_body.h"
 #include "store/store_mailbox.h"

@@ -1,5 +1,5 @@
 /* store_migrate_test.c - migrating twice, at once, and what the roles may do. */
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include "store/store_body.h"
 #include "store/store_device.h"
@@ -93,151 +93,187 @@ static struct db *as(enum migrate_role role)
     return test_open(test_name, migrate_role_name(role));
 }
 
-static void each_role_can_do_its_work(void **state)
+/* One message on its way through all six roles. */
+static struct store_account person;
+static int64_t inbox, body;
+
+static void ingress_accepts(struct db *db)
 {
-    struct db *ingress = as(MIGRATE_SMTP_INGRESS), *worker = as(MIGRATE_QUEUE_WORKER);
-    struct db *gateway = as(MIGRATE_IMAP_GATEWAY), *sender = as(MIGRATE_REMOTE_SENDER);
-    struct db *registrar = as(MIGRATE_REGISTRAR), *janitor = as(MIGRATE_JANITOR);
-    struct store_account n = { .id = store_ids_new_account(S("w@example.org")),
-                               .address = S("w@example.org"),
-                               .password_hash = S("h"),
-                               .quota_bytes = 100000 };
-    int64_t inbox = test_inbox(n.id), body, other, bytes, ids[1], *list;
+    struct store_mailbox_quota quota;
+    struct store_account found;
+    int64_t ids[1];
+    int version;
+
+    person = (struct store_account){ .id = store_ids_new_account(S("w@example.org")),
+                                     .address = S("w@example.org"),
+                                     .password_hash = S("h"),
+                                     .quota_bytes = 100000 };
+    inbox = test_inbox(person.id);
+    assert_int_equal(migrate_version(db, &version), RC_OK);
+    assert_int_equal(store_account_create(db, &person), RC_OK);
+    assert_int_equal(store_account_find(test_arena, db, person.address, &found), RC_OK);
+    assert_int_equal(store_account_resolve(db, &person.address, 1, ids), RC_OK);
+    assert_int_equal(store_mailbox_quota(db, person.id, &quota), RC_OK);
+    body = test_mail(db, &person.address, 1, S("x"));
+}
+
+static void worker_delivers(struct db *db)
+{
+    struct store_remote_row r = { .body_id = body,
+                                  .domain = S("far.example"),
+                                  .recipients = &person.address,
+                                  .recipient_count = 1 };
     struct store_queue_cursor c = { 0 };
-    struct store_queue_row row;
     struct store_queue_stats stats;
-    struct store_queue_aside *aside;
-    size_t count, refused = 0;
-    struct store_message_uids one = { .uid = (uint32_t[]){ 1 }, .n = 1 };
-    int32_t day;
-    int tables, version;
+    struct store_queue_row row;
+    size_t n, refused = 0;
+    int64_t ids[1];
     str_t back;
 
-    (void)state;
-    assert_int_equal(migrate_version(ingress, &version), RC_OK);
-    assert_int_equal(store_account_create(ingress, &n), RC_OK);
-    assert_int_equal(store_account_resolve(ingress, &n.address, 1, ids), RC_OK);
-    body = test_mail(ingress, &n.address, 1, S("x"));
+    assert_int_equal(test_deliver(db, &c, 10, &n, &refused), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(refused, 0);
+    assert_int_equal(store_account_resolve(db, &person.address, 1, ids), RC_OK);
+    assert_int_equal(store_queue_mark_overdue(db, &n), RC_OK);
+    assert_int_equal(store_queue_suspect(test_arena, db, &row), RC_NOT_FOUND);
+    assert_int_equal(store_queue_stats(db, &stats), RC_OK);
+    assert_int_equal(store_body_read(test_arena, db, body, 19, 0, 19, &back), RC_OK);
+    db_begin(db);
+    store_remote_add(db, &r, 100);
+    assert_int_equal(db_commit(db), RC_OK);
+}
 
-    assert_int_equal(test_deliver(worker, &c, 10, &count, &refused), RC_OK);
-    assert_int_equal(count, 1);
-    assert_int_equal(store_account_resolve(worker, &n.address, 1, ids), RC_OK);
-    assert_int_equal(store_queue_mark_overdue(worker, &count), RC_OK);
-    assert_int_equal(store_queue_suspect(test_arena, worker, &row), RC_NOT_FOUND);
-    assert_int_equal(store_queue_stats(worker, &stats), RC_OK);
-    assert_int_equal(store_body_read(test_arena, worker, body, 19, 0, 19, &back), RC_OK);
-    {
-        struct store_remote_row r = { .body_id = body,
-                                      .domain = S("far.example"),
-                                      .recipients = &n.address,
+static void sender_fails(struct db *db)
+{
+    struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
+    struct store_remote_failure f = { .recipient = person.address };
+    struct store_remote_outcome o = { .failures = &f, .failure_count = 1 };
+    struct store_remote_cursor at = { 0 };
+    struct store_remote_row *row;
+    int64_t due_ms;
+    str_t back;
+    size_t n;
+
+    assert_int_equal(store_remote_claim(test_arena, db, &at, &how, &row, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_body_read(test_arena, db, body, 19, 0, 19, &back), RC_OK);
+    assert_int_equal(store_remote_extend(db, row, 60), RC_OK);
+    assert_int_equal(store_remote_settle(db, row, &o), RC_OK);
+    assert_int_equal(store_remote_next_due_ms(db, &due_ms), RC_OK);
+}
+
+static void worker_bounces_and_sets_aside(struct db *db)
+{
+    struct store_queue_new bounce = { .message = S("b"),
+                                      .recipients = &person.address,
                                       .recipient_count = 1 };
-        struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
-        struct store_remote_failure f = { .recipient = n.address };
-        struct store_remote_outcome o = { .failures = &f, .failure_count = 1 };
-        struct store_remote_cursor at = { 0 };
-        struct store_remote_failed *failed;
-        struct store_remote_row *got;
-        struct store_queue_new bounce = { .message = S("b"),
-                                          .recipients = &n.address,
-                                          .recipient_count = 1 };
+    struct store_queue_cursor c = { 0 };
+    struct store_remote_failed *failed;
+    struct store_queue_row *rows;
+    size_t n;
 
-        db_begin(worker);
-        store_remote_add(worker, &r, 100);
-        assert_int_equal(db_commit(worker), RC_OK);
-        assert_int_equal(store_remote_claim(test_arena, sender, &at, &how, &got, &count),
-                         RC_OK);
-        assert_int_equal(count, 1);
-        assert_int_equal(store_body_read(test_arena, sender, body, 19, 0, 19, &back),
-                         RC_OK);
-        assert_int_equal(store_remote_extend(sender, got, 60), RC_OK);
-        assert_int_equal(store_remote_settle(sender, got, &o), RC_OK);
-        assert_int_equal(store_remote_next_due_ms(sender, &bytes), RC_OK);
-        db_begin(worker);
-        assert_int_equal(
-            store_remote_claim_failed(test_arena, worker, 10, &failed, &count), RC_OK);
-        assert_int_equal(count, 1);
-        assert_int_equal(store_queue_add(worker, &bounce), RC_OK);
-        assert_int_equal(db_commit(worker), RC_OK);
-        db_begin(worker);
-        c = (struct store_queue_cursor){ 0 };
-        {
-            struct store_queue_row *rows;
+    db_begin(db);
+    assert_int_equal(store_remote_claim_failed(test_arena, db, 10, &failed, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_queue_add(db, &bounce), RC_OK);
+    assert_int_equal(db_commit(db), RC_OK);
+    db_begin(db);
+    assert_int_equal(store_queue_claim(test_arena, db, &c, 1, &rows, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_queue_set_aside(db, rows, S("r")), RC_OK);
+    assert_int_equal(db_commit(db), RC_OK);
+}
 
-            assert_int_equal(store_queue_claim(test_arena, worker, &c, 1, &rows, &count),
-                             RC_OK);
-            assert_int_equal(count, 1);
-            assert_int_equal(store_queue_set_aside(worker, rows, S("r")), RC_OK);
-        }
-        assert_int_equal(db_commit(worker), RC_OK);
-    }
-    {
-        struct store_message_news news;
-        struct store_message_change change = { .flags = 1, .unchanged_since = -1 };
-        struct store_message_list changed;
-        struct store_message_copied copied;
-        struct store_message_expunged gone;
-        struct store_message_append m = { .message = S("draft") };
-        struct store_account found;
+static void gateway_serves(struct db *db)
+{
+    struct store_message_change change = { .flags = 1, .unchanged_since = -1 };
+    struct store_message_uids one = { .uid = (uint32_t[]){ 1 }, .n = 1 };
+    struct store_message_append m = { .message = S("draft") };
+    struct store_message_copied copied;
+    struct store_message_expunged gone;
+    struct store_message_list changed;
+    struct store_message_news news;
+    struct store_account found;
+    struct arena *a = test_arena;
+    int64_t other;
 
-        assert_int_equal(store_account_find(test_arena, gateway, n.address, &found),
-                         RC_OK);
-        assert_int_equal(store_account_seen(gateway, n.id), RC_OK);
-        assert_int_equal(store_message_news(test_arena, gateway, inbox, 1, 0, &news),
-                         RC_OK);
-        assert_int_equal(news.added.n, 1);
-        assert_int_equal(
-            store_message_flag(test_arena, gateway, inbox, &one, &change, &changed, NULL),
-            RC_OK);
-        assert_int_equal(store_mailbox_create(gateway, n.id, S("F"), 0, &other), RC_OK);
-        assert_int_equal(
-            store_message_copy(test_arena, gateway, inbox, other, &one, &copied), RC_OK);
-        assert_int_equal(
-            store_message_move(test_arena, gateway, inbox, other, &one, &copied), RC_OK);
-        assert_int_equal(
-            store_message_expunge(test_arena, gateway, other, &one, false, &gone), RC_OK);
-        assert_int_equal(store_message_append(gateway, inbox, &m), RC_OK);
-        assert_int_equal(store_mailbox_rename(gateway, other, S("G"), '/'), RC_OK);
-        assert_int_equal(store_mailbox_delete(gateway, other), RC_OK);
-        assert_int_equal(store_device_put(gateway, n.id, S("t")), RC_OK);
-    }
-    assert_int_equal(store_account_set_password(registrar, n.id, S("new")), RC_OK);
-    assert_int_equal(store_queue_list_aside(test_arena, registrar, 10, &aside, &count),
+    assert_int_equal(store_account_find(a, db, person.address, &found), RC_OK);
+    assert_int_equal(store_account_seen(db, person.id), RC_OK);
+    assert_int_equal(store_message_news(a, db, inbox, 1, 0, &news), RC_OK);
+    assert_int_equal(news.added.n, 1);
+    assert_int_equal(store_message_flag(a, db, inbox, &one, &change, &changed, NULL),
                      RC_OK);
-    assert_int_equal(count, 1);
-    assert_int_equal(store_queue_release(registrar, aside[0].row.body_id), RC_OK);
-    assert_int_equal(store_remote_retry_now(registrar, S(""), &count), RC_OK);
-    assert_int_equal(store_queue_stats(registrar, &stats), RC_OK);
-    {
-        const struct store_expire_rule rule = { .older_than_s = -10 };
-        struct store_expire_hint *hints;
-        struct store_expire_report report;
+    assert_int_equal(store_mailbox_create(db, person.id, S("F"), 0, &other), RC_OK);
+    assert_int_equal(store_message_copy(a, db, inbox, other, &one, &copied), RC_OK);
+    assert_int_equal(store_message_move(a, db, inbox, other, &one, &copied), RC_OK);
+    assert_int_equal(store_message_expunge(a, db, other, &one, false, &gone), RC_OK);
+    assert_int_equal(store_message_append(db, inbox, &m), RC_OK);
+    assert_int_equal(store_mailbox_rename(db, other, S("G"), '/'), RC_OK);
+    assert_int_equal(store_mailbox_delete(db, other), RC_OK);
+    assert_int_equal(store_device_put(db, person.id, S("t")), RC_OK);
+}
 
-        assert_int_equal(
-            store_expire_find(test_arena, janitor, &rule, 0, 10, &list, &count), RC_OK);
-        assert_int_equal(count, 1);
-        assert_int_equal(store_expire_messages(test_arena, janitor, &rule, list, count,
-                                               &hints, &count),
-                         RC_OK);
-        assert_int_equal(count, 1);
-        assert_int_equal(
-            store_expire_trim(test_arena, janitor, n.id, 0, 0, &hints, &count), RC_OK);
-        assert_int_equal(store_expire_full(test_arena, janitor, 75, 0, 10, &list, &count),
-                         RC_OK);
-        assert_int_equal(
-            store_expire_inactive(test_arena, janitor, 90, 10, &list, &count, &day),
-            RC_OK);
-        assert_int_equal(store_expire_leftovers(janitor, 86400, &bytes), RC_OK);
-        assert_int_equal(store_expire_bodies(janitor, 86400, &tables, &bytes), RC_OK);
-        assert_int_equal(store_body_truncate(janitor, 0, INT64_MAX), RC_OK);
-        assert_int_equal(store_expire_report(janitor, &report), RC_OK);
-        assert_int_equal(store_account_delete(janitor, n.id, INT32_MAX), RC_OK);
+static void registrar_administers(struct db *db)
+{
+    struct store_queue_stats stats;
+    struct store_queue_aside *aside;
+    size_t n;
+
+    assert_int_equal(store_account_set_password(db, person.id, S("new")), RC_OK);
+    assert_int_equal(store_queue_list_aside(test_arena, db, 10, &aside, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_queue_release(db, aside[0].row.body_id), RC_OK);
+    assert_int_equal(store_remote_retry_now(db, S(""), &n), RC_OK);
+    assert_int_equal(store_queue_stats(db, &stats), RC_OK);
+}
+
+static void janitor_forgets(struct db *db)
+{
+    const struct store_expire_rule rule = { .older_than_s = -10 };
+    struct store_expire_report report;
+    struct store_expire_hint *hints;
+    struct arena *a = test_arena;
+    int64_t *list, bytes;
+    int32_t day;
+    int tables;
+    size_t n;
+
+    assert_int_equal(store_expire_find(a, db, &rule, 0, 10, &list, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_expire_messages(a, db, &rule, list, n, &hints, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_expire_trim(a, db, person.id, 0, 0, &hints, &n), RC_OK);
+    assert_int_equal(store_expire_full(a, db, 75, 0, 10, &list, &n), RC_OK);
+    assert_int_equal(store_expire_inactive(a, db, 90, 10, &list, &n, &day), RC_OK);
+    assert_int_equal(store_expire_leftovers(db, 86400, &bytes), RC_OK);
+    assert_int_equal(store_expire_bodies(db, 86400, &tables, &bytes), RC_OK);
+    assert_int_equal(store_body_truncate(db, 0, INT64_MAX), RC_OK);
+    assert_int_equal(store_expire_report(db, &report), RC_OK);
+    assert_int_equal(store_account_delete(db, person.id, INT32_MAX), RC_OK);
+}
+
+static void each_role_can_do_its_work(void **state)
+{
+    static const struct {
+        enum migrate_role role;
+        void (*work)(struct db *db);
+    } walk[] = {
+        { MIGRATE_SMTP_INGRESS, ingress_accepts },
+        { MIGRATE_QUEUE_WORKER, worker_delivers },
+        { MIGRATE_REMOTE_SENDER, sender_fails },
+        { MIGRATE_QUEUE_WORKER, worker_bounces_and_sets_aside },
+        { MIGRATE_IMAP_GATEWAY, gateway_serves },
+        { MIGRATE_REGISTRAR, registrar_administers },
+        { MIGRATE_JANITOR, janitor_forgets },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(walk); i++) {
+        struct db *db = as(walk[i].role);
+
+        walk[i].work(db);
+        db_free(&db);
     }
-    db_free(&ingress);
-    db_free(&worker);
-    db_free(&gateway);
-    db_free(&sender);
-    db_free(&registrar);
-    db_free(&janitor);
 }
 
 static void each_role_can_do_no_more(void **state)

@@ -1,5 +1,5 @@
 /* store_queue_test.c - claiming and delivering: exactly once, in order, within quota. */
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include "store/store_mailbox.h"
 #include "store/store_message.h"

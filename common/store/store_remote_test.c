@@ -1,6 +1,6 @@
 /* store_remote_test.c - fair turns for destinations, one holder per row, failures kept.
  */
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include "store/store_remote.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "store_test.h"
+#include "store/store_test.h"
 
 #include <poll.h>
 #include <pthread.h>
