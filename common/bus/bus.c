@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "bus/keys.h"
+#include "bus/own_address.h"
 #include "bus/peers.h"
 
 #include <errno.h>
@@ -89,6 +90,7 @@ struct endpoint {
     char text[PEERS_ENDPOINT_BYTES];
     size_t peer;
     size_t key; /* which of ours is tried */
+    bool own;   /* leads to ourselves: never connected, counts as there */
     bool connected;
     int64_t retry_ms; /* when to connect anew; meaningless while connected */
     struct endpoint *next;
@@ -475,6 +477,14 @@ static void set_connected(struct bus *b, struct endpoint *e, bool connected)
     metric_add(&replicas, connected ? 1 : -1);
 }
 
+static bool is_own(const struct bus *b, size_t peer, const char *text)
+{
+    const struct bus_options *o = &b->options;
+    bool work = o->peers[peer].pattern == MSG_WORK;
+
+    return own_address_is(text, work ? o->work_port : o->event_port);
+}
+
 static void add_endpoint(struct bus *b, size_t peer, const char *text)
 {
     struct endpoint *e;
@@ -486,7 +496,11 @@ static void add_endpoint(struct bus *b, size_t peer, const char *text)
     e->peer = peer;
     e->next = b->endpoints;
     b->endpoints = e;
-    connect_endpoint(b, e);
+    e->own = is_own(b, peer, text);
+    if (e->own)
+        set_connected(b, e, true);
+    else
+        connect_endpoint(b, e);
 }
 
 static void remove_endpoint(struct bus *b, struct endpoint **at)
@@ -494,7 +508,8 @@ static void remove_endpoint(struct bus *b, struct endpoint **at)
     struct endpoint *e = *at;
 
     *at = e->next;
-    zmq_disconnect(peer_socket(b, e->peer), e->text);
+    if (!e->own)
+        zmq_disconnect(peer_socket(b, e->peer), e->text);
     set_connected(b, e, false);
     mem_free(e);
 }

@@ -257,8 +257,9 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
     bits_of(change, &gone, &come);
     db_relax(db);
     queue_lock(db, mailbox, mailbox);
-    db_queue(db, &stmt_conflicts,
-             DB_PARAMS(db_int8(mailbox), uid_list(uids), db_int8(since)));
+    if (conflicts != NULL)
+        db_queue(db, &stmt_conflicts,
+                 DB_PARAMS(db_int8(mailbox), uid_list(uids), db_int8(since)));
     db_queue(db, &stmt_flag,
              DB_PARAMS(db_int8(mailbox), uid_list(uids), db_int4((int32_t)gone),
                        db_int4((int32_t)come), db_int8(since)));
@@ -269,7 +270,7 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
         return RC_NOT_FOUND;
     if (conflicts != NULL)
         read_uids(a, db, 1, 0, conflicts);
-    read_list(a, db, 2, changed);
+    read_list(a, db, conflicts != NULL ? 2 : 1, changed);
     return RC_OK;
 }
 

@@ -127,16 +127,27 @@ void hints_leave(struct hints *h, size_t loop, int64_t account)
         bus_unsubscribe(h->o.bus, account);
 }
 
-void hints_dispatch(struct hints *h, const struct hints_news *news)
+/* To the loops of an account that has at least so many sessions here. */
+static void dispatch(struct hints *h, const struct hints_news *news, unsigned at_least)
 {
     const struct entry *e;
     uint64_t loops;
 
     pthread_mutex_lock(&h->lock);
     e = map_get(h->entries, (uint64_t)news->account);
-    loops = e == NULL ? 0 : e->loops;
+    loops = e == NULL || e->sessions < at_least ? 0 : e->loops;
     pthread_mutex_unlock(&h->lock);
     for (size_t i = 0; loops != 0; i++, loops >>= 1)
         if (loops & 1)
             h->o.deliver(h->o.user, i, news);
+}
+
+void hints_dispatch(struct hints *h, const struct hints_news *news)
+{
+    dispatch(h, news, 1);
+}
+
+void hints_tell_others(struct hints *h, const struct hints_news *news)
+{
+    dispatch(h, news, 2);
 }

@@ -36,4 +36,7 @@ void hints_free(struct hints **h);
 enum rc hints_join(struct hints *h, size_t loop, int64_t account) RC_CHECKED;
 void hints_leave(struct hints *h, size_t loop, int64_t account);
 
+/* What the bus told. */
 void hints_dispatch(struct hints *h, const struct hints_news *news);
+/* What a session here has done: nothing to do when it is the account's only one. */
+void hints_tell_others(struct hints *h, const struct hints_news *news);

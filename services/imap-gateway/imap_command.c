@@ -2,6 +2,7 @@
 #include "imap_command.h"
 
 #include "gateway.h"
+#include "hints.h"
 #include "imap_reply.h"
 #include "view.h"
 
@@ -127,6 +128,11 @@ void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,
     if (modseq == 0)
         return;
     cmd->session->own_modseq = modseq;
+    hints_tell_others(cmd->gateway->hints, &(struct hints_news){
+                                               .account = m.mailbox_changed.account,
+                                               .mailbox = mailbox,
+                                               .modseq = modseq,
+                                           });
     bus_publish(cmd->gateway->svc->bus, &m);
 }
 

@@ -21,7 +21,6 @@
 enum {
     INBOX_MAX = 4096, /* hints; beyond, all sessions are polled instead */
     POLL_MAX = 4096,  /* mailboxes in one query */
-    SETTLE_MS = 250,  /* a subscription has taken effect by then */
     MS_PER_SECOND = 1000,
 };
 
@@ -138,11 +137,11 @@ static void on_settle_timer(struct loop_timer *t)
     struct io *io = (struct io *)((char *)t - offsetof(struct io, settle_timer));
     bool fresh = false;
 
-    start_poll(io, clock_monotonic_ms() - SETTLE_MS);
+    start_poll(io, clock_monotonic_ms() - IO_SETTLE_MS);
     for (struct session *s = io->sessions; s != NULL; s = session_links(s)->next)
         fresh |= session_is_fresh(s);
     if (fresh)
-        loop_timer_start(t, SETTLE_MS, 0);
+        loop_timer_start(t, IO_SETTLE_MS, 0);
     else
         loop_timer_stop(t);
 }
@@ -158,7 +157,7 @@ enum rc io_join(struct io *io, struct session *s, int64_t account)
     session_links(s)->peer = map_get(io->accounts, (uint64_t)account);
     map_set(io->accounts, (uint64_t)account, s);
     if (!uv_is_active((uv_handle_t *)&io->settle_timer.uv))
-        loop_timer_start(&io->settle_timer, SETTLE_MS, 0);
+        loop_timer_start(&io->settle_timer, IO_SETTLE_MS, 0);
     return RC_OK;
 }
 

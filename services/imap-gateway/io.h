@@ -19,7 +19,10 @@ struct listener;
 struct listener_options;
 struct session;
 
-enum { IO_PORTS = 2 };
+enum {
+    IO_PORTS = 2,
+    IO_SETTLE_MS = 250, /* a subscription has taken effect by then */
+};
 
 struct io {
     struct gateway *gateway;

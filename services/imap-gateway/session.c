@@ -277,8 +277,11 @@ int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms)
 {
     if (s->mode != MODE_IDLE || s->command != NULL || s->imap.view == NULL)
         return 0;
-    if (fresh_before_ms != 0 && (!s->fresh || s->joined_ms > fresh_before_ms))
-        return 0;
+    if (fresh_before_ms != 0) {
+        if (!s->fresh || s->joined_ms > fresh_before_ms)
+            return 0;
+        s->fresh = false;
+    }
     return s->imap.view->mailbox;
 }
 
@@ -303,8 +306,12 @@ static void start_idle(struct session *s, str_t tag)
     s->tag = mem_cstr(tag.p, tag.n);
     metric_add(&idle_sessions, 1);
     conn_flush(s->conn);
-    /* What came between the last command and IDLE, and what a hint was lost for. */
-    look(s);
+    /* Hints are kept while commands run, so what came between the last command and IDLE
+     * is known; before the subscription had time to take effect, they may be missing. */
+    if (s->fresh || has_news(s))
+        look(s);
+    if (clock_monotonic_ms() - s->joined_ms > IO_SETTLE_MS)
+        s->fresh = false;
 }
 
 static void start_tls(struct session *s)
