@@ -104,6 +104,11 @@ static void disabled_and_unknown_people_have_no_box(void **state)
 
 static atomic_bool feeding;
 
+static bool waits(struct db *db)
+{
+    return db_run(db, &stmt_queued, DB_NO_PARAMS) != RC_OK || db_get_int(db, 0, 0, 0) > 0;
+}
+
 static void *work(void *failed)
 {
     struct db *db = test_connect();
@@ -111,7 +116,7 @@ static void *work(void *failed)
     struct deadline until = deadline_in_ms(60000);
     size_t n, refused = 0;
 
-    while ((atomic_load(&feeding) || queued(db) > 0) && !deadline_passed(until))
+    while ((atomic_load(&feeding) || waits(db)) && !deadline_passed(until))
         if (test_deliver(db, &c, 16, &n, &refused) != RC_OK)
             atomic_fetch_add((atomic_int *)failed, 1);
     atomic_fetch_add((atomic_int *)failed, (int)refused);
@@ -152,32 +157,32 @@ static void *watch(void *wrong)
     return NULL;
 }
 
-static void two_workers_deliver_exactly_once(void **state)
+/* Feeds while workers deliver; on_each is called after each message. */
+static int feed_and_deliver(void (*on_each)(int i))
 {
-    pthread_t workers[WORKERS], watcher;
-    atomic_int failed = 0, wrong = 0;
+    pthread_t workers[WORKERS];
+    atomic_int failed = 0;
     struct db *feeder = test_connect();
 
-    (void)state;
-    for (int i = 0; i < PEOPLE; i++)
-        test_account(i, 1 << 30);
-    atomic_store(&feeding, true);
     for (int i = 0; i < WORKERS; i++)
         assert_int_equal(pthread_create(&workers[i], NULL, work, &failed), 0);
-    assert_int_equal(pthread_create(&watcher, NULL, watch, &wrong), 0);
     for (int i = 0; i < MESSAGES; i++) {
         str_t to[PEOPLE];
 
         for (int k = 0; k < PEOPLE; k++)
             to[k] = test_address((i + k) % PEOPLE);
         test_mail(feeder, to, PEOPLE, S("one of many"));
+        on_each(i);
     }
     atomic_store(&feeding, false);
     for (int i = 0; i < WORKERS; i++)
         pthread_join(workers[i], NULL);
-    pthread_join(watcher, NULL);
-    assert_int_equal(atomic_load(&failed), 0);
-    assert_int_equal(atomic_load(&wrong), 0);
+    db_free(&feeder);
+    return atomic_load(&failed);
+}
+
+static void check_each_once(void)
+{
     assert_int_equal(queued(test_db), 0);
     assert_int_equal(
         test_number(test_db, "SELECT count(*) FROM (SELECT mailbox_id FROM message GROUP "
@@ -193,7 +198,53 @@ static void two_workers_deliver_exactly_once(void **state)
                                           "modseq) OVER (PARTITION BY mailbox_id ORDER "
                                           "BY uid) AS back FROM message) x WHERE back"),
                      0);
-    db_free(&feeder);
+}
+
+static void no_harm(int i)
+{
+    (void)i;
+}
+
+static void several_workers_deliver_exactly_once(void **state)
+{
+    atomic_int wrong = 0;
+    pthread_t watcher;
+
+    (void)state;
+    for (int i = 0; i < PEOPLE; i++)
+        test_account(i, 1 << 30);
+    atomic_store(&feeding, true);
+    assert_int_equal(pthread_create(&watcher, NULL, watch, &wrong), 0);
+    assert_int_equal(feed_and_deliver(no_harm), 0);
+    pthread_join(watcher, NULL);
+    assert_int_equal(atomic_load(&wrong), 0);
+    check_each_once();
+}
+
+DB_STATEMENT(stmt_kill_all, "test_kill_all",
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+             "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+
+static int killed;
+
+static void kill_now_and_then(int i)
+{
+    if (i % 10 != 9)
+        return;
+    assert_int_equal(db_run(test_db, &stmt_kill_all, DB_NO_PARAMS), RC_OK);
+    killed += (int)db_get_int(test_db, 0, 0, 0);
+}
+
+static void killed_backends_lose_and_double_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PEOPLE; i++)
+        test_account(i, 1 << 30);
+    atomic_store(&feeding, true);
+    killed = 0;
+    (void)feed_and_deliver(kill_now_and_then);
+    assert_true(killed > 30);
+    check_each_once();
 }
 
 static void a_locked_row_is_skipped_not_waited_for(void **state)
@@ -346,7 +397,8 @@ int main(void)
         cmocka_unit_test_setup(a_rolled_back_claim_gives_the_rows_back, test_setup),
         cmocka_unit_test_setup(quota_is_judged_message_by_message, test_setup),
         cmocka_unit_test_setup(disabled_and_unknown_people_have_no_box, test_setup),
-        cmocka_unit_test_setup(two_workers_deliver_exactly_once, test_setup),
+        cmocka_unit_test_setup(several_workers_deliver_exactly_once, test_setup),
+        cmocka_unit_test_setup(killed_backends_lose_and_double_nothing, test_setup),
         cmocka_unit_test_setup(a_locked_row_is_skipped_not_waited_for, test_setup),
         cmocka_unit_test_setup(what_kills_workers_is_set_aside, test_setup),
         cmocka_unit_test_setup(an_outage_makes_nobody_a_suspect, test_setup),
