@@ -8,6 +8,7 @@
 
 #include "accept.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "ingress.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
@@ -17,8 +18,15 @@
 
 enum { MAX_LINE_BYTES = 8192 };
 
+static struct metric malformed = { .kind = METRIC_COUNTER,
+                                   .name = "postbus_smtp_malformed_data",
+                                   .labels = "",
+                                   .help =
+                                       "Messages with bytes that must not be there." };
+
 static enum cmd_result refuse(struct smtp_cmd *cmd, const char *text)
 {
+    metric_add(&malformed, 1);
     log_info("smtp.refused", "check=data");
     smtp_reply_put(cmd->out, 500, NULL, str_of(text));
     return CMD_CLOSE;
@@ -69,4 +77,9 @@ enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
 
     buf_consume(in, used);
     return judge(cmd, ended);
+}
+
+void cmd_data_register_metrics(void)
+{
+    metric_register(&malformed);
 }

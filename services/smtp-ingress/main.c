@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "checks.h"
+#include "cmd_data.h"
 #include "ingress.h"
 #include "net/cidr.h"
 #include "net/limit.h"
@@ -64,6 +65,11 @@ PORT_METRIC(connections, METRIC_COUNTER, "postbus_smtp_connections",
 PORT_METRIC(refused, METRIC_COUNTER, "postbus_smtp_connections_refused",
             "Connections beyond the limits.");
 
+static struct metric spool_bytes = { .kind = METRIC_GAUGE,
+                                     .name = "postbus_smtp_spool_bytes",
+                                     .labels = "",
+                                     .help = "Large messages that are arriving." };
+
 static void register_metrics(void)
 {
     for (size_t i = 0; i < PORT_COUNT; i++)
@@ -76,6 +82,8 @@ static void register_metrics(void)
     checks_register_metrics();
     accept_register_metrics();
     session_register_metrics();
+    cmd_data_register_metrics();
+    metric_register(&spool_bytes);
 }
 
 static void *worker_db_new(void *svc)
@@ -247,6 +255,12 @@ static enum rc start(struct svc *svc)
     return rc;
 }
 
+static void tick(struct svc *svc)
+{
+    (void)svc;
+    metric_set(&spool_bytes, (int64_t)spool_all_files_bytes());
+}
+
 static void drain(struct svc *svc)
 {
     struct service *s = svc->user;
@@ -295,6 +309,7 @@ static const struct svc_service service = {
     .option_user = OPTIONS_SMTP_INGRESS,
     .flags = SVC_BINDS_WORK | SVC_NEEDS_TLS,
     .start = start,
+    .tick = tick,
     .drain = drain,
     .is_drained = is_drained,
     .stop = stop,
