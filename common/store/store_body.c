@@ -12,12 +12,12 @@
 
 enum { HEADS_MAX = 256 };
 
-/* clang-format off: it never settles on this one */
+/* clang-format never settles on a shape for this one. */
+/* clang-format off */
 #define SLOTS(X)                                                                         \
-    X(00)                                                                                \
-    X(01) X(02) X(03) X(04) X(05) X(06) X(07) X(08) X(09) X(10) X(11) X(12) X(13) X(14)  \
-        X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27)    \
-            X(28) X(29) X(30) X(31)
+    X(00) X(01) X(02) X(03) X(04) X(05) X(06) X(07) X(08) X(09) X(10)                    \
+    X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21)                    \
+    X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 /* clang-format on */
 
 #define PUT(nn)                                                                          \
