@@ -1,17 +1,18 @@
-"""Each protocol transcript against the running product."""
+"""Each transcript, line by line, against the product."""
+import argparse
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-PATHS = sorted((HERE / "transcripts").rglob("*.txt"))
+import transcript
+
+FOLDER = pathlib.Path(__file__).parent / "transcripts"
 
 
-@pytest.mark.parametrize("path", PATHS, ids=[f"{p.parent.name}/{p.stem}" for p in PATHS])
-def test_transcript(product, path):
-    done = subprocess.run([sys.executable, HERE / "transcript.py", "--domain", product.domain,
-                           "--offset", str(product.offset), path],
-                          capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.txt")),
+                         ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_server_answers_as_written(product, path):
+    ports = {name: product.port(port) for name, port in transcript.PORTS.items()}
+    arguments = argparse.Namespace(host="127.0.0.1", domain=product.domain, ports=ports)
+    failure = transcript.Runner(arguments, path).run()
+    assert failure is None, failure
