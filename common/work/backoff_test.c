@@ -27,7 +27,7 @@ static void test_stays_in_bounds(void **state)
     static const uint64_t randoms[] = { 0, 1, 77777777777, UINT64_MAX };
 
     (void)state;
-    for (int failures = -1; failures < 2000000000; failures = failures * 3 + 5)
+    for (int failures = -1; failures < 500000000; failures = failures * 3 + 5)
         for (size_t i = 0; i < 4; i++) {
             int64_t ms = backoff_ms(&mail, failures, randoms[i]);
 
