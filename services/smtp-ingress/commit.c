@@ -23,6 +23,7 @@ struct commit {
     bool led;                          /* somebody commits */
     void (*committed)(void *user, int64_t body_id, uint32_t count);
     void *user;
+    int wait_ms;
 };
 
 static struct metric batches = { .kind = METRIC_COUNTER,
@@ -67,7 +68,7 @@ static void run_batch(struct commit *c, struct db *db, struct commit_item **item
 
     for (size_t i = 0; i < n; i++)
         messages[i] = items[i]->message;
-    if (store_accept(db, messages, n, STORE_WAIT_MS) != RC_OK)
+    if (store_accept(db, messages, n, c->wait_ms) != RC_OK)
         log_debug("smtp.commit_failed", "messages=%zu", n); /* each has its own rc */
     metric_add(&batches, 1);
     for (size_t i = 0; i < n; i++) {
@@ -109,6 +110,7 @@ struct commit *commit_new(void (*committed)(void *user, int64_t body_id, uint32_
     c->last = &c->first;
     c->committed = committed;
     c->user = user;
+    c->wait_ms = STORE_WAIT_MS;
     return c;
 }
 
@@ -120,6 +122,11 @@ void commit_free(struct commit **c)
     CHECK(pthread_mutex_destroy(&(*c)->lock) == 0);
     mem_free(*c);
     *c = NULL;
+}
+
+void commit_wait(struct commit *c, int ms)
+{
+    c->wait_ms = ms;
 }
 
 void commit_add(struct commit *c, struct db *db, struct commit_item *item)

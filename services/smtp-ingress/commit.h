@@ -27,5 +27,8 @@ struct commit *commit_new(void (*committed)(void *user, int64_t body_id, uint32_
                           void *user);
 void commit_free(struct commit **c);
 
+/* How long a commit waits for a database that is away (default 15 s). */
+void commit_wait(struct commit *c, int ms);
+
 /* What item points to must live until done. */
 void commit_add(struct commit *c, struct db *db, struct commit_item *item);
