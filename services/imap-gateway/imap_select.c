@@ -79,6 +79,7 @@ enum cmd_result imap_select_mailbox(struct imap_cmd *cmd, bool read_only)
     view->read_only = read_only;
     s->view = view;
     s->state = ST_SELECTED;
+    cmd->still_news = false; /* whatever there was, it is in this view */
     tell(cmd, view);
     if (read_only)
         return imap_reply_ok_code(cmd, "READ-ONLY", "Examine completed.");

@@ -275,14 +275,17 @@ void session_news(struct session *s, const struct hints_news *news)
 
 int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms)
 {
-    if (s->mode != MODE_IDLE || s->command != NULL || s->imap.view == NULL)
+    /* A look that is under way may have begun before the subscription took effect. */
+    if (s->command != NULL)
         return 0;
     if (fresh_before_ms != 0) {
         if (!s->fresh || s->joined_ms > fresh_before_ms)
             return 0;
         s->fresh = false;
+        /* Who does not idle yet looks when IDLE begins, unless SELECT comes before. */
+        s->leftover |= s->mode != MODE_IDLE;
     }
-    return s->imap.view->mailbox;
+    return s->mode == MODE_IDLE && s->imap.view != NULL ? s->imap.view->mailbox : 0;
 }
 
 bool session_is_fresh(const struct session *s)
