@@ -9,13 +9,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static const char *const names[] = {
-    [OVERLOAD_NONE] = "none",
-    [OVERLOAD_LOAD] = "load",
-    [OVERLOAD_MEMORY] = "memory",
-    [OVERLOAD_DISK] = "disk",
-};
-
 /* MemAvailable of /proc/meminfo in bytes, or -1. */
 static int64_t read_available_memory(void)
 {
@@ -80,9 +73,4 @@ enum overload_verdict overload_now(const struct overload_limits *l)
 
     overload_read(l->disk_path, &r);
     return overload_judge(l, &r);
-}
-
-const char *overload_verdict_name(enum overload_verdict v)
-{
-    return names[v];
 }

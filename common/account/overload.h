@@ -28,5 +28,3 @@ enum overload_verdict overload_judge(const struct overload_limits *l,
                                      const struct overload_reading *r);
 /* Read and judge. */
 enum overload_verdict overload_now(const struct overload_limits *l);
-
-const char *overload_verdict_name(enum overload_verdict v); /* for labels and logs */

@@ -17,17 +17,13 @@ static const str_t reserved[] = {
     STR("support"),  STR("sysadmin"),      STR("webmaster"),
 };
 
-static const struct {
-    const char *name;
-    const char *text;
-} verdicts[RULES_COUNT] = {
-    [RULES_OK] = { "ok", "the name and the password may be used" },
-    [RULES_PASSWORD_SHORT] = { "password_short", "the password is too short" },
-    [RULES_NAME_MALFORMED] = { "name_malformed", "the name is not an address" },
-    [RULES_NAME_LENGTH] = { "name_length", "the name is too short or too long" },
-    [RULES_NAME_CHARACTERS] = { "name_characters",
-                                "the name may have the characters a-z 0-9 . _ - only" },
-    [RULES_NAME_RESERVED] = { "name_reserved", "the name is reserved" },
+static const char *const texts[RULES_COUNT] = {
+    [RULES_OK] = "the name and the password may be used",
+    [RULES_PASSWORD_SHORT] = "the password is too short",
+    [RULES_NAME_MALFORMED] = "the name is not an address",
+    [RULES_NAME_LENGTH] = "the name is too short or too long",
+    [RULES_NAME_CHARACTERS] = "the name may have the characters a-z 0-9 . _ - only",
+    [RULES_NAME_RESERVED] = "the name is reserved",
 };
 
 static bool is_login_char(unsigned char c)
@@ -103,12 +99,7 @@ enum rules_verdict rules_new_account(const struct rules *r, str_t address, str_t
     return is_reserved(local) ? RULES_NAME_RESERVED : RULES_OK;
 }
 
-const char *rules_verdict_name(enum rules_verdict v)
-{
-    return verdicts[v].name;
-}
-
 const char *rules_verdict_text(enum rules_verdict v)
 {
-    return verdicts[v].text;
+    return texts[v];
 }

@@ -43,7 +43,5 @@ enum rc rules_login_address(const struct rules *r, struct arena *a, str_t user,
 enum rules_verdict rules_new_account(const struct rules *r, str_t address,
                                      str_t password);
 
-/* A word for metric labels and logs ("password_short"). */
-const char *rules_verdict_name(enum rules_verdict v);
 /* A sentence for the person who asks ("the password is too short"). */
 const char *rules_verdict_text(enum rules_verdict v);
