@@ -3,7 +3,7 @@
 
     run.py --build build/release [--run run] [--domain _postbus.localhost]
            [--port-offset 0] [--standard-ports] [--lan 0] [--replicas SERVICE=2 ...]
-           [--set OPTION=VALUE ...]
+           [--set OPTION=VALUE ...] [--env NAME=VALUE ...]
 
 Everything lives below the run folder: PostgreSQL's data, secrets, certificate, logs and
 one <name>.pid for each process.  What dies is started again.  SIGINT and SIGTERM stop all.
@@ -38,7 +38,7 @@ ADMIN_PORT, WORK_PORT, EVENT_PORT = 9090, 5551, 5552
 LENIENT = {"max_load_1m": 0, "min_free_disk_space": "100M", "max_user_send_per_minute": 600,
            "max_user_send_burst_size": 100, "nocreate_file": ""}
 START_DEADLINE_S, STOP_DEADLINE_S = 90, 30
-RESTART_MIN_S, RESTART_MAX_S, STEADY_S = 0.2, 10.0, 30.0
+RESTART_MIN_S, RESTART_MAX_S, STEADY_S = 0.2, 2.0, 10.0
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -325,6 +325,8 @@ def parse(argv):
                    help="1: serve the local network, not only this machine")
     p.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE",
                    help="set an option of postbus.ini for all services")
+    p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE",
+                   help="put into the environment of every process, PostgreSQL too")
     return p.parse_args(argv)
 
 
@@ -346,7 +348,9 @@ def supervise(product, stopping):
 
 
 def main(argv):
-    product = Product(parse(argv))
+    arguments = parse(argv)
+    os.environ.update(pair.split("=", 1) for pair in arguments.env)
+    product = Product(arguments)
     stop_requests = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop_requests.append(1))

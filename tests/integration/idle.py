@@ -56,8 +56,9 @@ class Idler:
         lines = self.command('SELECT "INBOX"')
         self.told = next(int(m[1]) for m in (re.search(rb"UIDNEXT (\d+)", x) for x in lines) if m)
 
-    def fetch_new(self):
-        """Prefetch, bodies, delete, CLOSE, SELECT: what Delta Chat does with each batch."""
+    def fetch_new(self, fetched=lambda: None):
+        """Prefetch, bodies, delete, CLOSE, SELECT: what Delta Chat does with each batch.
+        fetched is called between the bodies and the deletion."""
         ids = []
         while True:
             lines = self.command(
@@ -72,6 +73,7 @@ class Idler:
             bodies = self.command(f"UID FETCH {named} (FLAGS BODY.PEEK[])")
             assert len([b for b in bodies if b"BEGIN PGP" in b]) == len(uids)
             self.uid_next = max(uids) + 1
+            fetched()
             self.command(f"UID STORE {named} +FLAGS (\\Deleted)")
             self.command("CLOSE")
             self.select()

@@ -2,17 +2,21 @@
 
     ledger.py [--rounds 2] [--acknowledged 600] [--kills 8]
 
-Each message has a Message-ID of its own.  It is acknowledged only by a 250 that was read;
-after anything else it is sent again under the same id and counted as ambiguous if the
-final dot had gone out.  While senders send and readers read, services and PostgreSQL's
-backends are killed with SIGKILL.  At the end every mailbox is read.
+Each message has a Message-ID of its own.  It is acknowledged only by a 250 that was read.
+After anything else it is sent again under the same id; an attempt is ambiguous if the final
+dot had gone out and the connection died unanswered.  While senders send and readers read,
+services and PostgreSQL's backends are killed with SIGKILL.  At the end of each round every
+mailbox is read.
 
-    lost     acknowledged, but in no mailbox
-    doubled  more copies in a mailbox than one, without an ambiguous attempt to explain it
+    lost     acknowledged, but not in a recipient's mailbox
+    doubled  more copies in a mailbox than one and the message's ambiguous attempts explain
+    wrong    there although every attempt was refused, with somebody who is no recipient,
+             under a UID that had another message, not counted by EXISTS or by the quota
 """
 import argparse
 import os
 import random
+import secrets
 import signal
 import smtplib
 import subprocess
@@ -38,16 +42,33 @@ class Ledger:
         self.acknowledged, self.recipients, self.ambiguous = set(), {}, {}
         self.problems = []
 
+    def acknowledge(self, message_id):
+        with self.lock:
+            self.acknowledged.add(message_id)
+
+    def doubt(self, message_id):
+        with self.lock:
+            self.ambiguous[message_id] = self.ambiguous.get(message_id, 0) + 1
+
     def problem(self, text):
         with self.lock:
             self.problems.append(text)
 
 
-def dot_was_sent(error):
-    """Whether the server may have got the whole message.  smtplib tells of a reply it read
-    by an SMTPResponseException; anything else on the way is unknown."""
-    return not isinstance(error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused,
-                                  smtplib.SMTPSenderRefused))
+def submit(client, sender, recipients, text):
+    """True by 250, False by a refusal; OSError or SMTPServerDisconnected otherwise, with
+    .after_dot telling whether the server may have the whole message."""
+    for code, _ in (client.mail(sender), *(client.rcpt(r) for r in recipients),
+                    client.docmd("DATA")):
+        if code >= 400:
+            return False
+    try:
+        client.send(text.encode() + b".\r\n")
+        code, _ = client.getreply()
+        return code == 250
+    except (OSError, smtplib.SMTPException) as error:
+        error.after_dot = True
+        raise
 
 
 def connect(product, user, stop):
@@ -59,35 +80,33 @@ def connect(product, user, stop):
     return None
 
 
-def send_one(product, client, user, others, ledger, stop, number):
+def send_one(product, client, user, others, ledger, stop):
     """Until it is acknowledged; returns the connection to go on with."""
-    message_id = f"{user.split('@')[0]}.{number}@ledger"
+    message_id = f"{secrets.token_hex(12)}@ledger"
     text = mail.encrypted(user, message_id, size=random.choice((300, 3000, 30000)))
-    ledger.recipients[message_id] = others
+    with ledger.lock:
+        ledger.recipients[message_id] = others
     while not stop.is_set():
         if client is None:
             client = connect(product, user, stop)
             continue
         try:
-            client.sendmail(user, others, text)
-            with ledger.lock:
-                ledger.acknowledged.add(message_id)
-            return client
+            if submit(client, user, others, text):
+                ledger.acknowledge(message_id)
+                return client
         except (OSError, smtplib.SMTPException) as error:
-            if dot_was_sent(error):
-                with ledger.lock:
-                    ledger.ambiguous[message_id] = ledger.ambiguous.get(message_id, 0) + 1
-            client.close()
-            client = None
+            if hasattr(error, "after_dot"):
+                ledger.doubt(message_id)
+        client.close()
+        client = None
     return client
 
 
 def sender(product, user, users, ledger, stop):
-    client, number = None, 0
+    client = None
     while not stop.is_set():
         others = random.sample(users, random.choice((1, 1, 1, 3)))
-        client = send_one(product, client, user, others, ledger, stop, number)
-        number += 1
+        client = send_one(product, client, user, others, ledger, stop)
     if client:
         client.close()
 
@@ -140,21 +159,27 @@ def kill(product, victim):
         return False  # it is being started again at this moment
 
 
-def read_all(product, user):
+def read_all(product, user, ledger):
+    """{Message-ID: its UIDs}; what EXISTS and the quota say must fit."""
     client = mail.imap(product, user)
-    client.select("INBOX")
+    exists = int(client.select("INBOX")[1][0])
     _, data = client.uid("FETCH", "1:*", "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
-    found, sizes = {}, 0
+    found, size, count = {}, 0, 0
     for part in data:
         if isinstance(part, tuple):
             words = part[0].decode().replace("(", " ").split()
-            sizes += int(words[words.index("RFC822.SIZE") + 1])
+            size += int(words[words.index("RFC822.SIZE") + 1])
     for uid, message_id in parse(data):
         found.setdefault(message_id, []).append(uid)
+        count += 1
     _, quota = client.getquotaroot("INBOX")
     used = int(quota[1][0].decode().split("STORAGE ")[1].split()[0])
     client.logout()
-    return found, sizes, used
+    if exists != count:
+        ledger.problem(f"{user}: EXISTS says {exists}, there are {count}")
+    if abs(used - size / 1024) > 1:
+        ledger.problem(f"{user}: quota says {used} KiB, messages are {size / 1024:.1f}")
+    return found
 
 
 def judge(product, users, ledger):
@@ -162,22 +187,25 @@ def judge(product, users, ledger):
     wait_for("the queue is empty", lambda: product.sql("SELECT count(*) FROM queue") == "0",
              SETTLE_S)
     lost, doubled = [], []
-    boxes = {}
     for user in users:
-        boxes[user], sizes, used = read_all(product, user)
-        if abs(used - sizes / 1024) > 1:
-            ledger.problem(f"{user}: quota says {used} KiB, messages are {sizes / 1024:.1f}")
-    for message_id in ledger.acknowledged:
-        for user in ledger.recipients[message_id]:
-            copies = len(boxes[user].get(message_id, []))
-            if copies == 0:
+        box = read_all(product, user, ledger)
+        for message_id in ledger.acknowledged:
+            if user in ledger.recipients[message_id] and message_id not in box:
                 lost.append((message_id, user))
-            if copies > 1 + ledger.ambiguous.get(message_id, 0):
-                doubled.append((message_id, user, copies))
+        for message_id, uids in box.items():
+            explained = ledger.ambiguous.get(message_id, 0) + (message_id in ledger.acknowledged)
+            if user not in ledger.recipients.get(message_id, ()):
+                ledger.problem(f"{user} is no recipient of {message_id}")
+            elif explained == 0:
+                ledger.problem(f"{message_id} was refused, yet {user} has it")
+            elif len(uids) > explained:
+                doubled.append((message_id, user, uids))
     return lost, doubled
 
 
 def round_of_kills(product, users, ledger, wanted, kills):
+    """A kill after every wanted/kills acknowledged messages: something is always in flight,
+    and what was killed has served again before its turn comes."""
     stop = threading.Event()
     before = len(ledger.acknowledged)
     threads = [threading.Thread(target=sender, args=(product, u, users, ledger, stop))
@@ -185,21 +213,21 @@ def round_of_kills(product, users, ledger, wanted, kills):
     threads += [threading.Thread(target=reader, args=(product, u, ledger, stop)) for u in users]
     for t in threads:
         t.start()
-    done, until = [], time.monotonic() + ROUND_DEADLINE_S
+    done, until = 0, time.monotonic() + ROUND_DEADLINE_S
     try:
-        while len(done) < kills or len(ledger.acknowledged) - before < wanted:
-            stop.wait(random.uniform(0.2, 1.0))
-            victim = VICTIMS[len(done) % len(VICTIMS)]
-            if kill(product, victim):
-                done.append(victim)
+        while len(ledger.acknowledged) - before < wanted or done < kills:
+            stop.wait(random.uniform(0.01, 0.05))
+            due = (len(ledger.acknowledged) - before) * kills // wanted
+            if due > done and kill(product, VICTIMS[done % len(VICTIMS)]):
+                done += 1
             if time.monotonic() > until:
                 raise AssertionError(f"only {len(ledger.acknowledged) - before} messages "
-                                     f"acknowledged in {ROUND_DEADLINE_S} s")
+                                     f"acknowledged and {done} kills in {ROUND_DEADLINE_S} s")
     finally:
         stop.set()
         for t in threads:
             t.join(60)
-    return len(done)
+    return done
 
 
 def run(rounds, acknowledged, kills):
@@ -210,12 +238,14 @@ def run(rounds, acknowledged, kills):
             killed += round_of_kills(product, users, ledger, acknowledged, kills)
             for name in ("smtp-ingress", "imap-gateway", "queue-worker"):
                 product.wait_healthy(name)
+                product.wait_healthy(name + "-2")
             lost, doubled = judge(product, users, ledger)
             print(f"round {number + 1}: acknowledged={len(ledger.acknowledged)} kills={killed} "
                   f"ambiguous={len(ledger.ambiguous)} lost={len(lost)} doubled={len(doubled)} "
-                  f"problems={len(ledger.problems)}", flush=True)
+                  f"wrong={len(ledger.problems)}", flush=True)
             if lost or doubled or ledger.problems:
-                print("lost:", lost[:5], "doubled:", doubled[:5], *ledger.problems[:5], sep="\n")
+                print("lost:", lost[:5], "doubled:", doubled[:5], "wrong:", *ledger.problems[:5],
+                      sep="\n")
                 print(product.logs(), file=sys.stderr)
                 return False
     return True
