@@ -83,7 +83,7 @@ static void test_nul_in_literal(void **state)
 static void test_login_line(void **state)
 {
     struct imap_parser in = over("A1 LOGIN \"a@b\"  \"p w\" \r\n");
-    str_t tag, user, password;
+    str_t tag, user = { 0 }, password = { 0 };
 
     (void)state;
     assert_true(imap_parser_tag(&in, &tag));

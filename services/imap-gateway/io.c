@@ -198,6 +198,14 @@ static void drain(struct io *io)
     }
 }
 
+/* Hints were lost: who idles is polled, the others look with their next command. */
+static void poll_everybody(struct io *io)
+{
+    for (struct session *s = io->sessions; s != NULL; s = session_links(s)->next)
+        session_missed(s);
+    start_poll(io, 0);
+}
+
 static void open_inbox(struct loop_post *post)
 {
     struct io_inbox *inbox =
@@ -213,7 +221,7 @@ static void open_inbox(struct loop_post *post)
     for (size_t i = 0; i < letters.count; i++)
         tell_account(inbox->io, &letters.news[i]);
     if (letters.all)
-        start_poll(inbox->io, 0);
+        poll_everybody(inbox->io);
     if (letters.drain)
         drain(inbox->io);
     mem_free(letters.news);

@@ -36,6 +36,8 @@ struct session_links *session_links(struct session *s);
 
 /* Something may have changed: the session looks now or as soon as it can. */
 void session_news(struct session *s, const struct hints_news *news);
+/* Hints may have been lost.  A session that idles at rest is left to the poll. */
+void session_missed(struct session *s);
 /* The mailbox that an idle session should be polled for; 0: none.  fresh_before_ms: only
  * one that logged in before that moment and was not asked so since; 0: any. */
 int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms);
