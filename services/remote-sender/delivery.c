@@ -35,9 +35,9 @@ struct delivery {
     size_t connects;
     struct smtp_client client;
     bool connected;
-    pthread_mutex_t lock; /* of the two below, which delivery_abort uses */
+    pthread_mutex_t lock; /* of the three below, which delivery_abort uses */
     struct stream *stream;
-    bool aborted;
+    bool aborted, within_message;
     char host[256];                   /* connected to, or tried last */
     struct smtp_client_answer answer; /* for all, when no host can be reached */
 };
@@ -50,6 +50,7 @@ enum sent {
     SENT_LOST,    /* the lease is lost */
     SENT_NO_BODY, /* the message has expired here */
     SENT_OUR_FAULT,
+    SENT_STOPPING, /* this service is; the next one will send it */
 };
 
 struct delivery *delivery_new(const struct delivery_desk *desk, str_t domain)
@@ -84,11 +85,40 @@ static void disconnect(struct delivery *d)
     d->connected = false;
 }
 
-void delivery_abort(struct delivery *d)
+static bool is_aborted(struct delivery *d)
+{
+    bool aborted;
+
+    pthread_mutex_lock(&d->lock);
+    aborted = d->aborted;
+    pthread_mutex_unlock(&d->lock);
+    return aborted;
+}
+
+/* False: delivery_abort was called before. */
+static bool enter_message(struct delivery *d)
+{
+    bool aborted;
+
+    pthread_mutex_lock(&d->lock);
+    aborted = d->aborted;
+    d->within_message = !aborted;
+    pthread_mutex_unlock(&d->lock);
+    return !aborted;
+}
+
+static void leave_message(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->within_message = false;
+    pthread_mutex_unlock(&d->lock);
+}
+
+void delivery_abort(struct delivery *d, bool within_message)
 {
     pthread_mutex_lock(&d->lock);
     d->aborted = true;
-    if (d->stream != NULL)
+    if (d->stream != NULL && (within_message || !d->within_message))
         shutdown(stream_fd(d->stream), SHUT_RDWR);
     pthread_mutex_unlock(&d->lock);
 }
@@ -304,8 +334,8 @@ static enum sent send_message(struct delivery *d, struct parcel *p, str_t first)
     return rc == RC_OK ? make_sure_of_lease(d, p) : SENT_BROKEN;
 }
 
-static enum sent send_once(struct delivery *d, struct arena *a, struct parcel *p,
-                           struct smtp_client_mail *m)
+static enum sent transact(struct delivery *d, struct arena *a, struct parcel *p,
+                          struct smtp_client_mail *m)
 {
     enum sent sent;
     str_t first;
@@ -323,6 +353,18 @@ static enum sent send_once(struct delivery *d, struct arena *a, struct parcel *p
         return sent;
     }
     return smtp_client_end(&d->client, a, m) == RC_OK ? SENT_OK : SENT_UNKNOWN;
+}
+
+static enum sent send_once(struct delivery *d, struct arena *a, struct parcel *p,
+                           struct smtp_client_mail *m)
+{
+    enum sent sent;
+
+    if (!enter_message(d))
+        return SENT_STOPPING;
+    sent = transact(d, a, p, m);
+    leave_message(d);
+    return sent;
 }
 
 static void answer_open(struct smtp_client_mail *m, struct smtp_client_answer answer)
@@ -368,6 +410,8 @@ static enum sent send_somewhere(struct delivery *d, struct arena *a, struct parc
             delivery_retry(d);
         kept = false;
     }
+    if (is_aborted(d))
+        return SENT_STOPPING;
     answer_open(m, d->answer);
     return SENT_OK;
 }
@@ -380,6 +424,8 @@ static enum rc send_group(struct delivery *d, struct arena *a, struct parcel *p,
         return RC_CONFLICT;
     case SENT_OUR_FAULT:
         return RC_RETRY;
+    case SENT_STOPPING:
+        return RC_CLOSED;
     case SENT_NO_BODY:
         answer_open(m, (struct smtp_client_answer){
                            554, S("5.4.7"), S("554 5.4.7 message has expired here") });
@@ -393,23 +439,21 @@ static enum rc send_group(struct delivery *d, struct arena *a, struct parcel *p,
     return RC_OK;
 }
 
-enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
-                      struct delivery_result *out)
+/* The row's recipients are served in groups.  What an earlier group got must be written
+ * down, so a later one that could not begin only waits. */
+static enum rc send_groups(struct delivery *d, struct arena *a, struct parcel *p,
+                           const struct envelope *e, struct delivery_result *out)
 {
-    size_t n = p->row.recipient_count;
-    struct envelope e;
+    const struct smtp_client_answer later = { 451, S("4.3.2"),
+                                              S("451 4.3.2 interrupted, will go on") };
+    size_t n = out->rcpt_count;
     enum rc rc = RC_OK;
 
-    (void)envelope_parse(p->row.envelope, &e);
-    *out = (struct delivery_result){ .rcpt = arena_array(a, n + 1, sizeof(*out->rcpt)),
-                                     .rcpt_count = n };
-    for (size_t i = 0; i < n; i++)
-        out->rcpt[i].address = p->row.recipients[i];
     for (size_t i = 0; i < n && rc == RC_OK; i += SMTP_CLIENT_RCPT_MAX) {
         struct smtp_client_mail m = {
             .sender = p->row.sender,
-            .smtputf8 = e.smtputf8,
-            .eight_bit = e.eight_bit,
+            .smtputf8 = e->smtputf8,
+            .eight_bit = e->eight_bit,
             .size_bytes = (uint64_t)p->row.size + p->row.prefix.n,
             .rcpt = out->rcpt + i,
             .rcpt_count = n - i < SMTP_CLIENT_RCPT_MAX ? n - i : SMTP_CLIENT_RCPT_MAX,
@@ -419,7 +463,27 @@ enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
             answer_open(&m, d->answer);
         else
             rc = send_group(d, a, p, &m);
+        if (i > 0 && (rc == RC_RETRY || rc == RC_CLOSED)) {
+            answer_open(&m, later);
+            rc = RC_OK;
+        }
     }
+    return rc;
+}
+
+enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
+                      struct delivery_result *out)
+{
+    size_t n = p->row.recipient_count;
+    struct envelope e;
+    enum rc rc;
+
+    (void)envelope_parse(p->row.envelope, &e);
+    *out = (struct delivery_result){ .rcpt = arena_array(a, n + 1, sizeof(*out->rcpt)),
+                                     .rcpt_count = n };
+    for (size_t i = 0; i < n; i++)
+        out->rcpt[i].address = p->row.recipients[i];
+    rc = send_groups(d, a, p, &e, out);
     out->host = arena_str(a, str_of(d->host));
     return rc;
 }

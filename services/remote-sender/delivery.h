@@ -48,10 +48,12 @@ bool delivery_is_connected(const struct delivery *d);
 bool delivery_is_unreachable(const struct delivery *d);
 void delivery_retry(struct delivery *d);
 
-/* From any thread: what is in progress fails soon, and no host is tried any more. */
-void delivery_abort(struct delivery *d);
+/* From any thread: no host is tried any more and no message begun; what is only being
+ * connected fails soon.  A message on its way is cut too if within_message. */
+void delivery_abort(struct delivery *d, bool within_message);
 
 /* RC_OK: *out says what became of each recipient.  RC_CONFLICT: the lease was lost, say
- * nothing.  RC_RETRY: our own store failed; the lease will run out. */
+ * nothing.  RC_RETRY: our own store failed; the lease will run out.  RC_CLOSED: aborted
+ * before it began. */
 enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
                       struct delivery_result *out) RC_CHECKED;

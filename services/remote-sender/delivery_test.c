@@ -147,6 +147,59 @@ static void test_unreachable(void **state)
     delivery_free(&d);
 }
 
+/* Whoever was accepted at RCPT has nothing until the end of the message. */
+static void test_cut_within_the_message(void **state)
+{
+    static const char *const script[] = { HELLO, ENVELOPE("S 250 ok"), "C Received",
+                                          NULL };
+    enum { BYTES = 20000000 };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    char *body = arena_alloc(arena, BYTES);
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    memset(body, 'x', BYTES);
+    route_to(&to);
+    assert_int_equal(send_one(d, parcel(str_n(body, BYTES))), 421);
+    delivery_free(&d);
+    end(&p);
+}
+
+/* The message is there, its end is not answered: it may be doubled, never lost. */
+static void test_no_final_answer(void **state)
+{
+    static const char *const script[] = { HELLO, ENVELOPE("S 250 ok"), "DATA", NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    route_to(&to);
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
+    delivery_free(&d);
+    end(&p);
+}
+
+/* Stopping: what is on its way may end, nothing new begins, and nobody says "failed". */
+static void test_abort(void **state)
+{
+    static const char *const script[] = { NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct parcel *p = parcel(S("x\r\n"));
+    struct delivery_result result;
+    struct peer peer;
+    struct addr to = begin(&peer, script);
+
+    (void)state;
+    route_to(&to);
+    delivery_abort(d, false);
+    assert_int_equal(delivery_send(d, arena, p, &result), RC_CLOSED);
+    parcel_free(&p);
+    delivery_free(&d);
+    end(&peer);
+}
+
 static void test_private_addresses(void **state)
 {
     struct delivery *d = delivery_new(&desk, S("[127.0.0.1]"));
@@ -236,6 +289,9 @@ int main(void)
         cmocka_unit_test_setup(test_keeps_the_connection, test_setup),
         cmocka_unit_test_setup(test_large, test_setup),
         cmocka_unit_test_setup(test_unreachable, test_setup),
+        cmocka_unit_test_setup(test_cut_within_the_message, test_setup),
+        cmocka_unit_test_setup(test_no_final_answer, test_setup),
+        cmocka_unit_test_setup(test_abort, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),
         cmocka_unit_test_setup(test_lost_lease, test_setup),
         cmocka_unit_test_setup(test_no_body, test_setup),

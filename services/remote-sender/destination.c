@@ -87,6 +87,16 @@ void destination_leave(struct destination *t)
     pthread_cond_signal(&t->news);
 }
 
+void destination_abandon(struct destination *t)
+{
+    while (t->waiting != NULL) {
+        struct parcel *p = t->waiting;
+
+        t->waiting = p->next;
+        parcel_free(&p);
+    }
+}
+
 /* With the lock.  False: nothing came. */
 static bool linger(struct destination *t)
 {
@@ -195,19 +205,6 @@ static void conclude(struct destination *t, struct arena *a, struct parcel *p,
         tell_failures(t, n.failed);
 }
 
-static void serve_one(struct destination *t, struct arena *a, struct parcel *p)
-{
-    struct delivery_result result;
-    enum rc rc = delivery_send(t->delivery, a, p, &result);
-
-    if (rc == RC_OK)
-        conclude(t, a, p, &result);
-    else
-        log_warn("remote.given_up", "queue=%016" PRIx64 " reason=%s",
-                 (uint64_t)p->row.body_id,
-                 rc == RC_CONFLICT ? "lease-lost" : rc_name(rc));
-}
-
 /* For the next sender, at once. */
 static void hand_back(struct destination *t, struct parcel *p)
 {
@@ -221,6 +218,21 @@ static void hand_back(struct destination *t, struct parcel *p)
         log_debug("remote.not_handed_back", "queue=%016" PRIx64,
                   (uint64_t)p->row.body_id);
     dbs_give(t->rules->desk->dbs, db);
+}
+
+static void serve_one(struct destination *t, struct arena *a, struct parcel *p)
+{
+    struct delivery_result result;
+    enum rc rc = delivery_send(t->delivery, a, p, &result);
+
+    if (rc == RC_OK)
+        conclude(t, a, p, &result);
+    else if (rc == RC_CLOSED)
+        hand_back(t, p);
+    else
+        log_warn("remote.given_up", "queue=%016" PRIx64 " reason=%s",
+                 (uint64_t)p->row.body_id,
+                 rc == RC_CONFLICT ? "lease-lost" : rc_name(rc));
 }
 
 static void hand_back_all(struct destination *t)

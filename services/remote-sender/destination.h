@@ -9,7 +9,6 @@
 #include "delivery.h"
 #include "parcel.h"
 #include "work/backoff.h"
-#include "work/job_queue.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -22,10 +21,11 @@ struct destination_rules { /* shared by all, immutable but for the lock */
     struct bus *bus;
     struct backoff backoff;
     pthread_mutex_t *lock;
+    void *user; /* the dispatcher */
 };
 
 struct destination {
-    struct job job;
+    pthread_t thread;
     struct destination *next; /* lock: the dispatcher's list */
     const struct destination_rules *rules;
     struct delivery *delivery;
@@ -44,6 +44,8 @@ void destination_free(struct destination **t);
 /* With the lock held. */
 void destination_add(struct destination *t, struct parcel *p);
 void destination_leave(struct destination *t);
+
+void destination_abandon(struct destination *t); /* its parcels' leases run out */
 
 /* The thread's work; returns when it has left and has no parcels. */
 void destination_serve(struct destination *t);

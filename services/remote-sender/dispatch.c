@@ -11,7 +11,6 @@
 #include "slow_list.h"
 #include "store/db.h"
 #include "svc/svc.h"
-#include "work/worker_pool.h"
 
 #include <errno.h>
 #include <time.h>
@@ -19,7 +18,7 @@
 enum {
     PER_CLAIM = 10,  /* rows of one destination that are claimed together */
     RENEW_MAX = 256, /* leases in one round */
-    CONCURRENCY_MAX = 1024,
+    STACK_BYTES = 512 * 1024,
 };
 
 struct dispatch {
@@ -27,7 +26,6 @@ struct dispatch {
     struct destination_rules rules;
     struct db *db;
     struct arena *arena;
-    struct worker_pool *pool;
     struct store_remote_cursor cursor;
     size_t concurrency, per_destination;
     int failures; /* in a row */
@@ -35,7 +33,8 @@ struct dispatch {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool woken, draining, ended;
-    struct destination *list;
+    struct destination *list;       /* in progress */
+    struct destination *ended_list; /* their threads wait to be joined */
     struct slow_list slow;
 };
 
@@ -78,25 +77,52 @@ static void note_reachability(struct dispatch *d, const struct destination *t)
         slow_list_remove(&d->slow, domain);
 }
 
-/* A pool thread's job: the destination from here to its end. */
-static void serve(struct job *job, struct worker *w)
+/* A destination's thread, from its first parcel to its end. */
+static void *destination_main(void *arg)
 {
-    struct destination *t = (struct destination *)job; /* its first member */
-    struct dispatch *d = w->context;
+    struct destination *t = arg;
+    struct dispatch *d = t->rules->user;
 
     destination_serve(t);
     pthread_mutex_lock(&d->lock);
     note_reachability(d, t);
     unlink_destination(d, t);
+    t->next = d->ended_list;
+    d->ended_list = t;
     d->woken = true; /* what waits for this destination may be claimed again */
     pthread_cond_signal(&d->wake);
     pthread_mutex_unlock(&d->lock);
-    destination_free(&t);
+    return NULL;
 }
 
-static void *context_of(void *user)
+/* Threads that have left are joined by the dispatcher's. */
+static void reap(struct dispatch *d)
 {
-    return user;
+    struct destination *t;
+
+    pthread_mutex_lock(&d->lock);
+    t = d->ended_list;
+    d->ended_list = NULL;
+    pthread_mutex_unlock(&d->lock);
+    while (t != NULL) {
+        struct destination *next = t->next;
+
+        pthread_join(t->thread, NULL);
+        destination_free(&t);
+        t = next;
+    }
+}
+
+static bool start_thread(struct destination *t)
+{
+    pthread_attr_t attr;
+    bool started;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    started = pthread_create(&t->thread, &attr, destination_main, t) == 0;
+    pthread_attr_destroy(&attr);
+    return started;
 }
 
 struct census {
@@ -179,10 +205,29 @@ static struct destination *new_destination(struct dispatch *d, str_t domain)
 
     make_room(d);
     t->slow = slow_list_has(&d->slow, domain, clock_monotonic_ms());
-    t->job.run = serve;
     t->next = d->list;
     d->list = t;
     return t;
+}
+
+/* With the lock: threads for the destinations before `before`.  Where the system has none
+ * to give, the rows wait for the end of their lease. */
+static void start_new(struct dispatch *d, const struct destination *before)
+{
+    struct destination **at = &d->list;
+
+    while (*at != before) {
+        struct destination *t = *at;
+
+        if (start_thread(t)) {
+            at = &t->next;
+            continue;
+        }
+        log_error("remote.no_thread", "destinations=%zu", count(d).working);
+        *at = t->next;
+        destination_abandon(t);
+        destination_free(&t);
+    }
 }
 
 /* Give each claimed row to a destination's thread. */
@@ -200,11 +245,7 @@ static void hand_out(struct dispatch *d, const struct store_remote_row *rows, si
             t = new_destination(d, rows[i].domain);
         destination_add(t, parcel_new(&rows[i], claimed_ms));
     }
-    for (struct destination *t = d->list; t != before; t = t->next) {
-        enum rc rc = worker_pool_submit(d->pool, &t->job);
-
-        CHECK(rc == RC_OK); /* its queue has room for twice the threads */
-    }
+    start_new(d, before);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -315,8 +356,10 @@ static bool await(struct dispatch *d, int64_t ms, bool heed_hints)
         e = pthread_cond_timedwait(&d->wake, &d->lock, &until);
     d->woken = false;
     if (d->draining)
-        for (struct destination *t = d->list; t != NULL; t = t->next)
+        for (struct destination *t = d->list; t != NULL; t = t->next) {
             destination_leave(t);
+            delivery_abort(t->delivery, false);
+        }
     go_on = !(d->draining && d->list == NULL);
     pthread_mutex_unlock(&d->lock);
     return go_on;
@@ -341,8 +384,10 @@ static void *dispatch_main(void *arg)
 
     log_context("dispatch");
     while (await(d, wait_ms, d->failures == 0)) {
-        enum rc rc = renew_leases(d);
+        enum rc rc;
 
+        reap(d);
+        rc = renew_leases(d);
         if (rc == RC_OK && !is_draining(d))
             rc = claim(d);
         note_result(d, rc);
@@ -351,23 +396,11 @@ static void *dispatch_main(void *arg)
         wait_ms = d->failures > 0 ? backoff_ms(&rest, d->failures, crypto_random_u64())
                                   : poll_ms - crypto_random_below((uint32_t)poll_ms / 5);
     }
+    reap(d);
     pthread_mutex_lock(&d->lock);
     d->ended = true;
     pthread_mutex_unlock(&d->lock);
     return NULL;
-}
-
-static struct worker_pool *new_pool(struct dispatch *d)
-{
-    struct worker_pool_options o = {
-        .name = "remote",
-        .count = (unsigned)d->concurrency,
-        .queue_max = 2 * CONCURRENCY_MAX,
-        .context_new = context_of,
-        .user = d,
-    };
-
-    return worker_pool_new(&o);
 }
 
 static void init_locks(struct dispatch *d)
@@ -394,12 +427,12 @@ struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
         .bus = svc->bus,
         .backoff = { o->retry_min_seconds * 1000, o->retry_max_seconds * 1000 },
         .lock = &d->lock,
+        .user = d,
     };
     d->db = svc_db_new(svc);
     d->arena = arena_new();
     d->concurrency = (size_t)o->remote_concurrency;
     d->per_destination = (size_t)o->remote_per_destination;
-    d->pool = new_pool(d);
     CHECK(pthread_create(&d->thread, NULL, dispatch_main, d) == 0);
     pthread_setname_np(d->thread, "dispatch");
     return d;
@@ -436,7 +469,7 @@ static void abort_all(struct dispatch *d)
 {
     pthread_mutex_lock(&d->lock);
     for (struct destination *t = d->list; t != NULL; t = t->next)
-        delivery_abort(t->delivery);
+        delivery_abort(t->delivery, true);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -449,7 +482,6 @@ void dispatch_free(struct dispatch **pd)
     dispatch_drain(d);
     abort_all(d);
     pthread_join(d->thread, NULL);
-    worker_pool_free(&d->pool);
     db_free(&d->db);
     arena_free(&d->arena);
     pthread_cond_destroy(&d->wake);

@@ -182,16 +182,8 @@ static struct smtp_client_answer answer_of(struct arena *a, const struct smtp_re
 static void answer_rest(struct smtp_client_mail *m, struct smtp_client_answer answer)
 {
     for (size_t i = 0; i < m->rcpt_count; i++)
-        if (m->rcpt[i].answer.code == 0 || m->rcpt[i].answer.code / 100 == 2)
+        if (m->rcpt[i].answer.code == 0)
             m->rcpt[i].answer = answer;
-    m->accepted = 0;
-}
-
-static void forget_accepted(struct smtp_client_mail *m)
-{
-    for (size_t i = 0; i < m->rcpt_count; i++)
-        if (m->rcpt[i].answer.code / 100 < 4)
-            m->rcpt[i].answer = (struct smtp_client_answer){ 0 };
     m->accepted = 0;
 }
 
@@ -277,12 +269,14 @@ static enum rc take_data_reply(struct smtp_client *c, struct arena *a,
     return reset(c, a);
 }
 
+/* Being accepted is not being served: who is has no answer before the message's end. */
 static void take_rcpt_reply(struct arena *a, struct smtp_client_mail *m, size_t i,
                             const struct smtp_reply *r)
 {
-    m->rcpt[i].answer = answer_of(a, r);
     if (r->code / 100 == 2)
         m->accepted++;
+    else
+        m->rcpt[i].answer = answer_of(a, r);
 }
 
 /* An intermediate or nonsensical code must not look like success. */
@@ -373,7 +367,7 @@ static enum rc rcpt_one_by_one(struct smtp_client *c, struct arena *a,
             return fail(c, RC_INVALID, "RCPT", S("answer makes no sense"));
         take_rcpt_reply(a, m, i, &r);
         if (c->broken)
-            return fail(c, RC_CLOSED, "RCPT", m->rcpt[i].answer.text);
+            return fail(c, RC_CLOSED, "RCPT", smtp_reply_text(a, &r, 300));
     }
     return RC_OK;
 }
@@ -389,10 +383,10 @@ static enum rc envelope_lockstep(struct smtp_client *c, struct arena *a,
     buf_putc(line, '\0');
     rc = command(c, a, line->p, "MAIL", &r);
     if (rc == RC_OK && r.code / 100 != 2) {
+        if (!is_final_code(r.code))
+            return fail(c, RC_INVALID, "MAIL", S("answer makes no sense"));
         answer_rest(m, answer_of(a, &r));
-        return is_final_code(r.code)
-                   ? reset(c, a)
-                   : fail(c, RC_INVALID, "MAIL", S("answer makes no sense"));
+        return reset(c, a);
     }
     if (rc == RC_OK)
         rc = rcpt_one_by_one(c, a, m);
@@ -426,8 +420,8 @@ enum rc smtp_client_envelope(struct smtp_client *c, struct arena *a,
     dot_stuff_init(&c->stuff);
     c->data_deadline_ms = deadline_in_ms(most_ms).at_ms;
     rc = c->pipelining ? envelope_pipelined(c, a, m) : envelope_lockstep(c, a, m);
-    if (rc != RC_OK) /* accepted, but for nothing: not an answer */
-        forget_accepted(m);
+    if (rc != RC_OK)
+        m->accepted = 0;
     return rc;
 }
 
