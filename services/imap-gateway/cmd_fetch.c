@@ -6,7 +6,9 @@
  * depend on what is asked for.
  * Limits: an item that needs a MIME parse holds one whole message in memory.
  */
+#include "body_cache.h"
 #include "fetch_plan.h"
+#include "gateway.h"
 #include "imap_args.h"
 #include "imap_reply.h"
 #include "view.h"
@@ -20,7 +22,7 @@
 
 enum {
     BATCH_MESSAGES = 32,
-    HEAD_BYTES = STORE_BODY_SMALL_CHUNK,
+    HEAD_BYTES = 2 * STORE_BODY_SMALL_CHUNK, /* a chat message is not longer */
     SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
 };
 
@@ -75,6 +77,32 @@ static const struct view_row *row_at(const struct fetch *f, size_t i)
     return &f->cmd->session->view->rows[f->list.index[i]];
 }
 
+/* Those of the batch that were not read lately, from the store. */
+static enum rc read_heads(struct fetch *f)
+{
+    struct body_cache *cache = f->cmd->gateway->bodies;
+    struct store_body_want want[BATCH_MESSAGES];
+    size_t at[BATCH_MESSAGES], n = 0;
+    enum rc rc;
+
+    for (size_t i = 0; i < f->batch_count; i++) {
+        f->heads[i].head = body_cache_get(cache, f->cmd->arena, f->heads[i].body_id);
+        if (f->heads[i].head.p == NULL) {
+            at[n] = i;
+            want[n++] = f->heads[i];
+        }
+    }
+    if (n == 0)
+        return RC_OK;
+    rc = store_body_heads(f->cmd->arena, f->cmd->db, want, n, HEAD_BYTES);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        f->heads[at[i]].head = want[i].head;
+        if (want[i].head.n == (size_t)want[i].size)
+            body_cache_put(cache, want[i].body_id, want[i].head);
+    }
+    return rc;
+}
+
 /* The beginnings of the messages from list.index[from] on. */
 static enum rc read_batch(struct fetch *f, size_t from)
 {
@@ -90,8 +118,7 @@ static enum rc read_batch(struct fetch *f, size_t from)
 
         f->heads[i] = (struct store_body_want){ row->body_id, row->size, { 0 } };
     }
-    return store_body_heads(f->cmd->arena, f->cmd->db, f->heads, f->batch_count,
-                            HEAD_BYTES);
+    return read_heads(f);
 }
 
 /* The whole message, from the head if that is all of it. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct body_cache;
 struct hints;
 struct io;
 struct limit;
@@ -26,6 +27,7 @@ struct gateway {
     struct worker_pool *commands;
     struct worker_pool *logins;
     struct hints *hints;
+    struct body_cache *bodies;
     struct io *ios[GATEWAY_LOOPS_MAX];
     size_t io_count;
     atomic_int sessions; /* memory that is not freed yet */

@@ -4,6 +4,7 @@
  * commands, one for logins, so that password hashes never delay reading.  Any number of
  * replicas may run; none keeps anything that is not in the database.
  */
+#include "body_cache.h"
 #include "gateway.h"
 #include "hints.h"
 #include "io.h"
@@ -204,6 +205,7 @@ static void make_shared(struct svc *svc)
     gateway.commands = new_pool(svc, "command", options_worker_threads(o));
     gateway.logins = new_pool(svc, "login", options_login_threads(o));
     gateway.hints = hints_new(&hints);
+    gateway.bodies = body_cache_new((size_t)o->body_cache_bytes);
     limit = limit_new((size_t)o->max_imap_connections, per_network(o));
 }
 
@@ -215,6 +217,7 @@ static enum rc start(struct svc *svc)
     if (rc != RC_OK)
         return rc;
     session_register_metrics();
+    body_cache_register_metrics();
     metric_register(&accepted);
     metric_register(&refused);
     make_shared(svc);
@@ -262,6 +265,7 @@ static void stop(struct svc *svc)
         io_free(&gateway.ios[i]);
     }
     hints_free(&gateway.hints);
+    body_cache_free(&gateway.bodies);
     login_free(&gateway.login);
     limit_free(&limit);
     cidr_list_free(&proxies);

@@ -211,7 +211,10 @@ enum rc view_refresh(struct view *v, struct arena *a, struct db *db, bool may_ex
     struct store_message_news news;
     struct store_message_uids gone;
     uint32_t before;
-    enum rc rc = store_message_news(a, db, v->mailbox, v->uidnext, v->modseq, &news);
+    /* A client that deletes what it has read has nothing that could change or go. */
+    enum rc rc = v->count == 0 ? store_message_view(a, db, v->mailbox, v->uidnext, &news)
+                               : store_message_news(a, db, v->mailbox, v->uidnext,
+                                                    v->modseq, &news);
 
     *held = false;
     if (rc == RC_OK && news.log_gone) {
