@@ -13,7 +13,7 @@
 
 static void test_least_recently_used_goes_first(void **state)
 {
-    struct body_cache *c = body_cache_new(1000);
+    struct body_cache *c = body_cache_new(900);
     struct arena *a = arena_new();
     char text[300] = "message";
 
