@@ -8,11 +8,17 @@ import time
 
 import pytest
 
-from product import BUILD, ROOT, wait_for
+from product import BUILD, ROOT, Product, wait_for
 
 HERE = pathlib.Path(__file__).parent
 # Address space for documentation: what the instances call each other in their own network.
 INSTANCES = {"a": ("192.0.2.1", "_a.test"), "b": ("192.0.2.2", "_b.test")}
+
+# Foreign hosts: each domain's MX is mx.<domain>.
+FOREIGN = {"trusted.test": "192.0.2.11", "selfsigned.test": "192.0.2.12",
+           "othername.test": "192.0.2.13", "plain.test": "192.0.2.14"}
+# Not in the DNS at all; a route leads there.
+ROUTED, ROUTED_TO = "routed.test", ("192.0.2.15", 2626)
 
 ZONE = """server:
   interface: 192.0.2.3
@@ -31,7 +37,8 @@ class Network:
     """A namespace for each instance and one for the resolver, on a common bridge."""
 
     def __init__(self, folder):
-        self.folder, self.holders, self.resolver = folder, {}, None
+        self.folder, self.holders = pathlib.Path(folder), {}
+        self.resolver = self.foreign = None
 
     def add(self, name, address):
         holder = subprocess.Popen(["unshare", "--net", "--mount", "sleep", "3600"])
@@ -58,17 +65,53 @@ class Network:
         for name, (address, _) in INSTANCES.items():
             self.add(name, address)
         self.add("r", "192.0.2.3")
-        zone = pathlib.Path(self.folder) / "unbound.conf"
+        zone = self.folder / "unbound.conf"
         lines = []
         for address, domain in INSTANCES.values():
             lines.append(f'  local-data: "{domain}. MX 10 _mx.{domain[1:]}."')
             lines.append(f'  local-data: "_mx.{domain[1:]}. A {address}"')
+        for domain, address in FOREIGN.items():
+            lines.append(f'  local-data: "{domain}. MX 10 mx.{domain}."')
+            lines.append(f'  local-data: "mx.{domain}. A {address}"')
         lines.append('  local-data: "null.test. MX 0 ."')
         zone.write_text(ZONE + "\n".join(lines) + "\n")
         self.resolver = subprocess.Popen([*self.prefix("r"), "unbound", "-d", "-c", str(zone)])
 
+        self.start_foreign_hosts()
+
+    def certificate(self, name, host, *issuer):
+        """NAME.pem: key and certificate for a host; signed by itself without an issuer."""
+        key, cert = self.folder / f"{name}.key", self.folder / f"{name}.crt"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                        f"/CN={name}", "-addext", f"subjectAltName=DNS:{host}", "-keyout", key,
+                        "-out", cert, *issuer], check=True, capture_output=True)
+        (self.folder / f"{name}.pem").write_text(key.read_text() + cert.read_text())
+
+    def start_foreign_hosts(self):
+        self.certificate("authority", "authority.test")
+        self.by_authority = ("-CA", self.folder / "authority.crt",
+                             "-CAkey", self.folder / "authority.key")
+        self.certificate("trusted.test", "mx.trusted.test", *self.by_authority)
+        self.certificate("selfsigned.test", "mx.selfsigned.test")
+        self.certificate("othername.test", "mx.elsewhere.test", *self.by_authority)
+        self.certificate(ROUTED, "mx.elsewhere.test")
+        hosts = {**{d: (a, 2525) for d, a in FOREIGN.items()}, ROUTED: ROUTED_TO}
+        for address, _ in hosts.values():
+            self.inside("r", "ip", "addr", "add", f"{address}/24", "dev", "vir")
+        self.foreign = subprocess.Popen(
+            [*self.prefix("r"), "python3", str(HERE / "fake_mx.py"), str(self.folder),
+             *(f"{name}={address}:{port}" for name, (address, port) in hosts.items())],
+            stdout=subprocess.PIPE, text=True)
+        assert self.foreign.stdout.readline() == "ready\n"
+
+    def journal(self, domain):
+        """What a foreign host was told."""
+        file = self.folder / f"{domain}.journal"
+        return file.read_text() if file.exists() else ""
+
     def stop(self):
-        for process in [self.resolver, *self.holders.values()]:
+        for process in [self.foreign, self.resolver, *self.holders.values()]:
             if process:
                 process.kill()
                 process.wait()
@@ -82,6 +125,8 @@ class Instance:
         self.run = pathlib.Path(folder) / name
         options = {"listen_address": "0.0.0.0", "dns_resolver": "192.0.2.3:53",
                    "dns_trust_anchor_file": "none",
+                   "tls_ca_file": network.folder / "authority.crt",
+                   "routes": f"{ROUTED}={ROUTED_TO[0]}:{ROUTED_TO[1]}",
                    "smtp_outbound_port": 2525, "allow_private_destinations": "true",
                    "retry_min_seconds": 2, "public_host": self.address, "disable_ipv6": "true"}
         self.command = [*network.prefix(name), "python3", str(ROOT / "deploy/local/run.py"),
@@ -100,6 +145,15 @@ class Instance:
         self.process.wait(90)
         self.log.close()
 
+    sql = Product.sql
+
+    def waiting(self, domain):
+        """(attempts, last error) of what is queued for a domain."""
+        row = self.sql("SELECT attempts || ' ' || last_error FROM queue_remote "
+                       f"WHERE domain = '{domain}'")
+        attempts, _, error = row.partition(" ")
+        return int(attempts or 0), error
+
     def logs(self):
         return "\n".join(f.read_text()[-2000:] for f in sorted((self.run / "log").glob("*.log")))
 
@@ -109,6 +163,14 @@ class Instance:
                                    self.domain, *words, input=text, text=True,
                                    capture_output=True)
         return done.stdout.strip()
+
+
+def wait_for_foreign(instance, domain, text, seconds=60):
+    until = time.monotonic() + seconds
+    while text not in (journal := instance.network.journal(domain)):
+        assert time.monotonic() < until, (f"{domain} has no {text}: {journal}\n"
+                                          f"{instance.waiting(domain)}\n{instance.logs()}")
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +222,44 @@ def test_domains_that_take_no_mail_bounce_at_once(two):
     assert "5.1.10" in wait_for_mail(a, alice, "someone@null.test")
     a.act("send", alice, "someone@missing.test", "missing@test")
     wait_for_mail(a, alice, "someone@missing.test")
+
+
+def test_a_host_with_a_trusted_certificate_gets_mail_over_tls(two):
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, "bob@trusted.test", "trusted@test")
+    wait_for_foreign(a, "trusted.test", "<trusted@test>")
+    journal = a.network.journal("trusted.test").splitlines()
+    assert f"tls MAIL FROM:<{alice}>" in [line.split(" SIZE=")[0] for line in journal]
+    assert [line.split()[0] for line in journal[:2]] == ["EHLO", "STARTTLS"]
+    assert all(line.startswith("tls ") for line in journal[2:])
+
+
+@pytest.mark.parametrize("domain, reason", [
+    ("selfsigned.test", "self-signed"), ("othername.test", "hostname mismatch"),
+    ("plain.test", "STARTTLS is not offered")])
+def test_a_host_that_cannot_prove_its_name_never_sees_an_envelope(two, domain, reason):
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, f"bob@{domain}", "secret@test")
+    wait_for("two attempts", lambda: a.waiting(domain)[0] >= 2 and a.waiting(domain)[1], 60)
+    _, error = a.waiting(domain)
+    assert reason.lower() in error.lower() and f"mx.{domain}" in error, error
+    journal = a.network.journal(domain)
+    assert "EHLO" in journal and "MAIL" not in journal and alice not in journal, journal
+    # It was kept: with the right certificate it goes.
+    a.network.certificate(domain, f"mx.{domain}", *a.network.by_authority)
+    wait_for_foreign(a, domain, "<secret@test>")
+    wait_for("an empty queue", lambda: a.waiting(domain)[0] == 0)
+    clear = [x for x in a.network.journal(domain).splitlines() if not x.startswith("tls ")]
+    assert not [x for x in clear if x.startswith(("MAIL", "RCPT", "DATA"))], clear
+
+
+def test_a_route_goes_before_the_dns(two):
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, f"bob@{ROUTED}", "routed@test")
+    wait_for_foreign(a, ROUTED, "<routed@test>")
 
 
 def test_a_dead_peer_gets_its_mail_when_it_is_back(two):
