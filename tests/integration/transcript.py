@@ -10,7 +10,8 @@ PATH is a transcript or a folder of them.  Each is run with an account of its ow
                                            with starttls the rest begins under TLS
     # comment
     C: line that is sent                   C2: and S2: are a second connection, opened when
-    S: line that must come next            first used; C+: sends without an end of line
+    S: line that must come next            first used; C+: sends without an end of line,
+                                           \\r and \\n in it are CR and LF
     S~ skip lines until this one
     @ starttls                             begins TLS on the connection
     S: <end>                               the server must close the connection now
@@ -189,8 +190,10 @@ class Runner:
         elif m is None:
             raise Mismatch("neither C:, S:, @ nor a comment")
         elif m[1] == "C":
-            end = "" if m[3] == "+:" else "\r\n"
-            self.connection(m[2]).send(self.replace(m[4]) + end)
+            text = self.replace(m[4])
+            raw = m[3] == "+:"
+            text = text.replace("\\r", "\r").replace("\\n", "\n") if raw else text + "\r\n"
+            self.connection(m[2]).send(text)
         elif m[4] == "<end>":
             self.expect_end(self.connection(m[2]))
         else:
