@@ -1,6 +1,6 @@
 """Accounting under fire: what was acknowledged by 250 against what can be fetched.
 
-    ledger.py [--rounds 2] [--acknowledged 600] [--kills 8]
+    ledger.py [--rounds 2] [--acknowledged 600] [--kills 8] [--victims smtp-ingress,...]
 
 Each message has a Message-ID of its own.  It is acknowledged only by a 250 that was read.
 After anything else it is sent again under the same id; an attempt is ambiguous if the final
@@ -203,7 +203,7 @@ def judge(product, users, ledger):
     return lost, doubled
 
 
-def round_of_kills(product, users, ledger, wanted, kills):
+def round_of_kills(product, users, ledger, wanted, kills, victims):
     """A kill after every wanted/kills acknowledged messages: something is always in flight,
     and what was killed has served again before its turn comes."""
     stop = threading.Event()
@@ -218,7 +218,7 @@ def round_of_kills(product, users, ledger, wanted, kills):
         while len(ledger.acknowledged) - before < wanted or done < kills:
             stop.wait(random.uniform(0.01, 0.05))
             due = (len(ledger.acknowledged) - before) * kills // wanted
-            if due > done and kill(product, VICTIMS[done % len(VICTIMS)]):
+            if due > done and kill(product, victims[done % len(victims)]):
                 done += 1
             if time.monotonic() > until:
                 raise AssertionError(f"only {len(ledger.acknowledged) - before} messages "
@@ -230,12 +230,13 @@ def round_of_kills(product, users, ledger, wanted, kills):
     return done
 
 
-def run(rounds, acknowledged, kills):
+def run(rounds, acknowledged, kills, victims=VICTIMS):
     with Product(domain="_ledger.localhost", replicas=REPLICAS, options=OPTIONS) as product:
         users = [mail.new_account(product) for _ in range(ACCOUNTS)]
         ledger, killed = Ledger(), 0
         for number in range(rounds):
-            killed += round_of_kills(product, users, ledger, acknowledged, kills)
+            killed += round_of_kills(product, users, ledger, acknowledged, kills,
+                                     victims)
             for name in ("smtp-ingress", "imap-gateway", "queue-worker"):
                 product.wait_healthy(name)
                 product.wait_healthy(name + "-2")
@@ -256,5 +257,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--acknowledged", type=int, default=600, help="messages a round, at least")
     parser.add_argument("--kills", type=int, default=8, help="a round, at least")
+    parser.add_argument("--victims", default=",".join(VICTIMS), help="what is killed, in turn")
     a = parser.parse_args()
-    sys.exit(0 if run(a.rounds, a.acknowledged, a.kills) else 1)
+    sys.exit(0 if run(a.rounds, a.acknowledged, a.kills, a.victims.split(",")) else 1)
