@@ -78,7 +78,9 @@ static void run(struct job *job, struct worker *w)
         c->result = run_command(c, &cmd);
     } else {
         imap_command_look(&cmd, true);
-        c->result = CMD_DONE;
+        c->result = cmd.mailbox_gone ? CMD_CLOSE : CMD_DONE;
+        if (cmd.mailbox_gone)
+            imap_reply_bye(&c->out, "Mailbox was deleted");
     }
     c->still_news = cmd.still_news;
     if (c->out.full)

@@ -103,13 +103,13 @@ bool imap_command_parse(struct imap_cmd *cmd, str_t bytes)
 
 void imap_command_look(struct imap_cmd *cmd, bool may_expunge)
 {
-    bool held;
+    bool held = false;
+    enum rc rc = view_refresh(cmd->session->view, cmd->arena, cmd->db, may_expunge,
+                              cmd->out, &held);
 
     /* What cannot be looked at now is looked at later: the session stays dirty. */
-    if (view_refresh(cmd->session->view, cmd->arena, cmd->db, may_expunge, cmd->out,
-                     &held) != RC_OK ||
-        held)
-        cmd->still_news = true;
+    cmd->still_news |= rc != RC_OK || held;
+    cmd->mailbox_gone = rc == RC_NOT_FOUND;
 }
 
 void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,

@@ -73,10 +73,11 @@ struct imap_cmd {
     str_t tag;
     struct buf *out;
     struct imap_cursor *cursor;
-    str_t message;   /* APPEND's last literal */
-    bool look;       /* there was a hint since the last look */
-    bool still_news; /* set: what is new could not all be told */
-    enum rc failed;  /* set by imap_reply_rc */
+    str_t message;     /* APPEND's last literal */
+    bool look;         /* there was a hint since the last look */
+    bool still_news;   /* set: what is new could not all be told */
+    bool mailbox_gone; /* set: the look found it deleted */
+    enum rc failed;    /* set by imap_reply_rc */
 };
 
 /* Reads tag and name, finds the row and checks what it says.  False: the answer is
