@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ enum {
     HINTS_MAX = 16384,    /* orders that may be lost */
     ORDERS_MAX = 2000000, /* subscriptions of all sessions that a gateway can hold */
     KEEP_ORDERS = 4096,   /* a larger inbox gives its memory back */
+    LOOK_MS = 1000,       /* longest wait */
     ROUND_MAX = 256,      /* messages from one socket before the others have their turn */
     SETTLE_MS = 250,      /* from handshake to subscriptions in force */
     RETRY_KEY_MS = 1000,  /* when a handshake failed and there is another key */
@@ -105,6 +107,7 @@ struct bus {
     struct peers *peers;
     pthread_t thread;
     _Atomic int connected[BUS_PEERS_MAX]; /* replicas of each peer */
+    _Atomic int subscribed;               /* topics that somebody wants */
     /* The rest belongs to the bus thread. */
     struct endpoint *endpoints;
     int64_t settle_ms; /* when to call on_event_peer; 0: not due */
@@ -628,8 +631,12 @@ static bool read_subscription(struct bus *b)
 
     if (n == 0)
         return false;
-    if (zmq_msg_size(&part) > 0)
-        metric_add(&topics, *(char *)zmq_msg_data(&part) == 1 ? 1 : -1);
+    if (zmq_msg_size(&part) > 0) {
+        int change = *(char *)zmq_msg_data(&part) == 1 ? 1 : -1;
+
+        atomic_fetch_add(&b->subscribed, change);
+        metric_add(&topics, change);
+    }
     zmq_msg_close(&part);
     return true;
 }
@@ -690,10 +697,8 @@ static long ms_until_due(const struct bus *b)
         if (!e->connected && e->retry_ms < due)
             due = e->retry_ms;
     }
-    if (due == INT64_MAX)
-        return -1;
-    left = due - clock_monotonic_ms();
-    return left < 0 ? 0 : (long)left;
+    left = due == INT64_MAX ? LOOK_MS : due - clock_monotonic_ms();
+    return left < 0 ? 0 : left < LOOK_MS ? (long)left : LOOK_MS;
 }
 
 static void do_due(struct bus *b)
@@ -716,41 +721,113 @@ static void do_due(struct bus *b)
     }
 }
 
-static void read_all(struct bus *b)
+/* Each reads until there is no more, or a round is full (true: there may be more).  Only
+ * reading to the end makes the socket's descriptor tell of the next message. */
+static bool drain_zap(struct bus *b)
 {
     while (answer_zap(b))
         continue;
-    for (int i = 0; i < ROUND_MAX && read_hint(b, b->sub); i++)
-        continue;
-    for (int i = 0; i < ROUND_MAX && read_hint(b, b->pull); i++)
-        continue;
+    return false;
+}
+
+static bool drain_hints(struct bus *b, void *socket)
+{
+    for (int i = 0; i < ROUND_MAX; i++) {
+        if (!read_hint(b, socket))
+            return false;
+    }
+    return true;
+}
+
+static bool drain_sub(struct bus *b)
+{
+    return drain_hints(b, b->sub);
+}
+
+static bool drain_pull(struct bus *b)
+{
+    return drain_hints(b, b->pull);
+}
+
+static bool drain_monitors(struct bus *b)
+{
     while (read_monitor(b, b->sub_monitor, b->sub))
         continue;
     while (read_monitor(b, b->pull_monitor, b->pull))
         continue;
-    for (int i = 0; i < ROUND_MAX && b->xpub != NULL && read_subscription(b); i++)
-        continue;
+    return false;
 }
 
+static bool drain_subscriptions(struct bus *b)
+{
+    for (int i = 0; i < ROUND_MAX && b->xpub != NULL; i++) {
+        if (!read_subscription(b))
+            return false;
+    }
+    return b->xpub != NULL;
+}
+
+enum {
+    WATCH_BELL,
+    WATCH_SUB,
+    WATCH_PULL,
+    WATCH_XPUB,
+    WATCH_ZAP,
+    WATCH_MONITORS,
+    WATCH_MONITOR_2,
+    WATCHES
+};
+
+static bool (*const drains[WATCHES])(struct bus *b) = {
+    [WATCH_SUB] = drain_sub,
+    [WATCH_PULL] = drain_pull,
+    [WATCH_XPUB] = drain_subscriptions,
+    [WATCH_ZAP] = drain_zap,
+    [WATCH_MONITORS] = drain_monitors,
+    [WATCH_MONITOR_2] = drain_monitors,
+};
+
+static void watch(struct pollfd *p, void *socket)
+{
+    size_t n = sizeof(p->fd);
+
+    *p = (struct pollfd){ .fd = -1, .events = POLLIN };
+    if (socket != NULL)
+        CHECK(zmq_getsockopt(socket, ZMQ_FD, &p->fd, &n) == 0);
+}
+
+/* zmq_poll asks every socket before and after it waits, with a system call each, which
+ * costs more than the hint itself.  Instead the descriptors are waited for here.  They
+ * tell of changes only, and any call on a socket may swallow one: after orders, the
+ * sockets that orders touch are read as well, and all of them once a second. */
 static void *run(void *arg)
 {
     struct bus *b = arg;
-    zmq_pollitem_t items[] = {
-        { NULL, b->inbox.bell, ZMQ_POLLIN, 0 },
-        { b->sub, 0, ZMQ_POLLIN, 0 },
-        { b->pull, 0, ZMQ_POLLIN, 0 },
-        { b->zap, 0, ZMQ_POLLIN, 0 },
-        { b->sub_monitor, 0, ZMQ_POLLIN, 0 },
-        { b->pull_monitor, 0, ZMQ_POLLIN, 0 },
-        { b->xpub, b->inbox.bell, ZMQ_POLLIN, 0 }, /* no XPUB: the bell again */
-    };
+    struct pollfd fds[WATCHES];
+    unsigned again = UINT_MAX; /* bit n: drain n without being told */
 
     pthread_setname_np(pthread_self(), "bus");
+    fds[WATCH_BELL] = (struct pollfd){ .fd = b->inbox.bell, .events = POLLIN };
+    watch(&fds[WATCH_SUB], b->sub);
+    watch(&fds[WATCH_PULL], b->pull);
+    watch(&fds[WATCH_XPUB], b->xpub);
+    watch(&fds[WATCH_ZAP], b->zap);
+    watch(&fds[WATCH_MONITORS], b->sub_monitor);
+    watch(&fds[WATCH_MONITOR_2], b->pull_monitor);
     while (!b->stopping) {
-        if (zmq_poll(items, ARRAY_LEN(items), ms_until_due(b)) < 0)
-            CHECK(errno == EINTR);
-        obey_all(b);
-        read_all(b);
+        int n = poll(fds, WATCHES, again != 0 ? 0 : (int)ms_until_due(b));
+        unsigned now = n == 0 && again == 0 ? UINT_MAX : again;
+
+        CHECK(n >= 0 || errno == EINTR);
+        if (fds[WATCH_BELL].revents != 0) {
+            obey_all(b);
+            now |= 1u << WATCH_SUB | 1u << WATCH_PULL | 1u << WATCH_XPUB;
+        }
+        again = 0;
+        for (unsigned i = WATCH_SUB; i < WATCHES; i++) {
+            if (((now >> i & 1) || fds[i].revents != 0) && drains[i](b))
+                again |= 1u << i;
+        }
         do_due(b);
     }
     return NULL;
@@ -864,7 +941,8 @@ void bus_send_work(struct bus *bus, const struct msg *m)
 void bus_publish(struct bus *bus, const struct msg *m)
 {
     CHECK(msg_pattern(m->kind) == MSG_EVENT);
-    inbox_put(&bus->inbox, &(struct order){ .kind = ORDER_SEND, .msg = *m });
+    if (atomic_load(&bus->subscribed) > 0)
+        inbox_put(&bus->inbox, &(struct order){ .kind = ORDER_SEND, .msg = *m });
 }
 
 void bus_subscribe(struct bus *bus, int64_t account)
