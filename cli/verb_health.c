@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_MS = 3000, BODY_MAX = 8192, LINE_MAX_BYTES = 1024, HEADERS_MAX = 64 };
+enum {
+    ASK_MS = 3000,
+    BODY_MAX = 1 << 20, /* much more than the metrics of any service */
+    PIECE_BYTES = 8192,
+    LINE_MAX_BYTES = 1024,
+    HEADERS_MAX = 64,
+};
 
 static const char *or_else(const char *value, const char *standard)
 {
@@ -32,14 +38,25 @@ static bool find_address(const char *text, const char *port, struct addr *out)
     return true;
 }
 
-/* Status of the answer, 0 when there is none; the body's first bytes. */
-static int ask(const struct addr *to, const char *path, char body[BODY_MAX])
+static void print_body(struct stream *s, struct deadline until)
+{
+    char piece[PIECE_BYTES];
+    size_t all = 0, got;
+
+    while (all < BODY_MAX &&
+           stream_read_some(s, piece, sizeof(piece), until, &got) == RC_OK) {
+        fwrite(piece, 1, got, stdout);
+        all += got;
+    }
+}
+
+/* Prints what is answered; its status, 0 when there is none. */
+static int ask(const struct addr *to, const char *path)
 {
     struct deadline until = deadline_in_ms(ASK_MS);
     struct stream *s = NULL;
     char request[128];
     int status = 0;
-    size_t n = 0, got;
     str_t line;
 
     snprintf(request, sizeof(request),
@@ -53,10 +70,8 @@ static int ask(const struct addr *to, const char *path, char body[BODY_MAX])
         if (stream_read_line(s, LINE_MAX_BYTES, until, &line) != RC_OK || line.n == 0)
             break;
     }
-    while (status != 0 && n < BODY_MAX - 1 &&
-           stream_read_some(s, body + n, BODY_MAX - 1 - n, until, &got) == RC_OK)
-        n += got;
-    body[n] = '\0';
+    if (status != 0)
+        print_body(s, until);
     stream_close(&s);
     return status;
 }
@@ -65,12 +80,12 @@ int verb_health(int argc, char **argv)
 {
     const char *port = or_else(getenv("POSTBUS_ADMIN_PORT"), "9090");
     const char *address = or_else(getenv("POSTBUS_ADMIN_ADDRESS"), "127.0.0.1");
-    bool live = false;
+    bool live = false, metrics = false;
     const struct verb_flag flags[] = { { "--port", &port, NULL, NULL },
                                        { "--address", &address, NULL, NULL },
                                        { "--live", NULL, &live, NULL },
+                                       { "--metrics", NULL, &metrics, NULL },
                                        { 0 } };
-    char body[BODY_MAX] = "";
     struct addr to;
     int status;
 
@@ -80,9 +95,8 @@ int verb_health(int argc, char **argv)
         verb_fail("%s port %s is no address", address, port);
         return VERB_MISUSED;
     }
-    status = ask(&to, live ? "/livez" : "/readyz", body);
+    status = ask(&to, metrics ? "/metrics" : live ? "/livez" : "/readyz");
     if (status == 0)
         return verb_fail("nobody answers at %s port %s", address, port);
-    fputs(body, stdout);
     return status == 200 ? VERB_DONE : VERB_FAILED;
 }

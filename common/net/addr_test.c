@@ -72,6 +72,22 @@ static void test_network_key(void **state)
     }
 }
 
+/* What an interface of this machine is in is in `local`, a network of nobody's is not. */
+static void test_cidr_local(void **state)
+{
+    struct addr loopback = parse("127.0.0.1"), elsewhere = parse("192.0.2.77");
+    struct addr listed = parse("198.51.100.9");
+    struct cidr_list *l;
+
+    (void)state;
+    assert_int_equal(cidr_list_new(S("198.51.100.0/24, local"), &l), RC_OK);
+    assert_true(cidr_list_has(l, &loopback));
+    assert_true(cidr_list_has(l, &listed));
+    assert_false(cidr_list_has(l, &elsewhere));
+    cidr_list_free(&l);
+    assert_int_equal(cidr_list_new(S("localhost"), &l), RC_INVALID);
+}
+
 static void test_cidr(void **state)
 {
     static const struct {
@@ -135,9 +151,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_network_key),
-        cmocka_unit_test(test_cidr),
+        cmocka_unit_test(test_text),  cmocka_unit_test(test_network_key),
+        cmocka_unit_test(test_cidr),  cmocka_unit_test(test_cidr_local),
         cmocka_unit_test(test_limit),
     };
 

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <string.h>
 
 enum { ENTRIES_MAX = 256 };
@@ -41,6 +43,50 @@ static enum rc parse_entry(str_t text, struct entry *out)
     return RC_OK;
 }
 
+static socklen_t sockaddr_bytes(const struct sockaddr *sa)
+{
+    return sa->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                    : sizeof(struct sockaddr_in6);
+}
+
+/* The network of one interface's address; false when it has none that counts. */
+static bool network_of(const struct ifaddrs *i, struct entry *out)
+{
+    struct addr mask;
+
+    if (i->ifa_addr == NULL || i->ifa_netmask == NULL || !(i->ifa_flags & IFF_UP) ||
+        !addr_from_sockaddr(i->ifa_addr, sockaddr_bytes(i->ifa_addr), &out->net) ||
+        !addr_from_sockaddr(i->ifa_netmask, sockaddr_bytes(i->ifa_addr), &mask))
+        return false;
+    out->bits = 0;
+    while (out->bits < (mask.family == 4 ? 32u : 128u) && bit(&mask, out->bits))
+        out->bits++;
+    for (size_t k = 0; k < sizeof(mask.ip); k++)
+        out->net.ip[k] &= mask.ip[k];
+    return true;
+}
+
+/* The networks that this machine's own interfaces are in. */
+static enum rc add_local(struct cidr_list *l)
+{
+    struct ifaddrs *all = NULL;
+    enum rc rc = RC_OK;
+    struct entry e;
+
+    if (getifaddrs(&all) != 0)
+        return RC_RETRY;
+    for (const struct ifaddrs *i = all; i != NULL && rc == RC_OK; i = i->ifa_next) {
+        if (!network_of(i, &e))
+            continue;
+        if (l->count == ENTRIES_MAX)
+            rc = RC_LIMIT;
+        else
+            l->entries[l->count++] = e;
+    }
+    freeifaddrs(all);
+    return rc;
+}
+
 static bool is_separator(char c)
 {
     return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -68,7 +114,9 @@ enum rc cidr_list_new(str_t text, struct cidr_list **out)
 
     *out = NULL;
     while (rc == RC_OK && next_entry(&text, &entry)) {
-        if (l->count == ENTRIES_MAX)
+        if (str_eq_nocase(entry, S("local")))
+            rc = add_local(l);
+        else if (l->count == ENTRIES_MAX)
             rc = RC_LIMIT;
         else
             rc = parse_entry(entry, &l->entries[l->count++]);

@@ -12,7 +12,8 @@
 
 struct cidr_list;
 
-/* Entries are separated by commas or blanks; the empty list contains nobody.
+/* Entries are separated by commas or blanks; the empty list contains nobody.  The word
+ * `local` stands for the networks that this machine's interfaces are in at this moment.
  * RC_INVALID: an entry is malformed or has bits set beyond its length; RC_LIMIT: more
  * than 256 entries. */
 enum rc cidr_list_new(str_t text, struct cidr_list **out) RC_CHECKED;

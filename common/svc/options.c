@@ -455,6 +455,8 @@ const char *options_public_host(const struct options *o)
 
     if (o->public_host[0] != '\0')
         return o->public_host;
+    if (str_ends_nocase(str_of(o->mail_domain), S(".localhost")))
+        return "127.0.0.1";
     if (!options_is_ip_only(o))
         return o->mail_domain;
     snprintf(address, sizeof(address), "%.*s", (int)strlen(o->mail_domain) - 2,

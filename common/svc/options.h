@@ -82,7 +82,9 @@ int options_io_threads(const struct options *o);
 int options_worker_threads(const struct options *o);
 int options_login_threads(const struct options *o);
 
-/* What clients and other servers call this host: without brackets. */
+/* What clients and other servers call this host: without brackets.  A domain below
+ * localhost means this machine (RFC 6761 6.3), but many resolvers do not know that: it
+ * gives the address instead. */
 const char *options_public_host(const struct options *o);
 bool options_is_ip_only(const struct options *o); /* mail_domain is an address */
 /* Clients cannot verify the certificate: the domain is an address or begins with `_`. */

@@ -190,6 +190,7 @@ static void test_domains(void **state)
         { "1.2.3.4", "[1.2.3.4]", "1.2.3.4", true },
         { "[1.2.3.4]", "[1.2.3.4]", "1.2.3.4", true },
         { "localhost", "localhost", "localhost", false },
+        { "_chat.localhost", "_chat.localhost", "127.0.0.1", true },
         { "", NULL, NULL, false },
         { "chat..example", NULL, NULL, false },
         { "chat.example.", NULL, NULL, false },
