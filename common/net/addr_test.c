@@ -75,7 +75,7 @@ static void test_network_key(void **state)
 /* What an interface of this machine is in is in `local`, a network of nobody's is not. */
 static void test_cidr_local(void **state)
 {
-    struct addr loopback = parse("127.0.0.1"), elsewhere = parse("192.0.2.77");
+    struct addr loopback = parse("127.0.0.1"), elsewhere = parse("240.0.0.1");
     struct addr listed = parse("198.51.100.9");
     struct cidr_list *l;
 

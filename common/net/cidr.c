@@ -63,7 +63,7 @@ static bool network_of(const struct ifaddrs *i, struct entry *out)
         out->bits++;
     for (size_t k = 0; k < sizeof(mask.ip); k++)
         out->net.ip[k] &= mask.ip[k];
-    return true;
+    return out->bits > 0; /* the whole world is no neighbourhood */
 }
 
 /* The networks that this machine's own interfaces are in. */
