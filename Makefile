@@ -117,7 +117,8 @@ test:
 test-kill:
 	@tools/install-packages build run test
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
-	@python3 tests/integration/ledger.py --rounds 20 --acknowledged 600 --kills 10
+	@tests/integration/in-namespace tests/integration/hosts \
+	    python3 tests/integration/ledger.py --rounds 20 --acknowledged 600 --kills 10
 test-compose:
 	@tests/compose/run
 
