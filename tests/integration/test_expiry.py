@@ -1,7 +1,9 @@
 """Forgetting, with the clock moved over everything, PostgreSQL too."""
 import glob
 import pathlib
+import re
 import tempfile
+import urllib.request
 
 import mail
 from idle import Idler
@@ -79,3 +81,31 @@ def test_an_open_idle_session_sees_the_expunge():
             while line.startswith(b"* OK"):
                 line = client.line()
             assert line == b"* 1 EXPUNGE"
+
+
+HOLDER = ("SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) "
+          "WHERE locktype = 'advisory' AND usename = 'postbus_janitor'")
+
+
+def janitors_at_work(product, replicas):
+    """Those that ran a task since they were started."""
+    busy = []
+    for number in range(replicas):
+        address = f"http://127.0.0.1:{product.admin_port('janitor', number)}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            runs = re.findall(r"^postbus_janitor_runs_total{.*} (\d+)", answer.read().decode(), re.M)
+        assert runs
+        if any(map(int, runs)):
+            busy.append("janitor" if number == 0 else f"janitor-{number + 1}")
+    return busy
+
+
+def test_one_janitor_of_many_works_and_another_takes_over():
+    with Product(domain="_rota.localhost", replicas={"janitor": 3},
+                 options={"expiry_interval_seconds": 1}) as product:
+        busy = wait_for("one that works", lambda: janitors_at_work(product, 3))
+        first = product.sql(HOLDER)
+        assert len(busy) == 1 and first.isdigit()
+        product.kill(busy[0])
+        wait_for("another one that works", lambda: product.sql(HOLDER) not in ("", first), 60)
+        wait_for("all three run", lambda: len(janitors_at_work(product, 3)) == 1)
