@@ -5,12 +5,15 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 
+#include <stdatomic.h>
+
 enum {
     BUCKET_BITS = 10,
     FOLDER_BITS = 18,
     ACCOUNT_RANDOM_BITS = 35,
     BODY_RANDOM_BITS = 22,
     DAY_MS = 86400 * 1000,
+    AHEAD_MAX_MS = 1000,
 };
 
 int64_t store_ids_new_account(str_t address)
@@ -42,12 +45,28 @@ uint32_t store_ids_folder_of(int64_t mailbox)
     return (uint32_t)(mailbox & STORE_IDS_FOLDER_MAX);
 }
 
-int64_t store_ids_new_body(void)
+/* The first id of a millisecond is random, the others follow it: thousands of random ones
+ * would meet each other (the birthday paradox).  Whoever runs into the next millisecond
+ * stays ahead of the clock, unless the clock was set back. */
+static int64_t body_after(int64_t last, int64_t ms)
 {
-    int64_t ms = clock_unix_ms() - STORE_IDS_EPOCH_UNIX * 1000;
+    int64_t ahead_ms = (last >> BODY_RANDOM_BITS) - ms;
 
+    if (ahead_ms >= 0 && ahead_ms < AHEAD_MAX_MS)
+        return last + 1;
     return ms << BODY_RANDOM_BITS |
            (int64_t)(crypto_random_u64() & ((UINT64_C(1) << BODY_RANDOM_BITS) - 1));
+}
+
+int64_t store_ids_new_body(void)
+{
+    static _Atomic int64_t newest;
+    int64_t ms = clock_unix_ms() - STORE_IDS_EPOCH_UNIX * 1000;
+    int64_t last = atomic_load(&newest), next = body_after(last, ms);
+
+    while (!atomic_compare_exchange_weak(&newest, &last, next))
+        next = body_after(last, ms);
+    return next;
 }
 
 int64_t store_ids_body_unix_ms(int64_t body)

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -45,6 +46,29 @@ static void body_ids_carry_their_time(void **state)
     assert_true(store_ids_first_body_at(after / 1000 + 1) > id);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* A message to a thousand domains takes a thousand of them in one millisecond. */
+static void body_ids_of_one_process_never_collide(void **state)
+{
+    enum { COUNT = 200000 };
+    int64_t *ids = malloc(COUNT * sizeof(*ids));
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        ids[i] = store_ids_new_body();
+    qsort(ids, COUNT, sizeof(*ids), compare_ids);
+    for (size_t i = 1; i < COUNT; i++)
+        assert_int_not_equal(ids[i - 1], ids[i]);
+    assert_true(store_ids_body_unix_ms(ids[COUNT - 1]) <= clock_unix_ms());
+    free(ids);
+}
+
 static void body_slots_follow_days(void **state)
 {
     (void)state;
@@ -79,6 +103,7 @@ int main(void)
         cmocka_unit_test(account_ids_carry_the_bucket_of_the_address),
         cmocka_unit_test(mailbox_ids_can_be_taken_apart),
         cmocka_unit_test(body_ids_carry_their_time),
+        cmocka_unit_test(body_ids_of_one_process_never_collide),
         cmocka_unit_test(body_slots_follow_days),
         cmocka_unit_test(flags_have_one_bit_and_one_name_each),
     };

@@ -54,9 +54,11 @@ DB_STATEMENT(stmt_requeue, "queue_requeue",
              "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
              "VALUES (now_us() + $1 * 1000, $2, $3, $4, $5, $6, $7::jsonb)");
 DB_STATEMENT(stmt_aside, "queue_set_aside",
+             "WITH gone AS (DELETE FROM queue WHERE due = $1 AND body_id = $2"
+             " RETURNING *) "
              "INSERT INTO queue_aside (body_id, since, idate, size, attempts, sender, "
-             "rcpt, envelope, reason) "
-             "VALUES ($1, now_unix(), $2, $3, $4, $5, $6, $7::jsonb, $8)");
+             "rcpt, envelope, reason) SELECT body_id, now_unix(), idate, size, attempts, "
+             "sender, rcpt, envelope, $3 FROM gone");
 /* Back as a suspect, so that it travels alone. */
 DB_STATEMENT(stmt_release, "queue_release",
              "WITH gone AS (DELETE FROM queue_aside WHERE body_id = $1 RETURNING *) "
@@ -187,13 +189,9 @@ void store_queue_requeue(struct db *db, const struct store_queue_row *row,
 enum rc store_queue_set_aside(struct db *db, const struct store_queue_row *row,
                               str_t reason)
 {
-    db_queue(db, &stmt_aside,
-             DB_PARAMS(db_int8(row->body_id), db_int8(row->idate_unix),
-                       db_int4(row->size), db_int2(row->attempts), db_text(row->sender),
-                       db_texts(row->recipients, row->recipient_count),
-                       db_text(row->envelope), db_text(reason)));
-    db_queue(db, &stmt_take, DB_PARAMS(db_int8(row->due_us), db_int8(row->body_id)));
-    return db_flush(db);
+    return must_affect_one(db, db_run(db, &stmt_aside,
+                                      DB_PARAMS(db_int8(row->due_us),
+                                                db_int8(row->body_id), db_text(reason))));
 }
 
 enum rc store_queue_release(struct db *db, int64_t body_id)

@@ -16,7 +16,6 @@
 enum {
     STORE_QUEUE_OVERDUE_S = 30,
     STORE_QUEUE_BATCH_MAX = 256,
-    STORE_QUEUE_ATTEMPTS_MAX = 4, /* then set aside */
 };
 
 struct store_queue_row {
@@ -49,7 +48,7 @@ enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cur
 enum rc store_queue_mark_overdue(struct db *db, size_t *marked) RC_CHECKED;
 
 /* Own transaction.  One suspect, whose attempts were raised and whose next turn is
- * STORE_QUEUE_OVERDUE_S away; RC_NOT_FOUND: none.  Over STORE_QUEUE_ATTEMPTS_MAX the
+ * STORE_QUEUE_OVERDUE_S away; RC_NOT_FOUND: none.  When attempts says enough, the
  * caller sets it aside, otherwise it takes it (below) and works on it alone. */
 enum rc store_queue_suspect(struct arena *a, struct db *db,
                             struct store_queue_row *out) RC_CHECKED;
@@ -72,8 +71,8 @@ enum rc store_queue_add(struct db *db, const struct store_queue_new *m) RC_CHECK
 void store_queue_requeue(struct db *db, const struct store_queue_row *row,
                          int64_t delay_ms);
 
-/* Out of the way with a reason, until an admin looks.  Own transaction or the caller's;
- * the row may be claimed in it already. */
+/* Out of the way with a reason, until an admin looks.  RC_NOT_FOUND: somebody else has
+ * claimed the row meanwhile. */
 enum rc store_queue_set_aside(struct db *db, const struct store_queue_row *row,
                               str_t reason) RC_CHECKED;
 enum rc store_queue_release(struct db *db, int64_t body_id) RC_CHECKED;

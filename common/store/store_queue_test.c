@@ -290,6 +290,7 @@ static void pass_time(int seconds)
 /* Each time it stays due for too long it is suspected a little more. */
 static void what_kills_workers_is_set_aside(void **state)
 {
+    enum { ATTEMPTS_MAX = 4 };
     struct store_queue_row row;
     struct store_queue_aside *aside;
     str_t to = test_address(1);
@@ -303,7 +304,7 @@ static void what_kills_workers_is_set_aside(void **state)
     assert_int_equal(store_queue_mark_overdue(test_db, &n), RC_OK);
     assert_int_equal(n, 1);
     assert_int_equal(claimable(), 1); /* innocent until it happens again */
-    for (int attempt = 2; attempt <= STORE_QUEUE_ATTEMPTS_MAX + 1; attempt++) {
+    for (int attempt = 2; attempt <= ATTEMPTS_MAX + 1; attempt++) {
         pass_time(STORE_QUEUE_OVERDUE_S + 1);
         assert_int_equal(claimable(), 0);
         assert_int_equal(store_queue_suspect(test_arena, test_db, &row), RC_OK);
@@ -314,7 +315,7 @@ static void what_kills_workers_is_set_aside(void **state)
     }
     pass_time(STORE_QUEUE_OVERDUE_S + 1);
     assert_int_equal(store_queue_suspect(test_arena, test_db, &row), RC_OK);
-    assert_true(row.attempts > STORE_QUEUE_ATTEMPTS_MAX);
+    assert_true(row.attempts > ATTEMPTS_MAX);
     assert_int_equal(store_queue_set_aside(test_db, &row, S("kills workers")), RC_OK);
     assert_int_equal(queued(test_db), 0);
     assert_int_equal(store_queue_list_aside(test_arena, test_db, 10, &aside, &n), RC_OK);
@@ -329,6 +330,25 @@ static void what_kills_workers_is_set_aside(void **state)
     assert_int_equal(store_queue_take(test_db, &row), RC_NOT_FOUND);
     assert_int_equal(db_commit(test_db), RC_OK);
     assert_int_equal(queued(test_db), 0);
+}
+
+/* Between the refusal and the setting aside another worker may have delivered it. */
+static void only_what_is_still_queued_is_set_aside(void **state)
+{
+    struct store_queue_row *rows;
+    struct store_queue_cursor c = { 0 };
+    str_t to = test_address(1);
+    size_t n;
+
+    (void)state;
+    test_mail(test_db, &to, 1, S("contested"));
+    db_begin(test_db);
+    assert_int_equal(store_queue_claim(test_arena, test_db, &c, 10, &rows, &n), RC_OK);
+    assert_int_equal(n, 1);
+    db_rollback(test_db);
+    test_deliver_all();
+    assert_int_equal(store_queue_set_aside(test_db, &rows[0], S("late")), RC_NOT_FOUND);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_aside"), 0);
 }
 
 static void an_outage_makes_nobody_a_suspect(void **state)
@@ -401,6 +421,7 @@ int main(void)
         cmocka_unit_test_setup(killed_backends_lose_and_double_nothing, test_setup),
         cmocka_unit_test_setup(a_locked_row_is_skipped_not_waited_for, test_setup),
         cmocka_unit_test_setup(what_kills_workers_is_set_aside, test_setup),
+        cmocka_unit_test_setup(only_what_is_still_queued_is_set_aside, test_setup),
         cmocka_unit_test_setup(an_outage_makes_nobody_a_suspect, test_setup),
         cmocka_unit_test_setup(bounces_and_requeued_rows_join_the_transaction,
                                test_setup),

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-enum { FAILED_MAX = 64 };
+enum { FAILED_MAX = 64, COLLISIONS_MAX = 3 };
 
 #define COUNTER(id, name_, help_)                                                        \
     static struct metric id = {                                                          \
@@ -71,6 +71,7 @@ static enum rc conclude(struct batch *b, size_t rows, const struct deliver_done 
         rc = db_commit(b->db);
     if (rc != RC_OK)
         return rc;
+    b->collisions = 0;
     metric_add(&delivered, (int64_t)d->copies);
     metric_add(&quota_exceeded, (int64_t)d->over_quota);
     metric_add(&sent_on, (int64_t)d->remote_rows);
@@ -102,10 +103,16 @@ static size_t what_fits(const struct store_queue_row *rows, size_t n)
 static enum rc set_aside(struct batch *b, const struct store_queue_row *row,
                          const char *reason)
 {
+    enum rc rc = store_queue_set_aside(b->db, row, str_of(reason));
+
+    if (rc == RC_NOT_FOUND) /* somebody else is at it now */
+        return RC_OK;
+    if (rc != RC_OK)
+        return rc;
     log_error("queue.set_aside", "queue=%016" PRIx64 " attempts=%d reason=\"%s\"",
               (uint64_t)row->body_id, row->attempts, reason);
     metric_add(&aside, 1);
-    return store_queue_set_aside(b->db, row, str_of(reason));
+    return RC_OK;
 }
 
 static bool is_content(enum rc rc)
@@ -113,7 +120,8 @@ static bool is_content(enum rc rc)
     return rc != RC_OK && !rc_info(rc)->retryable;
 }
 
-/* A refused batch of one names the culprit; of more it is split. */
+/* A refused batch of one names the culprit; of more it is split.  An id of ours that was
+ * taken already (RC_EXISTS) is nobody's fault: the next try draws others. */
 static enum rc after_refusal(struct batch *b, const struct store_queue_row *rows,
                              size_t n, enum rc rc)
 {
@@ -121,6 +129,10 @@ static enum rc after_refusal(struct batch *b, const struct store_queue_row *rows
     b->cursor = (struct store_queue_cursor){ 0 };
     if (n > 1) {
         b->singly = n;
+        return RC_OK;
+    }
+    if (rc == RC_EXISTS && b->collisions++ < COLLISIONS_MAX) {
+        b->singly++;
         return RC_OK;
     }
     return set_aside(b, &rows[0], arena_printf(b->arena, "refused: %s", rc_name(rc)));

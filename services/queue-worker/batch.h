@@ -24,7 +24,8 @@ struct batch {
     /* owned by batch.c */
     struct arena *arena;
     struct store_queue_cursor cursor;
-    size_t singly; /* so many rows are claimed one by one, after a batch was refused */
+    size_t singly;  /* so many rows are claimed one by one, after a batch was refused */
+    int collisions; /* batches of one in a row that met an id of somebody else */
 };
 
 /* What to tell after the commit; lives until the next call with this batch. */

@@ -266,6 +266,24 @@ static void test_many_recipients(void **state)
     assert_int_equal(count("message"), ROWS);
 }
 
+/* A row for each of very many destinations, in one transaction. */
+static void test_many_destinations(void **state)
+{
+    enum { ROWS = 4, EACH = 4000 };
+    str_t *to = arena_array(test_arena, EACH, sizeof(*to));
+
+    (void)state;
+    for (size_t i = 0; i < EACH; i++)
+        to[i] = str_of(arena_printf(test_arena, "a@host%zu.net", i));
+    for (int i = 0; i < ROWS; i++)
+        send_to("", to, EACH);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.rows, ROWS);
+    assert_int_equal(news.remote_rows, ROWS * EACH);
+    assert_int_equal(count("queue_remote"), ROWS * EACH);
+    assert_int_equal(count("queue"), 0);
+}
+
 static void *work_until_empty(void *arg)
 {
     struct batch b;
@@ -385,6 +403,7 @@ int main(void)
         CASE(test_remote_rows),
         CASE(test_one_commit),
         CASE(test_many_recipients),
+        CASE(test_many_destinations),
         CASE(test_two_workers),
         CASE(test_failed_become_bounces),
         CASE(test_suspects),

@@ -5,9 +5,12 @@
 #include "base/log.h"
 #include "prefix.h"
 #include "route.h"
+#include "store/db.h"
 #include "store/store_remote.h"
 
 #include <inttypes.h>
+
+enum { REMOTE_ROWS_PER_FLUSH = 1000 };
 
 /* A queue row and where its recipients are. */
 struct job {
@@ -93,8 +96,9 @@ static enum rc deliver_local(struct run *r, struct job *j, const struct route *t
     return rc;
 }
 
-/* One row for all recipients of one destination; returns how many routes that were. */
-static size_t send_remote(struct run *r, const struct job *j, size_t first)
+/* One row for all recipients of one destination; *taken: how many routes that were. */
+static enum rc send_remote(struct run *r, const struct job *j, size_t first,
+                           size_t *taken)
 {
     const struct route *to = &j->route[first];
     str_t *recipients =
@@ -124,7 +128,9 @@ static size_t send_remote(struct run *r, const struct job *j, size_t first)
     row.prefix = prefix_compose(r->arena, &facts);
     store_remote_add(r->db, &row, r->rules->remote_lifetime_s);
     r->done->remote_rows++;
-    return n;
+    *taken = n;
+    /* One flush carries a bounded number of statements. */
+    return r->done->remote_rows % REMOTE_ROWS_PER_FLUSH == 0 ? db_flush(r->db) : RC_OK;
 }
 
 static enum rc deliver_one(struct run *r, struct job *j)
@@ -134,17 +140,16 @@ static enum rc deliver_one(struct run *r, struct job *j)
 
     while (i < j->route_count && rc == RC_OK) {
         const struct route *to = &j->route[i];
+        size_t taken = 1;
 
-        if (to->kind == ROUTE_REMOTE) {
-            i += send_remote(r, j, i);
-            continue;
-        }
-        if (to->kind == ROUTE_LOCAL)
+        if (to->kind == ROUTE_REMOTE)
+            rc = send_remote(r, j, i, &taken);
+        else if (to->kind == ROUTE_LOCAL)
             rc = deliver_local(r, j, to);
         else
             add_failure(r, j, to->recipient, "5.1.3",
                         "553 5.1.3 Bad recipient address syntax");
-        i++;
+        i += taken;
     }
     return rc;
 }
