@@ -55,13 +55,14 @@ class Ledger:
             self.problems.append(text)
 
 
-def submit(client, sender, recipients, text):
+def submit(client, sender, recipients, text, before_data):
     """True by 250, False by a refusal; OSError or SMTPServerDisconnected otherwise, with
     .after_dot telling whether the server may have the whole message."""
     for code, _ in (client.mail(sender), *(client.rcpt(r) for r in recipients),
                     client.docmd("DATA")):
         if code >= 400:
             return False
+    before_data()
     try:
         client.send(text.encode() + b".\r\n")
         code, _ = client.getreply()
@@ -74,13 +75,13 @@ def submit(client, sender, recipients, text):
 def connect(product, user, stop):
     while not stop.is_set():
         try:
-            return mail.smtp(product, user, replica=random.randrange(REPLICAS["smtp-ingress"]))
+            return mail.smtp(product, user, replica=product.any_replica("smtp-ingress"))
         except (OSError, smtplib.SMTPException):
             stop.wait(0.05)
     return None
 
 
-def send_one(product, client, user, others, ledger, stop):
+def send_one(product, client, user, others, ledger, stop, before_data=lambda: None):
     """Until it is acknowledged; returns the connection to go on with."""
     message_id = f"{secrets.token_hex(12)}@ledger"
     text = mail.encrypted(user, message_id, size=random.choice((300, 3000, 30000)))
@@ -91,7 +92,7 @@ def send_one(product, client, user, others, ledger, stop):
             client = connect(product, user, stop)
             continue
         try:
-            if submit(client, user, others, text):
+            if submit(client, user, others, text, before_data):
                 ledger.acknowledge(message_id)
                 return client
         except (OSError, smtplib.SMTPException) as error:
@@ -117,8 +118,7 @@ def reader(product, user, ledger, stop):
     while not stop.is_set():
         try:
             if client is None:
-                client = mail.imap(product, user,
-                                   replica=random.randrange(REPLICAS["imap-gateway"]))
+                client = mail.imap(product, user, replica=product.any_replica("imap-gateway"))
                 client.select("INBOX")
             client.noop()
             first = max(seen, default=0) + 1

@@ -2,6 +2,7 @@
 import itertools
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -39,12 +40,13 @@ class Product:
     def __init__(self, domain="_test.localhost", replicas=None, options=None, arguments=(),
                  environment=None, prefix=(), keep=None, wait=True):
         self.domain, self.offset = domain, next(_offsets)
+        self.replicas = replicas or {}
         self.folder = None if keep else tempfile.TemporaryDirectory(prefix="postbus-test-")
         self.run = pathlib.Path(keep or self.folder.name) / "run"
         self.command = [
             *prefix, sys.executable, str(ROOT / "deploy/local/run.py"), "--build", str(BUILD),
             "--run", str(self.run), "--domain", domain, "--port-offset", str(self.offset),
-            *(x for s, n in (replicas or {}).items() for x in ("--replicas", f"{s}={n}")),
+            *(x for s, n in self.replicas.items() for x in ("--replicas", f"{s}={n}")),
             *(x for k, v in (options or {}).items() for x in ("--set", f"{k}={v}")),
             *arguments]
         self.environment = {**os.environ, **(environment or {})}
@@ -53,6 +55,9 @@ class Product:
 
     def port(self, base, replica=0):
         return base + self.offset + 100 * replica
+
+    def any_replica(self, service):
+        return random.randrange(self.replicas.get(service, 1))
 
     def admin_port(self, service, replica=0):
         return ADMIN[service] + self.offset + 10 * replica
