@@ -1,5 +1,6 @@
 """One product for all tests that leave it as they found it."""
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,10 @@ from product import Product
 if not os.environ.get("POSTBUS_NAMESPACE"):
     raise SystemExit("these tests need a network of their own; start them by "
                      "tests/integration/run [pytest arguments]")
+
+# A shell starts its background jobs with SIGINT ignored, and they pass that on: make would
+# not hear the Ctrl-C that the tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +27,6 @@ def wide():
     with Product(domain="_wide.localhost",
                  replicas={"smtp-ingress": 2, "imap-gateway": 2, "queue-worker": 2},
                  options={"max_user_send_per_minute": 1000000,
-                          "max_user_send_burst_size": 1000000}) as p:
+                          "max_user_send_burst_size": 1000000,
+                          "login_failure_delay_ms": 200}) as p:
         yield p

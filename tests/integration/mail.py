@@ -48,6 +48,11 @@ def encrypted(sender, message_id=None, size=300, extra="", subject="[...]"):
             f"{armored(size)}\r\n--{boundary}--\r\n")
 
 
+def plain(user, password=PASSWORD):
+    """SASL PLAIN."""
+    return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+
+
 def smtp(product, user, password=PASSWORD, replica=0):
     client = smtplib.SMTP_SSL("127.0.0.1", product.port(2465, replica), context=tls(), timeout=30)
     client.login(user, password)

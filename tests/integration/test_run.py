@@ -3,11 +3,14 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import ssl
 import subprocess
-import tempfile
+
+import pytest
 
 import mail
-from product import ROOT, BUILD, wait_for
+from product import BUILD, ROOT, wait_for
 
 OFFSET = 9000
 
@@ -35,6 +38,15 @@ class Make:
     def pids(self):
         return [int(f.read_text()) for f in self.run.glob("*.pid")]
 
+    def __enter__(self):
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *failure):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(90)
+
     def end(self, number, group=False):
         pids = self.pids()
         assert len(pids) == 8  # six services, PostgreSQL and the supervisor
@@ -42,7 +54,7 @@ class Make:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
-        self.process.wait(60)
+        self.process.wait(90)
         wait_for("no process is left", lambda: not any(map(alive, pids)))
 
 
@@ -53,10 +65,8 @@ def alive(pid):
         return False
 
 
-def test_start_stop_and_start_again():
-    with tempfile.TemporaryDirectory(prefix="postbus-make-") as folder:
-        make = Make(folder)
-        make.wait_ready()
+def test_start_stop_and_start_again(tmp_path):
+    with Make(tmp_path) as make:
         line = re.search(r"^postbus ready.*$", make.output(), re.M)[0]
         assert f"https://127.0.0.1:{8443 + OFFSET}/" in line
         wait_for("a QR code", lambda: "\u2588" in make.output())
@@ -72,8 +82,7 @@ def test_start_stop_and_start_again():
                  lambda: int((make.run / "imap-gateway.pid").read_text()) != gateway)
         make.end(signal.SIGINT)
 
-        make = Make(folder)
-        make.wait_ready()
+    with Make(tmp_path) as make:
         client = mail.imap(make, user)
         client.select("INBOX")
         assert mail.message_ids(client) == ["kept@test"]
@@ -81,24 +90,46 @@ def test_start_stop_and_start_again():
         assert certificate == (make.run / "secrets/tls.crt").read_text()
         make.end(signal.SIGTERM)
 
-        make = Make(folder)
-        make.wait_ready()
+    with Make(tmp_path) as make:
         make.end(signal.SIGINT, group=True)
 
 
-def test_the_terminal_code_onboards():
-    """zbarimg reads what the terminal shows; the text names host, ports and a password."""
-    with tempfile.TemporaryDirectory(prefix="postbus-make-") as folder:
-        make = Make(folder)
-        try:
-            make.wait_ready()
-            wait_for("the code", lambda: make.output().count("\u2588") > 50)
-            png = pathlib.Path(folder) / "terminal.png"
-            subprocess.run(["/usr/bin/python3", str(ROOT / "tests/integration/terminal_png.py"),
-                            str(png)], input=make.output(), text=True, check=True)
-            text = subprocess.run(["zbarimg", "--nodbus", "--quiet", "--raw", str(png)], check=True,
-                                  capture_output=True, text=True).stdout
-            assert text.startswith("dclogin:") and f"ip={2993 + OFFSET}" in text
-            assert f"sp={2465 + OFFSET}" in text and "ih=127.0.0.1" in text
-        finally:
+def test_the_local_network_is_served(tmp_path):
+    """LAN=1: every client port on the machine's own address, which the codes name; the
+    rest stays on loopback.  zbarimg reads what the terminal shows."""
+    address = "192.0.2.77"
+    subprocess.run(["ip", "link", "add", "lan0", "type", "dummy"], check=True)
+    try:
+        for words in (f"addr add {address}/24 dev lan0", "link set lan0 up"):
+            subprocess.run(["ip", *words.split()], check=True)
+        with Make(tmp_path, OFFSET, "LAN=1") as make:
+            assert f"postbus ready: https://{address}:{8443 + OFFSET}/" in make.output()
+            text = terminal_code(make, tmp_path)
+            assert text.startswith("dclogin:")
+            for part in (f"ih={address}", f"sh={address}", f"ip={2993 + OFFSET}",
+                         f"sp={2465 + OFFSET}"):
+                assert part in text
+            for port in (2993, 2465, 8443):
+                certificate = served_certificate(address, port + OFFSET)
+                assert address in certificate
+            for port in (9090, 5551, 5552):
+                with pytest.raises(ConnectionRefusedError):
+                    socket.create_connection((address, port + OFFSET), 10)
             make.end(signal.SIGTERM)
+    finally:
+        subprocess.run(["ip", "link", "del", "lan0"], check=True)
+
+
+def served_certificate(address, port):
+    pem = ssl.get_server_certificate((address, port))
+    return subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pem,
+                          text=True, check=True, capture_output=True).stdout
+
+
+def terminal_code(make, folder):
+    wait_for("the code", lambda: make.output().count("\u2588") > 50)
+    png = folder / "terminal.png"
+    subprocess.run(["/usr/bin/python3", str(ROOT / "tests/integration/terminal_png.py"),
+                    str(png)], input=make.output(), text=True, check=True)
+    return subprocess.run(["zbarimg", "--nodbus", "--quiet", "--raw", str(png)], check=True,
+                          capture_output=True, text=True).stdout

@@ -1,0 +1,77 @@
+"""One more process of a service, beside those of a running product, with other options.
+
+It works on the product's database with the product's secrets, so a test of an option
+costs one start of one process.
+"""
+import contextlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+from product import BUILD, ROOT, wait_for
+
+sys.path.insert(0, str(ROOT / "deploy/local"))
+import run  # noqa: E402  (deploy/local/run.py: what the product was started by)
+
+STOP_DEADLINE_S = 60
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Beside:
+    """Where the process listens, and the configuration it runs with."""
+
+    def __init__(self, product, service, options):
+        start = next(i for i, word in enumerate(product.command) if word.endswith("/run.py"))
+        original = run.Product(run.parse(product.command[start + 1:]))
+        self.product, self.domain, self.run = product, product.domain, product.run
+        self.service = service
+        self.ports = {name: free_port() for name in
+                      (*run.PORTS, "admin_port", "bus_work_port", "bus_event_port")}
+        self.environment = original.environment(run.Replica(service, 0))
+        self.set({**self.ports, **options})
+        self.log = product.run / "log" / f"{service}-{self.ports['admin_port']}.log"
+
+    def set(self, options):
+        self.environment.update({f"POSTBUS_{k.upper()}": str(v) for k, v in options.items()})
+
+    def port(self, base, replica=0):
+        """As product.port: by the number that the port has without an offset."""
+        assert replica == 0
+        return self.ports[next(name for name, port in run.PORTS.items() if port == base)]
+
+    def is_ready(self):
+        return subprocess.run([BUILD / "postbusctl", "health", "--port",
+                               str(self.ports["admin_port"])], capture_output=True
+                              ).returncode == 0
+
+    def logged(self, pattern):
+        return re.search(pattern, self.log.read_text())
+
+    def refuses_to_start(self):
+        """What it says when its options are wrong."""
+        done = subprocess.run([BUILD / self.service], env=self.environment, text=True,
+                              capture_output=True, timeout=STOP_DEADLINE_S)
+        assert done.returncode != 0
+        return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def running(product, service, **options):
+    b = Beside(product, service, options)
+    with open(b.log, "ab") as log:
+        process = subprocess.Popen([BUILD / service], env=b.environment, stdout=log, stderr=log)
+    try:
+        wait_for(f"{service} is ready", lambda: process.poll() is not None or b.is_ready(), 60)
+        assert process.poll() is None, b.log.read_text()
+        yield b
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(STOP_DEADLINE_S)
+    assert process.returncode == 0, b.log.read_text()

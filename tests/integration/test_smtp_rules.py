@@ -1,0 +1,217 @@
+"""What port 25 takes and what it refuses, and the limits of both doors."""
+import contextlib
+import smtplib
+import socket
+import ssl
+
+import pytest
+
+import mail
+from beside import running
+from product import wait_for
+
+OUTSIDE = "someone@elsewhere.example"
+
+
+def foreign(product, tls=None):
+    """Another mail server, past STARTTLS."""
+    client = smtplib.SMTP("127.0.0.1", product.port(2525), "mx.elsewhere.example", timeout=30)
+    client.starttls(context=tls or mail.tls())
+    client.ehlo()
+    return client
+
+
+def transaction(client, sender, recipients, text):
+    """Replies to MAIL, each RCPT and, if any was taken, the end of DATA."""
+    replies = [client.mail(sender), *(client.rcpt(r) for r in recipients)]
+    if any(code == 250 for code, _ in replies[1:]):
+        replies.append(client.data(text))
+    else:
+        client.rset()
+    return [code for code, _ in replies], replies[-1][1].decode()
+
+
+def inbox(product, user):
+    client = mail.imap(product, user)
+    client.select("INBOX")
+    return client
+
+
+def wait_for_messages(client, count):
+    wait_for(f"{count} messages", lambda: client.select("INBOX")[1] == [b"%d" % count])
+
+
+# --- port 25 ----------------------------------------------------------------------------
+
+def test_encrypted_mail_from_another_server_is_delivered(product):
+    user = mail.new_account(product)
+    text = mail.encrypted(OUTSIDE, "foreign@test", subject="theirs",
+                          extra="Received: from there by here; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+                                "Authentication-Results: here; dkim=pass\r\n")
+    client = foreign(product)
+    tagged = user.replace("@", "+tag@").upper()
+    assert transaction(client, OUTSIDE, [tagged], text)[0] == [250, 250, 250]
+    # A message without a sender is one as well.
+    assert transaction(client, "", [user], mail.encrypted(OUTSIDE, "null@test"))[0][-1] == 250
+    client.quit()
+    at = inbox(product, user)
+    wait_for_messages(at, 2)
+    got = at.fetch("1", "(RFC822)")[1][0][1]
+    assert b"Message-ID: <foreign@test>" in got and b"Subject: theirs" in got
+    assert b"Received:" not in got and b"Authentication-Results:" not in got
+    assert got.startswith(f"Return-Path: <{OUTSIDE}>".encode())
+
+
+def test_unencrypted_mail_is_refused_and_nothing_of_it_stays(product):
+    user = mail.new_account(product)
+    client = foreign(product)
+    plain = f"From: <{OUTSIDE}>\r\nTo: <{user}>\r\nSubject: hi\r\n\r\nhello\r\n"
+    assert transaction(client, OUTSIDE, [user], plain) == (
+        [250, 250, 523], "Encryption Needed: Invalid Unencrypted Mail")
+    join = (f"From: <{OUTSIDE}>\r\nSecure-Join: %s\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+            "Content-Type: text/plain\r\n\r\n%s\r\n--b--\r\n")
+    for header, body, code in (("vc-request", "buy this", 523),
+                               ("vc-auth-required", "secure-join: vc-auth-required", 523),
+                               ("vg-request", "secure-join: vg-request", 250)):
+        assert transaction(client, OUTSIDE, [user], join % (header, body))[0][-1] == code
+    at = inbox(product, user)
+    wait_for_messages(at, 1)
+    assert b"vg-request" in at.fetch("1", "(RFC822)")[1][0][1]
+
+
+def test_who_may_send_to_whom(product):
+    user, other = mail.new_account(product), mail.new_account(product)
+    nobody = mail.new_name(product.domain)
+    client = foreign(product)
+    text = mail.encrypted(OUTSIDE, "once@test")
+    # Somebody who does not exist does not spoil the others.
+    assert transaction(client, OUTSIDE, [nobody, user], text)[0] == [250, 550, 250, 250]
+    # Never a relay, in whatever way the address is written.
+    for elsewhere in ("a@third.example", "a%third.example@" + product.domain + ".third.example",
+                      f"\"a@third.example\"@{product.domain}", "a@[192.0.2.1]", "a@localhost"):
+        codes, _ = transaction(client, OUTSIDE, [elsewhere], text)
+        assert codes[1] in (550, 554, 501), elsewhere
+    # Accounts submit their mail; nobody else speaks for them, in the envelope or in From.
+    assert transaction(client, other, [user], mail.encrypted(other))[0] == [250, 553]
+    assert transaction(client, other.upper(), [user], mail.encrypted(other))[0] == [250, 553]
+    assert transaction(client, OUTSIDE, [user], mail.encrypted(other))[0] == [250, 250, 554]
+    twice = mail.encrypted(OUTSIDE).replace("To:", f"From: <{other}>\r\nTo:", 1)
+    assert transaction(client, OUTSIDE, [user], twice)[0] == [250, 250, 500]
+    at = inbox(product, user)
+    wait_for_messages(at, 1)
+    assert mail.message_ids(at) == ["once@test"]
+    assert product.sql("SELECT count(*) FROM queue_remote") == "0"
+
+
+def test_a_message_in_a_loop_is_refused(product):
+    user = mail.new_account(product)
+    hops = "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n" * 101
+    client = foreign(product)
+    codes, text = transaction(client, OUTSIDE, [user], mail.encrypted(OUTSIDE, extra=hops))
+    assert codes == [250, 250, 554] and "5.4.6" in text
+
+
+def test_versions_of_tls(product):
+    """Foreign servers may be old (1.2), clients may not (1.3)."""
+    old = mail.tls()
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    foreign(product, old).quit()
+    with pytest.raises((ssl.SSLError, OSError)):
+        smtplib.SMTP_SSL("127.0.0.1", product.port(2465), context=old, timeout=30)
+    with pytest.raises((ssl.SSLError, OSError)):
+        with socket.create_connection(("127.0.0.1", product.port(2993)), 30) as raw:
+            old.wrap_socket(raw).recv(1)
+
+
+# --- limits -----------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def small(product):
+    with running(product, "smtp-ingress", max_message_size=65536, max_user_send_per_minute=1,
+                 max_user_send_burst_size=3, max_recipients=5,
+                 max_smtp_connections=20, max_connections_per_network=4) as r:
+        yield r
+
+
+def test_size(product, small):
+    user = mail.new_account(product)
+    client = mail.smtp(small, user)
+    client.ehlo()
+    assert client.esmtp_features["size"] == "65536"
+    code, text = client.docmd("MAIL", f"FROM:<{user}> SIZE=65537")
+    assert (code, text) == (552, b"5.3.4 Message size exceeds fixed limit")
+    # Whoever announces nothing hears it at the end; the session lives on.
+    codes, text = transaction(client, user, [user], mail.encrypted(user, size=60000))
+    assert codes == [250, 250, 552] and text == "5.3.4 Message exceeds maximum size"
+    assert transaction(client, user, [user], mail.encrypted(user))[0][-1] == 250
+    # Nobody has to listen to the whole of it.
+    client.mail(user)
+    client.rcpt(user)
+    client.docmd("DATA")
+    with contextlib.suppress(OSError):
+        for _ in range(1000):
+            client.send(b"x" * 1000 + b"\r\n")
+    with contextlib.suppress(OSError):
+        assert client.sock.recv(4096).startswith(b"5")
+    client.close()
+
+
+def test_recipients_at_rcpt(product, small):
+    user = mail.new_account(product)
+    people = [mail.new_name(product.domain) for _ in range(6)]
+    client = mail.smtp(small, user)
+    codes, _ = transaction(client, user, people, mail.encrypted(user))
+    assert codes == [250] + [250] * 5 + [452, 250]
+
+
+def test_the_1001st_recipient(product):
+    user = mail.new_account(product)
+    client = mail.smtp(product, user)
+    client.mail(user)
+    lines = "".join(f"RCPT TO:<p{i}@elsewhere.example>\r\n" for i in range(1001))
+    client.send(lines)
+    replies = [client.getreply() for _ in range(1001)]
+    assert [code for code, _ in replies[:1000]] == [250] * 1000
+    assert replies[1000] == (452, b"4.5.3 Too many recipients")
+    assert client.rset()[0] == 250
+
+
+def test_rate_at_rcpt(product, small):
+    user = mail.new_account(product)
+    client = mail.smtp(small, user)
+    for _ in range(3):
+        assert transaction(client, user, [user], mail.encrypted(user))[0] == [250, 250, 250]
+    codes, text = transaction(client, user, [user], mail.encrypted(user))
+    assert codes == [250, 450] and text.startswith("4.7.1: Too much mail from " + user)
+    # The other one has a burst of its own, and it is not the address that is counted.
+    other = mail.new_account(product)
+    assert transaction(mail.smtp(small, other), other, [user],
+                       mail.encrypted(other))[0] == [250, 250, 250]
+
+
+def test_without_room_for_large_messages_the_client_may_try_again(product):
+    with running(product, "smtp-ingress", spool_directory="/nowhere") as r:
+        user = mail.new_account(product)
+        client = mail.smtp(r, user)
+        codes, text = transaction(client, user, [user], mail.encrypted(user, size=300_000))
+        assert codes == [250, 250, 452] and text.startswith("4.3.1 ")
+        assert transaction(client, user, [user], mail.encrypted(user))[0][-1] == 250
+
+
+def test_connections_of_one_network(small):
+    """The fifth is told why; when one has gone there is room again."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            s = stack.enter_context(socket.create_connection(
+                ("127.0.0.1", small.port(2525)), 30))
+            assert s.recv(512).startswith(b"220 ")
+        fifth = stack.enter_context(socket.create_connection(
+            ("127.0.0.1", small.port(2525)), 30))
+        assert fifth.recv(512).startswith(b"421 ")
+        s.close()
+
+        def greeted():
+            with socket.create_connection(("127.0.0.1", small.port(2525)), 30) as again:
+                return again.recv(512).startswith(b"220 ")
+        wait_for("room for another", greeted)
