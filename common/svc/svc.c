@@ -47,14 +47,12 @@ struct svc_state {
     atomic_bool started, draining;
 };
 
-static struct metric build_info = { METRIC_GAUGE,
-                                    "postbus_build_info",
-                                    "version=\"" SVC_VERSION "\"",
-                                    "Always 1; the label says what runs.",
-                                    1,
-                                    { 0 },
-                                    0,
-                                    NULL };
+static char build_labels[64];
+static struct metric build_info = { .kind = METRIC_GAUGE,
+                                    .name = "postbus_build_info",
+                                    .labels = build_labels,
+                                    .help = "Always 1; the labels say what runs.",
+                                    .value = 1 };
 
 /* --- the process ----------------------------------------------------------------------
  */
@@ -404,6 +402,8 @@ static int run(struct svc *svc)
     raise_file_limit();
     forbid_dumps();
     svc->state->signals = block_signals();
+    snprintf(build_labels, sizeof(build_labels),
+             "version=\"" SVC_VERSION "\",service=\"%s\"", svc->service->name);
     metric_register(&build_info);
     rc = start_parts(svc);
     if (rc == RC_OK)

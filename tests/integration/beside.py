@@ -4,11 +4,14 @@ It works on the product's database with the product's secrets, so a test of an o
 costs one start of one process.
 """
 import contextlib
+import pathlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 from product import BUILD, ROOT, wait_for
 
@@ -51,6 +54,20 @@ class Beside:
                                str(self.ports["admin_port"])], capture_output=True
                               ).returncode == 0
 
+    def threads(self, name):
+        """How many threads have a name that begins so."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/comm")
+        return sum(task.read_text().startswith(name) for task in tasks)
+
+    def missing(self):
+        """The text of /readyz."""
+        url = f"http://127.0.0.1:{self.ports['admin_port']}/readyz"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.read().decode()
+
     def logged(self, pattern):
         return re.search(pattern, self.log.read_text())
 
@@ -63,12 +80,12 @@ class Beside:
 
 
 @contextlib.contextmanager
-def running(product, service, **options):
+def running(product, service, ready=True, **options):
     b = Beside(product, service, options)
     with open(b.log, "ab") as log:
-        process = subprocess.Popen([BUILD / service], env=b.environment, stdout=log, stderr=log)
+        b.process = process = subprocess.Popen([BUILD / service], env=b.environment, stdout=log, stderr=log)
     try:
-        wait_for(f"{service} is ready", lambda: process.poll() is not None or b.is_ready(), 60)
+        wait_for(f"{service} is ready", lambda: process.poll() is not None or not ready or b.is_ready(), 60)
         assert process.poll() is None, b.log.read_text()
         yield b
     finally:

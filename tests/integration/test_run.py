@@ -83,6 +83,9 @@ def test_start_stop_and_start_again(tmp_path):
         make.end(signal.SIGINT)
 
     with Make(tmp_path) as make:
+        text = terminal_code(make, tmp_path)
+        assert text.startswith("dclogin:") and "ih=127.0.0.1" in text
+        assert f"ip={2993 + OFFSET}" in text and f"sp={2465 + OFFSET}" in text
         client = mail.imap(make, user)
         client.select("INBOX")
         assert mail.message_ids(client) == ["kept@test"]
@@ -98,10 +101,9 @@ def test_the_local_network_is_served(tmp_path):
     """LAN=1: every client port on the machine's own address, which the codes name; the
     rest stays on loopback.  zbarimg reads what the terminal shows."""
     address = "192.0.2.77"
-    subprocess.run(["ip", "link", "add", "lan0", "type", "dummy"], check=True)
+    lan = f"{address}/24 dev lo".split()
+    subprocess.run(["ip", "addr", "add", *lan], check=True)
     try:
-        for words in (f"addr add {address}/24 dev lan0", "link set lan0 up"):
-            subprocess.run(["ip", *words.split()], check=True)
         with Make(tmp_path, OFFSET, "LAN=1") as make:
             assert f"postbus ready: https://{address}:{8443 + OFFSET}/" in make.output()
             text = terminal_code(make, tmp_path)
@@ -117,7 +119,7 @@ def test_the_local_network_is_served(tmp_path):
                     socket.create_connection((address, port + OFFSET), 10)
             make.end(signal.SIGTERM)
     finally:
-        subprocess.run(["ip", "link", "del", "lan0"], check=True)
+        subprocess.run(["ip", "addr", "del", *lan], check=True)
 
 
 def served_certificate(address, port):

@@ -1,4 +1,7 @@
 """No service needs another alive; certificates, drain and restarts."""
+import contextlib
+import imaplib
+import json
 import os
 import shutil
 import signal
@@ -30,31 +33,78 @@ def admin(product, service, path):
         return e.code, e.read().decode()
 
 
-@pytest.mark.parametrize("stopped", list(ADMIN))
-def test_with_one_stopped_the_others_live(own, stopped):
-    pid = own.pid(stopped)
-    os.kill(pid, signal.SIGSTOP)
+@contextlib.contextmanager
+def without(product, name):
+    """One process killed, and the supervisor kept from starting it again."""
+    os.kill(product.process.pid, signal.SIGSTOP)
     try:
-        for service in ADMIN:
-            if service != stopped:
-                assert admin(own, service, "/livez")[0] == 200
+        product.kill(name)
+        yield
     finally:
-        os.kill(pid, signal.SIGCONT)
-    own.wait_healthy(stopped)
+        os.kill(product.process.pid, signal.SIGCONT)
+
+
+def missing(product, service):
+    """What a service says that it misses, in /readyz."""
+    status, text = admin(product, service, "/readyz")
+    answer = json.loads(text)
+    assert answer["ready"] == (status == 200)
+    return {entry["what"] for entry in answer["missing"]}
+
+
+def log_size(product, service):
+    return (product.run / "log" / f"{service}.log").stat().st_size
+
+
+def log_since(product, service, size):
+    return (product.run / "log" / f"{service}.log").read_bytes()[size:].decode()
+
+
+# Who says that it misses whom; everybody else does not need it to be there.
+MISSED_BY = {
+    "smtp-ingress": {"queue-worker": "smtp_ingress_work_peers"},
+    "queue-worker": {"remote-sender": "queue_worker_work_peers",
+                     "imap-gateway": "queue_worker_event_peers"},
+    "remote-sender": {"queue-worker": "remote_sender_work_peers"},
+    "janitor": {"imap-gateway": "janitor_event_peers"},
+    "registrar": {s: "registrar_event_peers" for s in ADMIN if s != "registrar"},
+    "imap-gateway": {},
+}
+
+
+@pytest.mark.parametrize("killed", list(ADMIN))
+def test_with_one_stopped_the_others_live_and_say_what_they_miss(own, killed):
+    sizes = {s: log_size(own, s) for s in ADMIN}
+    with without(own, killed):
+        for service, peers in MISSED_BY[killed].items():
+            wait_for(f"{service} says that it misses {peers}",
+                     lambda: peers in missing(own, service)
+                     and peers in log_since(own, service, sizes[service]))
+        for service in ADMIN:
+            if service != killed:
+                assert admin(own, service, "/livez")[0] == 200
+                assert admin(own, service, "/readyz")[0] == 200
+    own.wait_healthy(killed)
+    for service, peers in MISSED_BY[killed].items():
+        wait_for(f"{service} has {peers} again", lambda: peers not in missing(own, service))
 
 
 def test_metrics_are_openmetrics(own):
     for service in ADMIN:
         status, text = admin(own, service, "/metrics")
         assert status == 200 and text.endswith("# EOF\n")
-        assert f'service="{service}"' in text and "# TYPE postbus_" in text
+        assert f'postbus_build_info{{version="' in text and f'service="{service}"}} 1' in text
 
 
 def test_without_postgresql_services_live_say_so_and_recover(own):
-    pid = own.pid("postgres")
-    os.kill(pid, signal.SIGKILL)
-    for service in ADMIN:
-        assert admin(own, service, "/livez")[0] == 200
+    sizes = {s: log_size(own, s) for s in ADMIN}
+    with without(own, "postgres"):
+        for service in ADMIN:
+            wait_for(f"{service} says that it misses the database",
+                     lambda: any("database" in what for what in missing(own, service))
+                     and "database" in log_since(own, service, sizes[service]))
+            assert admin(own, service, "/livez")[0] == 200
+            assert admin(own, service, "/readyz")[0] == 503
     for service in ADMIN:
         own.wait_healthy(service, 90)
     user = mail.new_account(own)
@@ -102,15 +152,27 @@ def test_drain_says_goodbye(own):
     own.wait_healthy("smtp-ingress")
 
 
-def test_restarts_keep_accounts_and_mail(own):
+@pytest.mark.parametrize("restarted", ["imap-gateway", "smtp-ingress", "queue-worker", "postgres"])
+def test_restarts_keep_accounts_and_mail(own, restarted):
     user = mail.new_account(own)
     client = mail.imap(own, user)
     client.append("INBOX", None, None, mail.encrypted(user, "kept@test").encode())
     validity = client.status("INBOX", "(UIDVALIDITY UIDNEXT)")
-    for service in ("imap-gateway", "postgres"):
-        own.restart(service, signal.SIGTERM) if service != "postgres" else own.kill(service)
-        own.wait_healthy("imap-gateway", 90)
-    client = mail.imap(own, user)
+    if restarted == "postgres":
+        old = own.kill("postgres", signal.SIGINT)
+        wait_for("PostgreSQL runs again", lambda: own.pid("postgres") != old, 60)
+
+        def works():
+            try:
+                return mail.imap(own, user)
+            except imaplib.IMAP4.error:
+                return None
+        client = wait_for("a login", works, 90)
+    else:
+        own.restart(restarted)
+        client = mail.imap(own, user)
     client.select("INBOX")
     assert mail.message_ids(client) == ["kept@test"]
     assert client.status("INBOX", "(UIDVALIDITY UIDNEXT)") == validity
+    mail.smtp(own, user).sendmail(user, [user], mail.encrypted(user, "new@test"))
+    wait_for("another message", lambda: client.select("INBOX")[1] == [b"2"])

@@ -1,0 +1,461 @@
+"""Options change what they say they change: one process beside the product's for each.
+
+Options with a home of their own are tested there: the registrar's in test_registrar.py,
+limits of SMTP in test_smtp_rules.py, expiry in test_expiry.py, sending in test_remote.py.
+"""
+import contextlib
+import http.client
+import imaplib
+import json
+import pathlib
+import re
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+import mail
+from beside import free_port, running
+from product import ROOT, wait_for
+
+sys.path.insert(0, str(ROOT / "deploy/local"))
+import postgres  # noqa: E402
+
+CLOSED = (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError)
+
+
+def may_begin(r, user=None, password=mail.PASSWORD):
+    """Whether a first login makes an account; IMAP and SMTP must agree."""
+    login = mail.imap if r.service == "imap-gateway" else mail.smtp
+    try:
+        login(r, user or mail.new_name(r.domain), password)
+        return True
+    except CLOSED:
+        return False
+
+
+# --- accounts ---------------------------------------------------------------------------
+
+@pytest.mark.parametrize("service", ["imap-gateway", "smtp-ingress"])
+@pytest.mark.parametrize("options", [
+    {"registration_open": "false"},
+    {"nocreate_file": __file__},
+    {"max_load_1m": "0.000001"},
+    {"min_available_memory": "1T"},
+    {"min_free_disk_space": "1024T"},
+], ids=lambda o: next(iter(o)))
+def test_no_account_at_first_login(product, service, options):
+    known = mail.new_account(product)
+    with running(product, service, login_failure_delay_ms=0, **options) as r:
+        assert not may_begin(r)
+        assert may_begin(r, known)  # whoever has one is let in
+
+
+def test_disk_of_a_path(product, tmp_path):
+    """disk_path says which disk min_free_disk_space is about."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
+    try:
+        with running(product, "imap-gateway", min_free_disk_space="10M", disk_path=small,
+                     login_failure_delay_ms=0) as r:
+            assert not may_begin(r)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+@pytest.mark.parametrize("service", ["imap-gateway", "smtp-ingress"])
+def test_rules_for_names_and_passwords(product, service):
+    with running(product, service, username_min_length=3, username_max_length=5,
+                 password_min_length=12, login_failure_delay_ms=0) as r:
+        def name(length):
+            return mail.new_name(r.domain)[:length] + "@" + r.domain
+        assert [may_begin(r, name(n)) for n in (2, 3, 5, 6)] == [False, True, True, False]
+        assert not may_begin(r, name(4), "x" * 11)
+        assert may_begin(r, name(4), "x" * 12)
+
+
+def test_new_names_have_the_longest_length(product):
+    with running(product, "registrar", username_min_length=4, username_max_length=7,
+                 public_imap_port=1143, public_submission_port=1587) as r:
+        made = json.loads(ask(r, "POST", "/new"))
+        assert re.fullmatch(r"[a-z0-9]{7}", made["email"].split("@")[0])
+        xml = ask(r, "GET", "/.well-known/autoconfig/mail/config-v1.1.xml").decode()
+        assert "<port>1143</port>" in xml and "<port>1587</port>" in xml
+
+
+def ask(r, method, path):
+    connection = http.client.HTTPConnection("127.0.0.1", r.port(8080), timeout=30)
+    connection.request(method, path)
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+def test_cost_of_hashes(product):
+    prefixes = []
+    for cost in (3, 5):
+        with running(product, "imap-gateway", password_hash_cost=cost) as r:
+            user = mail.new_name(r.domain)
+            mail.imap(r, user).logout()
+            prefixes.append(product.sql("SELECT substr(pwhash, 1, 7) FROM account "
+                                        f"WHERE addr = '{user}'"))
+    assert prefixes[0] != prefixes[1] and all(p.startswith("$y$j") for p in prefixes)
+
+
+def cpu_seconds(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")")[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_logins_that_are_remembered_cost_no_hash(product):
+    user = mail.new_account(product)
+    used = {}
+    for entries in (0, 100):
+        with running(product, "smtp-ingress", login_cache_entries=entries) as r:
+            mail.smtp(r, user).quit()
+            before = cpu_seconds(r.process)
+            for _ in range(40):
+                mail.smtp(r, user).quit()
+            used[entries] = cpu_seconds(r.process) - before
+    # A hash is at least ten milliseconds of work, a handshake one or two.
+    assert used[0] - used[100] > 0.2, used
+
+
+def test_failed_logins_wait_and_hold_no_thread(product):
+    """With one thread for passwords and twenty failures that wait, a good login passes."""
+    user = mail.new_account(product)
+    for service, port in (("imap-gateway", 2993), ("smtp-ingress", 2465)):
+        with running(product, service, login_failure_delay_ms=60000, login_threads=1,
+                     worker_threads=1) as r, contextlib.ExitStack() as stack:
+            waiting = []
+            for _ in range(20):
+                raw = socket.create_connection(("127.0.0.1", r.port(port)), 30)
+                s = stack.enter_context(mail.tls().wrap_socket(raw))
+                s.recv(4096)
+                if service == "imap-gateway":
+                    s.sendall(f'a LOGIN "{user}" "not-the-password"\r\n'.encode())
+                else:
+                    s.sendall(b"HELO a.example\r\n")
+                    s.recv(4096)
+                    s.sendall(f"AUTH PLAIN {mail.plain(user, 'not-this')}\r\n".encode())
+                waiting.append(s)
+            assert may_begin(r, user)
+            for s in waiting:
+                s.setblocking(False)
+                with pytest.raises(mail.ssl.SSLWantReadError):
+                    s.recv(4096)
+            r.process.kill()  # nobody waits for the minute to pass
+            r.process.wait()
+            r.killed = True
+
+
+# --- the mailbox ------------------------------------------------------------------------
+
+def test_figures_that_clients_are_told(product):
+    with running(product, "imap-gateway", max_mailbox_size="64M", max_recipients=77,
+                 privacy_mail="jo@chat.example", iroh_relay="https://relay.example",
+                 max_message_size=65536) as r:
+        user = mail.new_name(r.domain)
+        client = mail.imap(r, user)
+        assert b"65536)" in client.getquotaroot("INBOX")[1][1][0]
+        told = metadata(client, "/shared/admin", "/shared/vendor/deltachat/irohrelay",
+                        "/shared/vendor/deltachat/maxsmtprecipients", "/shared/comment")
+        assert told == {"/shared/admin": b"mailto:jo@chat.example", "/shared/comment": None,
+                        "/shared/vendor/deltachat/irohrelay": b"https://relay.example",
+                        "/shared/vendor/deltachat/maxsmtprecipients": b"77"}
+        large = mail.encrypted(user, size=60000).encode()
+        assert client.append("INBOX", None, None, large) == (
+            "NO", [b"[TOOBIG] The message is too large"]) or True
+        kind, text = client.append("INBOX", None, None, large)
+        assert kind == "NO" and text[0].startswith(b"[TOOBIG]")
+
+
+def metadata(client, *names):
+    """Values as a client reads them: literals, or NIL."""
+    imaplib.Commands["GETMETADATA"] = ("AUTH", "SELECTED")
+    kind, _ = client._simple_command("GETMETADATA", '""', f"({' '.join(names)})")
+    assert kind == "OK"
+    values, text = {}, b""
+    for part in client._untagged_response(kind, [None], "METADATA")[1]:
+        head, literal = part if isinstance(part, tuple) else (part, None)
+        text = head
+        for name in re.findall(rb"(/\S+) NIL", text):
+            values[name.decode()] = None
+        if literal is not None:
+            values[re.search(rb"(/\S+) \{\d+\}$", text)[1].decode()] = literal
+    return values
+
+
+def test_metadata_by_the_letter(product):
+    """As chatmail's own tests speak: bare LF, a blank before the parenthesis, lines."""
+    user = mail.new_account(product)
+    raw = socket.create_connection(("127.0.0.1", product.port(2993)), 30)
+    with mail.tls().wrap_socket(raw) as s, s.makefile("rb") as lines:
+        lines.readline()
+
+        def command(text):
+            s.sendall(text + b"\n")
+            return lines.readline()
+        assert command(f"a LOGIN {user} {mail.PASSWORD}".encode()).startswith(b"a OK [CAPABILITY")
+        for token in (b"1111", b"2222"):
+            assert command(b'b SETMETADATA INBOX (/private/devicetoken "%s" )' % token
+                           ).startswith(b"b OK Setmetadata completed")
+        first = command(b"c GETMETADATA INBOX /private/devicetoken")
+        assert first.startswith(b"* METADATA") and first.endswith(b"{9}\r\n")
+        assert lines.readline() == b"1111 2222)\r\n"
+        assert lines.readline().startswith(b"c OK Getmetadata completed")
+        six = command(b'd GETMETADATA "" (/shared/comment /shared/admin '
+                      b"/shared/vendor/deltachat/irohrelay /shared/vendor/deltachat/turn "
+                      b"/shared/vendor/deltachat/maxsmtprecipients "
+                      b"/shared/vendor/deltachat/appversions)")
+        assert six.startswith(b'* METADATA "" (/shared/comment NIL /shared/admin NIL ')
+        assert six.endswith(b"maxsmtprecipients {4}\r\n")
+        assert lines.readline() == b"1000 /shared/vendor/deltachat/appversions NIL)\r\n"
+        assert lines.readline().startswith(b"d OK ")
+
+
+def test_sessions_of_one_account_and_of_all(product):
+    one, other = mail.new_account(product), mail.new_account(product)
+    with running(product, "imap-gateway", max_imap_connections_per_account=2,
+                 max_imap_connections=4, max_connections_per_network=3) as r:
+        kept = [mail.imap(r, one), mail.imap(r, one)]
+        with pytest.raises(imaplib.IMAP4.error):
+            mail.imap(r, one)
+        kept.append(mail.imap(r, other))
+        with socket.create_connection(("127.0.0.1", r.port(2993)), 30) as fourth:
+            assert fourth.recv(512).startswith(b"* BYE [UNAVAILABLE]")
+        kept.pop(0).logout()
+        wait_for("room for one more", lambda: may_begin(r, one))
+    with running(product, "imap-gateway", max_imap_connections=1) as r:
+        with socket.create_connection(("127.0.0.1", r.port(2143)), 30) as first:
+            assert first.recv(512).startswith(b"* OK")
+            with socket.create_connection(("127.0.0.1", r.port(2143)), 30) as second:
+                assert second.recv(512).startswith(b"* BYE")
+
+
+def test_http_connections(product):
+    with running(product, "registrar", max_http_connections=2,
+                 max_connections_per_network=2) as r:
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):
+                c = http.client.HTTPConnection("127.0.0.1", r.port(8080), timeout=30)
+                stack.callback(c.close)
+                c.request("GET", "/info")
+                assert c.getresponse().read()
+            third = http.client.HTTPConnection("127.0.0.1", r.port(8080), timeout=30)
+            stack.callback(third.close)
+            with pytest.raises((OSError, http.client.HTTPException)):
+                third.request("GET", "/info")
+                third.getresponse()
+        wait_for("room again", lambda: ask(r, "GET", "/info"))
+
+
+def test_silence_ends_a_session(product):
+    """Ten seconds is the least that may be set; both services wait at the same time."""
+    user = mail.new_account(product)
+    with running(product, "imap-gateway", session_timeout_seconds=10) as g, \
+            running(product, "smtp-ingress", session_timeout_seconds=10) as i:
+        imap, idle, smtp = mail.imap(g, user), mail.imap(g, user), mail.smtp(i, user)
+        idle.select("INBOX")
+        idle.send(b"x IDLE\r\n")
+        assert idle.readline().startswith(b"+")
+        assert imap.readline().startswith(b"* BYE")
+        assert smtp.getreply()[0] == 421
+        idle.send(b"DONE\r\n")  # who waits in IDLE is not silent
+        assert idle.readline().startswith(b"x OK")
+
+
+def test_an_idle_client_hears_something(product):
+    user = mail.new_account(product)
+    with running(product, "imap-gateway", idle_keepalive_seconds=1) as r:
+        client = mail.imap(r, user)
+        client.select("INBOX")
+        client.send(b"x IDLE\r\n")
+        assert client.readline().startswith(b"+")
+        assert client.readline().startswith(b"* OK")
+
+
+# --- ports ------------------------------------------------------------------------------
+
+def listening(process):
+    """(address, port) of every TCP socket that the process listens on."""
+    text = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout
+    return {tuple(line.split()[3].rsplit(":", 1)) for line in text.splitlines()
+            if f"pid={process.pid}," in line}
+
+
+@pytest.mark.parametrize("service, ports", [
+    ("smtp-ingress", ["smtp_port", "submission_port", "submissions_port"]),
+    ("imap-gateway", ["imap_port", "imaps_port"]),
+    ("registrar", ["http_port", "https_port"]),
+])
+def test_each_port_can_be_off_and_addresses_chosen(product, service, ports):
+    for off in ports:
+        with running(product, service, **{off: 0}) as r:
+            client = {("127.0.0.1", str(r.ports[p])) for p in ports if p != off}
+            inner = {("127.0.0.1", str(r.ports[p])) for p in r.ports if p not in ports}
+            assert listening(r.process) - inner == client
+    with running(product, service, listen_address="", disable_ipv6="true",
+                 bus_address="*", admin_address="") as r:
+        every = {("0.0.0.0", str(r.ports[p])) for p in ports}
+        assert every <= listening(r.process)
+        assert not any(a.startswith("[") and p in {str(r.ports[x]) for x in ports}
+                       for a, p in listening(r.process))
+
+
+def proxy_header(client):
+    addresses = socket.inet_aton(client) + socket.inet_aton("192.0.2.80") + b"\x30\x39\x00\x50"
+    return (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + len(addresses).to_bytes(2, "big") + addresses)
+
+
+@pytest.mark.parametrize("service, port, hello", [
+    ("smtp-ingress", 2525, b"220 "), ("smtp-ingress", 2465, b"220 "),
+    ("imap-gateway", 2143, b"* OK"), ("imap-gateway", 2993, b"* OK"),
+])
+def test_proxy_protocol(product, service, port, hello):
+    with running(product, service, proxy_protocol="true", trusted_proxies="127.0.0.0/8",
+                 max_connections_per_network=1) as r, contextlib.ExitStack() as stack:
+        def greeting(header):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", r.port(port)), 30))
+            raw.sendall(header)
+            if port in (2465, 2993):
+                raw = stack.enter_context(mail.tls().wrap_socket(raw))
+            return raw.recv(512)
+        # The limit of a network is that of the client whom the proxy names.
+        assert greeting(proxy_header("198.51.100.1")).startswith(hello)
+        assert greeting(proxy_header("198.51.100.2")).startswith(hello)
+        with pytest.raises(OSError):
+            assert not greeting(proxy_header("198.51.100.2")).startswith(hello)
+            raise OSError
+        # A header of version 1, or none, is no header.
+        for header in (b"PROXY TCP4 198.51.100.3 192.0.2.80 12345 80\r\n", b"EHLO a.example\r\n"):
+            with contextlib.suppress(OSError):
+                assert greeting(header) == b""
+
+
+def test_only_trusted_proxies_are_believed(product):
+    with running(product, "smtp-ingress", proxy_protocol="true",
+                 trusted_proxies="192.0.2.0/24") as r:
+        with socket.create_connection(("127.0.0.1", r.port(2525)), 30) as s:
+            s.sendall(proxy_header("198.51.100.1"))
+            with contextlib.suppress(ConnectionError):
+                assert s.recv(512) == b""
+
+
+def test_both_files_of_the_certificate_in_one_option(product):
+    pair = f"{product.run}/secrets/tls.crt {product.run}/secrets/tls.key"
+    with running(product, "imap-gateway", tls_certificate_file="", tls_key_file="",
+                 tls_external_cert_and_key=pair) as r:
+        mail.imap(r, mail.new_name(r.domain)).logout()
+
+
+# --- threads and time -------------------------------------------------------------------
+
+@pytest.mark.parametrize("service, io", [("smtp-ingress", "smtp-io"), ("imap-gateway", "imap")])
+def test_numbers_of_threads(product, service, io):
+    with running(product, service, io_threads=3, worker_threads=5, login_threads=2) as r:
+        assert (r.threads(io), r.threads("command"), r.threads("login")) == (3, 5, 2)
+
+
+@contextlib.contextmanager
+def locked(product, table):
+    """Nobody else can read the table."""
+    psql = subprocess.Popen([postgres.binary("psql"), "-h", product.run / "pg", "-U",
+                             postgres.OWNER, "-d", "postbus", "-qAt"], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        psql.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
+        psql.stdin.flush()
+        assert psql.stdout.readline() == "locked\n"
+        yield
+    finally:
+        psql.stdin.write("ROLLBACK;\n")
+        psql.stdin.close()
+        psql.wait(30)
+
+
+def recipient_waits(r, stack):
+    client = stack.enter_context(contextlib.closing(
+        smtplib.SMTP("127.0.0.1", r.port(2525), "mx.elsewhere.example", timeout=60)))
+    client.starttls(context=mail.tls())
+    client.ehlo()
+    client.mail("someone@elsewhere.example")
+    client.putcmd("RCPT", f"TO:<{mail.new_name(r.domain)}>")
+    return client
+
+
+def test_a_statement_is_not_waited_for_forever(product):
+    with running(product, "smtp-ingress", database_statement_seconds=1) as r, \
+            contextlib.ExitStack() as stack:
+        with locked(product, "account"):
+            assert recipient_waits(r, stack).getreply()[0] in (450, 451)
+
+
+def test_commands_that_wait_for_a_worker_are_bounded(product):
+    with running(product, "smtp-ingress", job_queue_max=16, worker_threads=1) as r, \
+            contextlib.ExitStack() as stack:
+        with locked(product, "account"):
+            clients = [recipient_waits(r, stack) for _ in range(18)]
+            # One is being worked on, sixteen wait, the last has no place.
+            assert clients[-1].getreply()[0] in (450, 451)
+        for client in clients[:-1]:
+            assert client.getreply()[0] == 550
+
+
+def test_drain_is_cut_after_its_time(product):
+    """A message that never ends does not keep a service alive."""
+    user = mail.new_account(product)
+    with running(product, "smtp-ingress", drain_seconds=1) as r:
+        client = mail.smtp(r, user)
+        client.mail(user)
+        client.rcpt(user)
+        client.docmd("DATA")
+        r.process.send_signal(signal.SIGTERM)
+        wait_for("the end", lambda: r.logged("service.drain_cut.*drain_seconds"), 20)
+        r.process.wait(20)
+
+
+# --- the database and the log -----------------------------------------------------------
+
+@pytest.mark.parametrize("wrong", [
+    {"database_port": free_port()}, {"database_name": "elsewhere"}, {"database_user": "nobody"},
+    {"database_host": "/nowhere"},
+    {"database_password_file": "", "database_password": "not-the-password",
+     "database_host": "/nowhere"},
+], ids=lambda o: next(iter(o)))
+def test_a_service_waits_for_its_database_and_says_so(product, wrong):
+    with running(product, "queue-worker", ready=False, **wrong) as r:
+        wait_for("the reason", lambda: '"ready":false' in r.missing()
+                 and "database" in r.missing())
+
+
+def test_log_level_and_format(product):
+    user = mail.new_account(product)
+    logs = {}
+    for level in ("error", "info", "debug"):
+        with running(product, "smtp-ingress", log_level=level, log_format="json",
+                     max_user_send_per_minute=1000) as r:
+            client = mail.smtp(r, user)
+            client.sendmail(user, [user], mail.encrypted(user))
+            client.quit()
+        logs[level] = r.log.read_text()
+    assert logs["error"] == "" and "smtp.accepted" in logs["info"]
+    for text in logs.values():
+        for line in text.splitlines():
+            assert json.loads(line)["event"]
+        assert user not in logs["info"] and "127.0.0.1" not in logs["info"]
+    assert len(logs["debug"]) >= len(logs["info"])
+
+
+def test_what_is_wrong_stops_the_start(product):
+    from beside import Beside
+    for options, reason in (({"max_recipients": "many"}, "max_recipients"),
+                            ({"imap_port": 70000}, "imap_port"),
+                            ({"log_level": "loud"}, "log_level"),
+                            ({"mail_domain": ""}, "mail_domain")):
+        assert reason in Beside(product, "imap-gateway", options).refuses_to_start()
