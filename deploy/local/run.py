@@ -47,6 +47,13 @@ def say(text):
     print(text, flush=True)
 
 
+def write_pid(path, pid):
+    """Whoever reads the file sees a whole number, the old one or the new one."""
+    new = path.with_suffix(".new")
+    new.write_text(f"{pid}\n")
+    new.rename(path)
+
+
 class Child:
     """One supervised process and when it may be started again."""
 
@@ -65,7 +72,7 @@ class Child:
                 self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True, preexec_fn=before_exec)
         self.started = time.monotonic()
-        (self.run / f"{self.name}.pid").write_text(f"{self.process.pid}\n")
+        write_pid(self.run / f"{self.name}.pid", self.process.pid)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -361,7 +368,7 @@ def main(argv):
     except OSError:
         raise SystemExit(f"{product.run} is in use by another run; choose another with RUN=")
     check_ports_free(product.listen, product.ports)
-    (product.run / "supervisor.pid").write_text(f"{os.getpid()}\n")
+    write_pid(product.run / "supervisor.pid", os.getpid())
     try:
         supervise(product, lambda: bool(stop_requests))
     finally:

@@ -38,11 +38,15 @@ class Beside:
         self.ports = {name: free_port() for name in
                       (*run.PORTS, "admin_port", "bus_work_port", "bus_event_port")}
         self.environment = original.environment(run.Replica(service, 0))
-        self.set({**self.ports, **options})
+        # Clients that a test leaves open are not waited for.
+        self.set({**self.ports, "drain_seconds": 1, **options})
         self.log = product.run / "log" / f"{service}-{self.ports['admin_port']}.log"
 
     def set(self, options):
-        self.environment.update({f"POSTBUS_{k.upper()}": str(v) for k, v in options.items()})
+        for name, value in options.items():
+            self.environment.pop(f"POSTBUS_{name.upper()}", None)
+            if value is not None:
+                self.environment[f"POSTBUS_{name.upper()}"] = str(value)
 
     def port(self, base, replica=0):
         """As product.port: by the number that the port has without an offset."""
@@ -55,9 +59,9 @@ class Beside:
                               ).returncode == 0
 
     def threads(self, name):
-        """How many threads have a name that begins so."""
+        """How many threads have this name, or this name and a number."""
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/comm")
-        return sum(task.read_text().startswith(name) for task in tasks)
+        return sum(bool(re.fullmatch(rf"{name}\W?\d*\n", task.read_text())) for task in tasks)
 
     def missing(self):
         """The text of /readyz."""

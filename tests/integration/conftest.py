@@ -17,7 +17,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session")
 def product():
-    with Product() as p:
+    with Product(options={"drain_seconds": 2}) as p:
         yield p
 
 
@@ -28,5 +28,5 @@ def wide():
                  replicas={"smtp-ingress": 2, "imap-gateway": 2, "queue-worker": 2},
                  options={"max_user_send_per_minute": 1000000,
                           "max_user_send_burst_size": 1000000,
-                          "login_failure_delay_ms": 200}) as p:
+                          "login_failure_delay_ms": 200, "drain_seconds": 2}) as p:
         yield p

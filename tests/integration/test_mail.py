@@ -101,18 +101,6 @@ def test_unknown_recipient_bounces_and_does_not_spoil_the_others(product):
     assert "BEGIN PGP MESSAGE" not in bounce
 
 
-def test_over_quota_bounces(product):
-    a, b = mail.new_account(product), mail.new_account(product)
-    product.sql("UPDATE mailbox SET quota = 30000 WHERE id = "
-                f"(SELECT id << 18 FROM account WHERE addr = '{b}')")
-    deliver(product, a, b, size=9000)
-    deliver(product, a, b, size=30000)
-    at_a = mail.imap(product, a)
-    wait_for_count(at_a, 1)
-    assert b"5.2.2" in at_a.fetch("1", "(RFC822)")[1][0][1]
-    assert b"Quota exceeded (mailbox for user is full)" in at_a.fetch("1", "(RFC822)")[1][0][1]
-
-
 def refusal(product, user, text, sender=None, recipients=None):
     client = mail.smtp(product, user)
     with pytest.raises((smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused)) as e:
@@ -132,16 +120,3 @@ def test_refusals_have_the_codes_that_clients_know(product):
     assert code == 500
     code, text = refusal(product, a, mail.encrypted(b), sender=b)
     assert code == 553
-
-
-def test_wrong_passwords_are_refused(product):
-    user = mail.new_account(product)
-    with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
-        mail.imap(product, user, "another-password")
-    with pytest.raises(smtplib.SMTPAuthenticationError) as e:
-        mail.smtp(product, user, "another-password")
-    assert e.value.smtp_code == 535
-    with pytest.raises(imaplib.IMAP4.error):
-        mail.imap(product, mail.new_name(product.domain), "short")
-    with pytest.raises(imaplib.IMAP4.error):
-        mail.imap(product, "invalid@elsewhere.invalid")

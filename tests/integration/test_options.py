@@ -40,14 +40,15 @@ def may_begin(r, user=None, password=mail.PASSWORD):
 
 # --- accounts ---------------------------------------------------------------------------
 
-@pytest.mark.parametrize("service", ["imap-gateway", "smtp-ingress"])
-@pytest.mark.parametrize("options", [
-    {"registration_open": "false"},
-    {"nocreate_file": __file__},
-    {"max_load_1m": "0.000001"},
-    {"min_available_memory": "1T"},
-    {"min_free_disk_space": "1024T"},
-], ids=lambda o: next(iter(o)))
+@pytest.mark.parametrize("service, options", [
+    ("smtp-ingress", {"registration_open": "false"}),
+    ("imap-gateway", {"registration_open": "false"}),
+    ("smtp-ingress", {"nocreate_file": __file__}),
+    ("imap-gateway", {"nocreate_file": __file__}),
+    ("imap-gateway", {"max_load_1m": "0.000001"}),
+    ("smtp-ingress", {"min_available_memory": "1T"}),
+    ("imap-gateway", {"min_free_disk_space": "1024T"}),
+])
 def test_no_account_at_first_login(product, service, options):
     known = mail.new_account(product)
     with running(product, service, login_failure_delay_ms=0, **options) as r:
@@ -119,11 +120,11 @@ def test_logins_that_are_remembered_cost_no_hash(product):
         with running(product, "smtp-ingress", login_cache_entries=entries) as r:
             mail.smtp(r, user).quit()
             before = cpu_seconds(r.process)
-            for _ in range(40):
+            for _ in range(15):
                 mail.smtp(r, user).quit()
             used[entries] = cpu_seconds(r.process) - before
     # A hash is at least ten milliseconds of work, a handshake one or two.
-    assert used[0] - used[100] > 0.2, used
+    assert used[0] - used[100] > 0.08, used
 
 
 def test_failed_logins_wait_and_hold_no_thread(product):
@@ -149,9 +150,6 @@ def test_failed_logins_wait_and_hold_no_thread(product):
                 s.setblocking(False)
                 with pytest.raises(mail.ssl.SSLWantReadError):
                     s.recv(4096)
-            r.process.kill()  # nobody waits for the minute to pass
-            r.process.wait()
-            r.killed = True
 
 
 # --- the mailbox ------------------------------------------------------------------------
@@ -169,8 +167,6 @@ def test_figures_that_clients_are_told(product):
                         "/shared/vendor/deltachat/irohrelay": b"https://relay.example",
                         "/shared/vendor/deltachat/maxsmtprecipients": b"77"}
         large = mail.encrypted(user, size=60000).encode()
-        assert client.append("INBOX", None, None, large) == (
-            "NO", [b"[TOOBIG] The message is too large"]) or True
         kind, text = client.append("INBOX", None, None, large)
         assert kind == "NO" and text[0].startswith(b"[TOOBIG]")
 
@@ -227,7 +223,7 @@ def test_sessions_of_one_account_and_of_all(product):
         with pytest.raises(imaplib.IMAP4.error):
             mail.imap(r, one)
         kept.append(mail.imap(r, other))
-        with socket.create_connection(("127.0.0.1", r.port(2993)), 30) as fourth:
+        with socket.create_connection(("127.0.0.1", r.port(2143)), 30) as fourth:
             assert fourth.recv(512).startswith(b"* BYE [UNAVAILABLE]")
         kept.pop(0).logout()
         wait_for("room for one more", lambda: may_begin(r, one))
@@ -238,21 +234,27 @@ def test_sessions_of_one_account_and_of_all(product):
                 assert second.recv(512).startswith(b"* BYE")
 
 
-def test_http_connections(product):
-    with running(product, "registrar", max_http_connections=2,
-                 max_connections_per_network=2) as r:
-        with contextlib.ExitStack() as stack:
-            for _ in range(2):
-                c = http.client.HTTPConnection("127.0.0.1", r.port(8080), timeout=30)
-                stack.callback(c.close)
-                c.request("GET", "/info")
-                assert c.getresponse().read()
-            third = http.client.HTTPConnection("127.0.0.1", r.port(8080), timeout=30)
-            stack.callback(third.close)
-            with pytest.raises((OSError, http.client.HTTPException)):
-                third.request("GET", "/info")
-                third.getresponse()
-        wait_for("room again", lambda: ask(r, "GET", "/info"))
+@pytest.mark.parametrize("options, tls", [
+    ({"max_http_connections": 2, "max_connections_per_network": 100}, True),
+    ({"max_http_connections": 100, "max_connections_per_network": 2}, True),
+    ({"max_http_connections": 100, "max_connections_per_network": 2}, False),
+])
+def test_http_connections(product, options, tls):
+    with running(product, "registrar", **options) as r, contextlib.ExitStack() as stack:
+        def visit():
+            c = http.client.HTTPConnection("127.0.0.1", r.port(8080), timeout=30)
+            if tls:
+                c = http.client.HTTPSConnection("127.0.0.1", r.port(8443), timeout=30,
+                                                context=mail.tls())
+            stack.callback(c.close)
+            c.request("GET", "/info")
+            return c.getresponse().read() and c
+        visit()
+        second = visit()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            visit()
+        second.close()
+        wait_for("room again", visit)
 
 
 def test_silence_ends_a_session(product):
@@ -425,8 +427,7 @@ def test_drain_is_cut_after_its_time(product):
 @pytest.mark.parametrize("wrong", [
     {"database_port": free_port()}, {"database_name": "elsewhere"}, {"database_user": "nobody"},
     {"database_host": "/nowhere"},
-    {"database_password_file": "", "database_password": "not-the-password",
-     "database_host": "/nowhere"},
+    {"database_password": "not-the-password", "database_password_file": None},
 ], ids=lambda o: next(iter(o)))
 def test_a_service_waits_for_its_database_and_says_so(product, wrong):
     with running(product, "queue-worker", ready=False, **wrong) as r:
