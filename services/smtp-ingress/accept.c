@@ -116,8 +116,7 @@ static void answer(struct commit_item *item)
     }
     metric_add(&accepted[s->port->kind == PORT_MX], 1);
     metric_add(&accepted_bytes, (int64_t)size);
-    log_info("smtp.accepted",
-             "session=%" PRIx64 " queue=%.*s size=%" PRIu64 " rcpt_count=%zu", s->serial,
+    log_info("smtp.accepted", "queue=%.*s size=%" PRIu64 " rcpt_count=%zu",
              STR_ARG(t->queue_id), size, t->recipient_count);
     smtp_reply_printf(p->out, 250, "2.0.0", "Ok: queued as %.*s", STR_ARG(t->queue_id));
     session_job_done(s, CMD_DONE);

@@ -19,7 +19,8 @@ import time
 import pytest
 
 import mail
-from beside import free_port, running
+from beside import Beside, free_port, running
+from idle import Idler
 from product import ROOT, wait_for
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
@@ -282,6 +283,45 @@ def test_an_idle_client_hears_something(product):
         assert client.readline().startswith(b"* OK")
 
 
+EVENT_PEERS = ["queue_worker_event_peers", "imap_gateway_event_peers", "janitor_event_peers",
+               "registrar_event_peers"]
+
+
+def lines_so_far(idler):
+    idler.socket.setblocking(False)
+    with contextlib.suppress(mail.ssl.SSLWantReadError):
+        idler.buffer += idler.socket.recv(65536)
+    return idler.buffer
+
+
+def test_hints_and_polls(product):
+    """Who knows the peers is told by them, whoever polls finds out, and the rest is deaf."""
+    user = mail.new_account(product)
+    none = dict.fromkeys(EVENT_PEERS, "")
+    with running(product, "imap-gateway", mailbox_poll_seconds=1, **none) as polls, \
+            running(product, "imap-gateway", mailbox_poll_seconds=600, **none) as deaf, \
+            running(product, "imap-gateway", mailbox_poll_seconds=600) as hears:
+        polling, deafened, hearing = (Idler(r, user) for r in (polls, deaf, hears))
+        for idler in (polling, deafened, hearing):
+            idler.idle()
+        smtp = mail.smtp(product, user)
+        # While a session is new it looks by itself: the first message may be seen by all.
+        for _ in range(2):
+            smtp.sendmail(user, [user], mail.encrypted(user))
+            hearing.wait_announcement(30)
+            polling.wait_announcement(30)
+        assert b"* 2 EXISTS" not in lines_so_far(deafened)
+        # Another gateway's changes come from it.
+        client = mail.imap(product, user)
+        client.select("INBOX")
+        client.store("1", "+FLAGS", r"(\Flagged)")
+        while b"Flagged" not in hearing.line():
+            pass
+        while b"Flagged" not in polling.line():
+            pass
+        assert b"Flagged" not in lines_so_far(deafened)
+
+
 # --- ports ------------------------------------------------------------------------------
 
 def listening(process):
@@ -426,8 +466,7 @@ def test_drain_is_cut_after_its_time(product):
 
 @pytest.mark.parametrize("wrong", [
     {"database_port": free_port()}, {"database_name": "elsewhere"}, {"database_user": "nobody"},
-    {"database_host": "/nowhere"},
-    {"database_password": "not-the-password", "database_password_file": None},
+    {"database_host": "/nowhere"}, {"database_password_file": __file__},
 ], ids=lambda o: next(iter(o)))
 def test_a_service_waits_for_its_database_and_says_so(product, wrong):
     with running(product, "queue-worker", ready=False, **wrong) as r:
@@ -454,9 +493,11 @@ def test_log_level_and_format(product):
 
 
 def test_what_is_wrong_stops_the_start(product):
-    from beside import Beside
     for options, reason in (({"max_recipients": "many"}, "max_recipients"),
                             ({"imap_port": 70000}, "imap_port"),
                             ({"log_level": "loud"}, "log_level"),
-                            ({"mail_domain": ""}, "mail_domain")):
+                            ({"mail_domain": ""}, "mail_domain"),
+                            ({"database_password": "in the environment"}, "leaks"),
+                            ({"cluster_secret": "x" * 40}, "leaks"),
+                            ({"cluster_secret_previous": "x" * 40}, "leaks")):
         assert reason in Beside(product, "imap-gateway", options).refuses_to_start()

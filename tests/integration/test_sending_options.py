@@ -49,7 +49,9 @@ class Host:
         self.count(name, 1)
         with contextlib.suppress(OSError), s:
             if name == "mute":
-                s.recv(1)  # until the client gives up
+                s.sendall(b"220 mx ESMTP\r\n")
+                while s.recv(4096):  # until the client gives up
+                    pass
             else:
                 self.converse(s)
         self.count(name, -1)
@@ -109,7 +111,7 @@ def sending(tmp_path_factory):
             "remote_per_destination": 2, "remote_concurrency": 3, "remote_connect_seconds": 1,
             "remote_command_seconds": 1, "retry_min_seconds": 1, "retry_max_seconds": 2,
             "maximal_queue_lifetime": LIFETIME_S, "queue_batch": 5, "queue_poll_ms": 200,
-            "max_mailbox_size": 1048576, "max_user_send_burst_size": 1000,
+            "max_mailbox_size": "1M", "max_user_send_burst_size": 1000,
             "max_user_send_per_minute": 100000}
         product = stack.enter_context(Product(domain="_send.localhost", options=options))
         yield product, host
