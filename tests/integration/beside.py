@@ -63,14 +63,17 @@ class Beside:
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/comm")
         return sum(bool(re.fullmatch(rf"{name}\W?\d*\n", task.read_text())) for task in tasks)
 
-    def missing(self):
-        """The text of /readyz."""
-        url = f"http://127.0.0.1:{self.ports['admin_port']}/readyz"
+    def admin(self, path):
+        """What the admin port says."""
+        url = f"http://127.0.0.1:{self.ports['admin_port']}{path}"
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as e:
             return e.read().decode()
+
+    def metric(self, name):
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", self.admin("/metrics"), re.M)[1])
 
     def logged(self, pattern):
         return re.search(pattern, self.log.read_text())

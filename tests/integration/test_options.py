@@ -188,6 +188,19 @@ def metadata(client, *names):
     return values
 
 
+@pytest.mark.parametrize("size, hits", [("0", False), ("1M", True)])
+def test_what_was_read_a_moment_ago(product, size, hits):
+    user = mail.new_account(product)
+    with running(product, "imap-gateway", body_cache_bytes=size) as r:
+        client = mail.imap(r, user)
+        text = mail.encrypted(user).encode()
+        client.append("INBOX", None, None, text)
+        client.select("INBOX")
+        assert [client.fetch("1", "(BODY.PEEK[])")[1][0][1] for _ in range(3)] == [text] * 3
+        assert (r.metric("postbus_imap_body_cache_hits_total") > 0) == hits
+        assert (r.metric("postbus_imap_body_cache_bytes") > 0) == hits
+
+
 def test_metadata_by_the_letter(product):
     """As chatmail's own tests speak: bare LF, a blank before the parenthesis, lines."""
     user = mail.new_account(product)
@@ -470,8 +483,8 @@ def test_drain_is_cut_after_its_time(product):
 ], ids=lambda o: next(iter(o)))
 def test_a_service_waits_for_its_database_and_says_so(product, wrong):
     with running(product, "queue-worker", ready=False, **wrong) as r:
-        wait_for("the reason", lambda: '"ready":false' in r.missing()
-                 and "database" in r.missing())
+        wait_for("the reason", lambda: '"ready":false' in r.admin("/readyz")
+                 and "database" in r.admin("/readyz"))
 
 
 def test_log_level_and_format(product):
