@@ -59,10 +59,20 @@ async function address(account) {
   return rpc.getConfig(account, "configured_addr");
 }
 
+// What was listed a moment ago may be deleted by now.
+async function messageOrNull(account, id) {
+  try {
+    return await rpc.getMessage(account, id);
+  } catch (e) {
+    if (/does not exist/.test(e.message)) return null;
+    throw e;
+  }
+}
+
 async function findText(account, chat, text) {
   for (const id of (await rpc.getMessageIds(account, chat, false, false)).reverse()) {
-    const message = await rpc.getMessage(account, id);
-    if (message.text === text) return message;
+    const message = await messageOrNull(account, id);
+    if (message?.text === text) return message;
   }
   return null;
 }
