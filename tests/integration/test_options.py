@@ -479,7 +479,7 @@ def test_drain_is_cut_after_its_time(product):
 
 @pytest.mark.parametrize("wrong", [
     {"database_port": free_port()}, {"database_name": "elsewhere"}, {"database_user": "nobody"},
-    {"database_host": "/nowhere"}, {"database_password_file": __file__},
+    {"database_host": "/nowhere"}, {"database_password_file": "/etc/hostname"},
 ], ids=lambda o: next(iter(o)))
 def test_a_service_waits_for_its_database_and_says_so(product, wrong):
     with running(product, "queue-worker", ready=False, **wrong) as r:
