@@ -59,7 +59,7 @@ static size_t take(struct commit *c, struct commit_item *out[BATCH_MAX])
     return n;
 }
 
-static void run_batch(struct commit *c, struct db *db, struct commit_item **items,
+static void run_batch(const struct commit *c, struct db *db, struct commit_item **items,
                       size_t n)
 {
     struct store_accept messages[BATCH_MAX];
@@ -68,7 +68,9 @@ static void run_batch(struct commit *c, struct db *db, struct commit_item **item
 
     for (size_t i = 0; i < n; i++)
         messages[i] = items[i]->message;
-    if (store_accept(db, messages, n, c->wait_ms) != RC_OK)
+    /* The first one has waited longest; a long list must not add up one wait for each of
+     * its batches. */
+    if (store_accept(db, messages, n, (int)deadline_left_ms(items[0]->until)) != RC_OK)
         log_debug("smtp.commit_failed", "messages=%zu", n); /* each has its own rc */
     metric_add(&batches, 1);
     for (size_t i = 0; i < n; i++) {
@@ -133,6 +135,7 @@ void commit_add(struct commit *c, struct db *db, struct commit_item *item)
 {
     bool leads;
 
+    item->until = deadline_in_ms(c->wait_ms);
     if (size_of(item) > ALONE_BYTES) {
         run_batch(c, db, &item, 1);
         return;

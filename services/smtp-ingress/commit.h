@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/deadline.h"
 #include "store/store_accept.h"
 
 #include <stdint.h>
@@ -18,7 +19,9 @@ struct commit_item {
     struct store_accept message; /* .rc and .body_id tell the outcome */
     /* Called once, in the thread that committed; the item may be gone afterwards. */
     void (*done)(struct commit_item *item);
+    /* owned by commit.c */
     struct commit_item *next;
+    struct deadline until; /* for a database that is away */
 };
 
 /* committed(user, body_id, count) runs after each commit and before the done calls; NULL:
@@ -27,7 +30,8 @@ struct commit *commit_new(void (*committed)(void *user, int64_t body_id, uint32_
                           void *user);
 void commit_free(struct commit **c);
 
-/* How long a commit waits for a database that is away (default 15 s). */
+/* How long a message waits for a database that is away, from commit_add on (default
+ * 15 s). */
 void commit_wait(struct commit *c, int ms);
 
 /* What item points to must live until done. */

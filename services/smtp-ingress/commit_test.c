@@ -148,11 +148,50 @@ static void an_absent_database_refuses_and_goes_on(void **state)
     db_free(&db);
 }
 
+static struct commit *outage;
+static struct db *outage_db;
+static struct entry late[3 * 32];
+
+/* In the leader's thread: these become its next three batches. */
+static void add_more(struct commit_item *item)
+{
+    note_done(item);
+    for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+        fill(&late[i], 0);
+        commit_add(outage, outage_db, &late[i].item);
+    }
+}
+
+static void an_outage_costs_a_crowd_one_wait(void **state)
+{
+    enum { WAIT_MS = 500 };
+    struct db_options o = { .host = "/nonexistent", .connect_timeout_ms = 100 };
+    struct entry first = { 0 };
+    struct deadline slow;
+
+    (void)state;
+    outage = commit_new(NULL, NULL);
+    outage_db = db_new(&o);
+    commit_wait(outage, WAIT_MS);
+    fill(&first, 0);
+    first.item.done = add_more;
+    slow = deadline_in_ms(4 * WAIT_MS - 100);
+    commit_add(outage, outage_db, &first.item);
+    assert_false(deadline_passed(slow));
+    for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+        assert_int_equal(late[i].done, 1);
+        assert_int_equal(late[i].item.message.rc, RC_RETRY);
+    }
+    commit_free(&outage);
+    db_free(&outage_db);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_is_answered_once),
         cmocka_unit_test(an_absent_database_refuses_and_goes_on),
+        cmocka_unit_test(an_outage_costs_a_crowd_one_wait),
     };
 
     (void)argc;

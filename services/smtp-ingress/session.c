@@ -137,6 +137,15 @@ static enum cmd_result unknown(struct session *s, str_t verb, struct buf *out)
     return CMD_FAIL;
 }
 
+/* A stranger who does not wait speaks through somebody else's session (smuggling,
+ * cross-protocol requests): what stands behind would be run as commands. */
+static enum cmd_result refuse_pipelining(struct buf *out)
+{
+    metric_add(&violations, 1);
+    smtp_reply_put(out, 554, "5.5.1", S("Improper use of SMTP command pipelining"));
+    return CMD_CLOSE;
+}
+
 static enum cmd_result execute(struct session *s, str_t line, bool pipelined)
 {
     struct smtp_cmd cmd = { .session = s, .rest = line, .out = conn_out(s->conn) };
@@ -153,8 +162,10 @@ static enum cmd_result execute(struct session *s, str_t line, bool pipelined)
     cmd.rest = parsed.rest;
     if (cmd.row == NULL)
         return unknown(s, parsed.verb, cmd.out);
-    if (!smtp_commands_allowed(s, cmd.row, cmd.rest, pipelined, cmd.out))
+    if (!smtp_commands_allowed(s, cmd.row, cmd.rest, cmd.out))
         return CMD_FAIL;
+    if (pipelined && smtp_commands_waits(s, cmd.row))
+        return refuse_pipelining(cmd.out);
     s->event = cmd.row->event;
     smtp_commands_count_use(cmd.row);
     return cmd.row->handler(&cmd);

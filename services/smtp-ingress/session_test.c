@@ -616,6 +616,24 @@ static struct client foreign(void)
     return c;
 }
 
+/* What stands behind DATA is not run as commands when DATA is refused. */
+static void a_stranger_who_does_not_wait_is_cut_off(void **state)
+{
+    struct client c = foreign();
+    int64_t before = queued();
+
+    (void)state;
+    say(&c, "MAIL FROM:<carol@elsewhere.example>");
+    expect(&c, "250 2.1.0 ");
+    say(&c, "RCPT TO:<alice0001@" DOMAIN ">");
+    expect(&c, "250 2.1.5 ");
+    say(&c, "DATA\r\nRSET\r\nNOOP");
+    expect(&c, "554 5.5.1 ");
+    expect_end(&c);
+    assert_int_equal(queued(), before);
+    hang_up(&c);
+}
+
 static void mail_from_other_servers(void **state)
 {
     struct client c = foreign();
@@ -757,6 +775,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(failed_logins),
         cmocka_unit_test(senders_are_refused_at_rcpt),
         cmocka_unit_test(mail_from_other_servers),
+        cmocka_unit_test(a_stranger_who_does_not_wait_is_cut_off),
         cmocka_unit_test(a_forged_bounce_address_is_dropped),
         cmocka_unit_test(a_web_browser_is_turned_away),
         cmocka_unit_test(too_many_errors),

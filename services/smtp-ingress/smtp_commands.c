@@ -64,7 +64,7 @@ const struct smtp_commands_row *smtp_commands_find(str_t verb)
 }
 
 bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_row *row,
-                           str_t rest, bool pipelined, struct buf *out)
+                           str_t rest, struct buf *out)
 {
     if ((row->ports & s->port->kind) == 0)
         return refuse(out, 502, "5.5.1", "Command not available on this port");
@@ -77,11 +77,12 @@ bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_r
         return refuse(out, 501, "5.5.4", "Command takes no argument");
     if (smtp_states_next(s->state, row->event) == ST_BAD)
         return refuse(out, 503, "5.5.1", sequence_text(row->event));
-    /* A stranger who does not wait for our answer speaks through somebody else's session
-     * (smuggling, cross-protocol requests).  Accounts have shown who they are. */
-    if ((row->flags & SMTP_LAST) != 0 && pipelined && s->port->kind == PORT_MX)
-        return refuse(out, 554, "5.5.1", "Improper use of SMTP command pipelining");
     return true;
+}
+
+bool smtp_commands_waits(const struct session *s, const struct smtp_commands_row *row)
+{
+    return (row->flags & SMTP_LAST) != 0 && s->port->kind == PORT_MX;
 }
 
 bool smtp_commands_offered(const struct session *s, const struct smtp_commands_row *row)

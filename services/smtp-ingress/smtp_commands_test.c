@@ -42,33 +42,29 @@ static void demands(void **state)
         bool tls, account;
         enum smtp_state at;
         const char *verb, *rest;
-        bool pipelined;
         const char *expect; /* NULL: allowed */
     } cases[] = {
-        { &mx, false, false, ST_READY, "MAIL", "x", false,
-          "530 5.7.0 Must issue a STARTTLS" },
-        { &mx, false, false, ST_READY, "VRFY", "x", false, "530 5.7.0 " },
-        { &mx, false, false, ST_GREETED, "RSET", "", false, "530 5.7.0 " },
-        { &mx, false, false, ST_GREETED, "NOOP", "x", false, NULL },
-        { &mx, false, false, ST_GREETED, "QUIT", "", false, NULL },
-        { &mx, false, false, ST_GREETED, "STARTTLS", "", false, NULL },
-        { &mx, false, false, ST_READY, "STARTTLS", "now", false, "501 5.5.4 " },
-        { &mx, true, false, ST_READY, "MAIL", "x", false, NULL },
-        { &mx, true, false, ST_GREETED, "MAIL", "x", false, "503 5.5.1 " },
-        { &mx, true, false, ST_GREETED, "VRFY", "x", false, NULL }, /* without EHLO */
-        { &mx, true, false, ST_READY, "AUTH", "PLAIN", false, "502 5.5.1 " },
-        { &mx, true, false, ST_RCPT, "DATA", "", false, NULL },
-        { &mx, true, false, ST_RCPT, "DATA", "", true, "554 5.5.1 " },
-        { &mx, true, false, ST_RCPT, "DATA", "x", false, "501 5.5.4 " },
-        { &mx, true, false, ST_MAIL, "DATA", "", false, "503 5.5.1 " },
-        { &mx, false, false, ST_GREETED, "EHLO", "x", true, "554 5.5.1 " },
-        { &submission, false, false, ST_READY, "AUTH", "PLAIN", false, "530 5.7.0 Must" },
-        { &submission, true, false, ST_READY, "AUTH", "PLAIN", false, NULL },
-        { &submission, true, false, ST_READY, "MAIL", "x", false,
+        { &mx, false, false, ST_READY, "MAIL", "x", "530 5.7.0 Must issue a STARTTLS" },
+        { &mx, false, false, ST_READY, "VRFY", "x", "530 5.7.0 " },
+        { &mx, false, false, ST_GREETED, "RSET", "", "530 5.7.0 " },
+        { &mx, false, false, ST_GREETED, "NOOP", "x", NULL },
+        { &mx, false, false, ST_GREETED, "QUIT", "", NULL },
+        { &mx, false, false, ST_GREETED, "STARTTLS", "", NULL },
+        { &mx, false, false, ST_READY, "STARTTLS", "now", "501 5.5.4 " },
+        { &mx, true, false, ST_READY, "MAIL", "x", NULL },
+        { &mx, true, false, ST_GREETED, "MAIL", "x", "503 5.5.1 " },
+        { &mx, true, false, ST_GREETED, "VRFY", "x", NULL }, /* without EHLO */
+        { &mx, true, false, ST_READY, "AUTH", "PLAIN", "502 5.5.1 " },
+        { &mx, true, false, ST_RCPT, "DATA", "", NULL },
+        { &mx, true, false, ST_RCPT, "DATA", "x", "501 5.5.4 " },
+        { &mx, true, false, ST_MAIL, "DATA", "", "503 5.5.1 " },
+        { &submission, false, false, ST_READY, "AUTH", "PLAIN", "530 5.7.0 Must" },
+        { &submission, true, false, ST_READY, "AUTH", "PLAIN", NULL },
+        { &submission, true, false, ST_READY, "MAIL", "x",
           "530 5.7.0 Authentication required" },
-        { &submission, true, true, ST_READY, "MAIL", "x", true, NULL },
-        { &submission, true, true, ST_RCPT, "DATA", "", true, NULL },
-        { &submission, true, true, ST_MAIL, "AUTH", "PLAIN", false, "503 5.5.1 " },
+        { &submission, true, true, ST_READY, "MAIL", "x", NULL },
+        { &submission, true, true, ST_RCPT, "DATA", "", NULL },
+        { &submission, true, true, ST_MAIL, "AUTH", "PLAIN", "503 5.5.1 " },
     };
 
     (void)state;
@@ -82,13 +78,24 @@ static void demands(void **state)
 
         buf_init(&out, 4096);
         allowed = smtp_commands_allowed(&s, smtp_commands_find(str_of(cases[i].verb)),
-                                        str_of(cases[i].rest), cases[i].pipelined, &out);
+                                        str_of(cases[i].rest), &out);
         assert_int_equal(allowed, cases[i].expect == NULL);
         if (cases[i].expect != NULL &&
             !str_starts(buf_str(&out), str_of(cases[i].expect)))
             fail_msg("%s: %.*s", cases[i].verb, STR_ARG(buf_str(&out)));
         buf_fini(&out);
     }
+}
+
+static void who_must_wait(void **state)
+{
+    struct session stranger = { .port = &mx }, account = { .port = &submission };
+
+    (void)state;
+    assert_true(smtp_commands_waits(&stranger, smtp_commands_find(S("DATA"))));
+    assert_true(smtp_commands_waits(&stranger, smtp_commands_find(S("EHLO"))));
+    assert_false(smtp_commands_waits(&stranger, smtp_commands_find(S("RCPT"))));
+    assert_false(smtp_commands_waits(&account, smtp_commands_find(S("DATA"))));
 }
 
 static void auth_is_offered_under_tls_only(void **state)
@@ -159,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_distinct_and_reachable),
         cmocka_unit_test(demands),
+        cmocka_unit_test(who_must_wait),
         cmocka_unit_test(auth_is_offered_under_tls_only),
         cmocka_unit_test(parameters),
         cmocka_unit_test(announced_parameters),
