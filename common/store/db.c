@@ -429,7 +429,7 @@ static void take_result(struct db *db, const struct pending *p, PGresult *r, enu
     ExecStatusType status = PQresultStatus(r);
     bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 
-    if (status == PGRES_FATAL_ERROR && *rc == RC_OK)
+    if (!good && *rc == RC_OK)
         *rc = note_error(db, p->statement, r);
     if (!good && p->prepare)
         db->prepared[statement_index(p->statement)] = 0;

@@ -61,23 +61,22 @@ static enum rc find_mine(struct db *db, int64_t body_id, int64_t token)
     return mine ? RC_OK : RC_EXISTS;
 }
 
-static enum rc write_all(struct arena *a, struct db *db, struct store_accept *m,
-                         int64_t *tokens, size_t n, struct deadline until)
+static enum rc try_all(struct arena *a, struct db *db, struct store_accept *m,
+                       int64_t *tokens, size_t n, struct deadline until, bool *unknown)
 {
-    bool unknown = false; /* an earlier try may have committed these very ids */
     int collisions = 0;
 
     draw(m, tokens, n);
     while (db_connect(db, until) == RC_OK) {
         enum rc rc = write_once(a, db, m, tokens, n);
 
-        if (rc == RC_EXISTS && unknown)
+        if (rc == RC_EXISTS && *unknown)
             rc = find_mine(db, m[0].body_id, tokens[0]);
         if (rc == RC_EXISTS && collisions++ < COLLISIONS_MAX) {
             draw(m, tokens, n);
-            unknown = false;
+            *unknown = false;
         } else if (db_lost(db)) {
-            unknown = true;
+            *unknown = true;
         } else {
             return rc == RC_EXISTS ? RC_RETRY : rc;
         }
@@ -85,10 +84,18 @@ static enum rc write_all(struct arena *a, struct db *db, struct store_accept *m,
     return RC_RETRY;
 }
 
-static void set_all(struct store_accept *m, size_t n, enum rc rc)
+/* unknown: an earlier try may have committed these very ids. */
+static enum rc write_all(struct arena *a, struct db *db, struct store_accept *m,
+                         int64_t *tokens, size_t n, struct deadline until)
 {
-    for (size_t i = 0; i < n; i++)
+    bool unknown = false;
+    enum rc rc = try_all(a, db, m, tokens, n, until, &unknown);
+
+    for (size_t i = 0; i < n; i++) {
         m[i].rc = rc;
+        m[i].unknown = rc != RC_OK && unknown;
+    }
+    return rc;
 }
 
 static enum rc write_singly(struct arena *a, struct db *db, struct store_accept *m,
@@ -97,8 +104,8 @@ static enum rc write_singly(struct arena *a, struct db *db, struct store_accept 
     enum rc all = RC_OK;
 
     for (size_t i = 0; i < n; i++) {
-        m[i].rc =
-            acceptable(&m[i]) ? write_all(a, db, &m[i], tokens, 1, until) : RC_LIMIT;
+        if (acceptable(&m[i]))
+            (void)write_all(a, db, &m[i], tokens, 1, until);
         if (m[i].rc != RC_OK)
             all = m[i].rc;
     }
@@ -114,10 +121,12 @@ enum rc store_accept(struct db *db, struct store_accept *m, size_t n, int wait_m
     enum rc rc;
 
     CHECK(n > 0 && n <= STORE_ACCEPT_MAX && !db_in_transaction(db));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        m[i].rc = RC_LIMIT;
+        m[i].unknown = false;
         good = good && acceptable(&m[i]);
+    }
     rc = good ? write_all(a, db, m, tokens, n, until) : RC_LIMIT;
-    set_all(m, n, rc);
     if (n > 1 && (rc == RC_INVALID || rc == RC_LIMIT))
         rc = write_singly(a, db, m, tokens, n, until);
     arena_free(&a);

@@ -17,6 +17,7 @@ struct store_accept {
     int64_t idate_unix;     /* 0: now */
     int64_t body_id;        /* set on RC_OK */
     enum rc rc;             /* the outcome for this one */
+    bool unknown; /* not RC_OK, and yet it may have been made durable: say nothing */
 };
 
 enum { STORE_ACCEPT_MAX = 64 };

@@ -167,6 +167,40 @@ static void a_commit_whose_answer_is_lost_counts_once(void **state)
     test_proxy_stop();
 }
 
+static void close_the_way_back(void)
+{
+    unlink(test_proxy.path);
+}
+
+/* It did commit, and nobody could find out in time: neither 250 nor "not stored". */
+static void what_cannot_be_found_out_is_said(void **state)
+{
+    struct store_accept m = message(S("lost for good"));
+    struct db *db;
+
+    (void)state;
+    test_proxy_start();
+    db = test_proxy_connect(0);
+    test_proxy_arm(TEST_FAULT_AFTER, close_the_way_back);
+    assert_int_equal(store_accept(db, &m, 1, 300), RC_RETRY);
+    assert_true(m.unknown);
+    assert_int_equal(queued(), 1);
+    db_free(&db);
+    test_proxy_stop();
+}
+
+static void an_outage_before_the_first_try_is_certain(void **state)
+{
+    const struct db_options o = { .host = "/nonexistent", .connect_timeout_ms = 100 };
+    struct store_accept m = message(S("lost for good"));
+    struct db *db = db_new(&o);
+
+    (void)state;
+    assert_int_equal(store_accept(db, &m, 1, 100), RC_RETRY);
+    assert_false(m.unknown);
+    db_free(&db);
+}
+
 static void deliver_meanwhile(void)
 {
     struct db *db = test_connect();
@@ -297,6 +331,8 @@ int main(void)
         cmocka_unit_test_setup(heads_come_in_one_round_trip, test_setup),
         cmocka_unit_test_setup(one_bad_message_does_not_spoil_the_batch, test_setup),
         cmocka_unit_test_setup(a_commit_whose_answer_is_lost_counts_once, test_setup),
+        cmocka_unit_test_setup(what_cannot_be_found_out_is_said, test_setup),
+        cmocka_unit_test_setup(an_outage_before_the_first_try_is_certain, test_setup),
         cmocka_unit_test_setup(it_counts_although_it_was_delivered_meanwhile, test_setup),
         cmocka_unit_test_setup(what_never_arrived_is_sent_again, test_setup),
         cmocka_unit_test_setup(a_foreign_row_with_our_id_is_not_ours, test_setup),

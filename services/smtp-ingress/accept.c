@@ -109,7 +109,13 @@ static void answer(struct commit_item *item)
     log_context("session=%" PRIx64, s->serial);
     if (item->message.rc != RC_OK) {
         metric_add(&accept_failures, 1);
-        log_warn("smtp.not_stored", "rc=%s", rc_name(item->message.rc));
+        log_warn("smtp.not_stored", "rc=%s unknown=%d", rc_name(item->message.rc),
+                 item->message.unknown);
+        /* Whether it is stored nobody knows: the one honest answer is none. */
+        if (item->message.unknown) {
+            session_job_done(s, CMD_CLOSE);
+            return;
+        }
         smtp_reply_rc(p->out, RC_RETRY);
         session_job_done(s, CMD_FAIL);
         return;
