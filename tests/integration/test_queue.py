@@ -4,36 +4,36 @@ import signal
 
 import mail
 from idle import Idler
-from product import Product, wait_for
+from product import wait_for
 
 
-def test_with_all_workers_stopped_mail_is_accepted_and_waits():
-    replicas = {"queue-worker": 2}
-    with Product(domain="_queue.localhost", replicas=replicas) as product:
-        sender, receiver = mail.new_account(product), mail.new_account(product)
-        client = Idler(product, receiver)
-        client.idle()
-        workers = [product.pid(n) for n in ("queue-worker", "queue-worker-2")]
+def test_with_all_workers_stopped_mail_is_accepted_and_waits(wide):
+    sender, receiver = mail.new_account(wide), mail.new_account(wide)
+    client = Idler(wide, receiver)
+    client.idle()
+    stored = wide.sql("SELECT count(*) FROM message")
+    workers = [wide.pid(name) for name in ("queue-worker", "queue-worker-2")]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        smtp = mail.smtp(wide, sender)
+        for i in range(20):
+            smtp.sendmail(sender, [receiver], mail.encrypted(sender, f"{i}@test"))
+        assert wide.sql("SELECT count(*) FROM queue") == "20"
+        assert wide.sql("SELECT count(*) FROM message") == stored
+    finally:
         for pid in workers:
-            os.kill(pid, signal.SIGSTOP)
-        smtp = mail.smtp(product, sender)
-        try:
-            for i in range(20):
-                smtp.sendmail(sender, [receiver], mail.encrypted(sender, f"{i}@test"))
-            assert product.sql("SELECT count(*) FROM queue") == "20"
-            assert product.sql("SELECT count(*) FROM message") == "0"
-        finally:
-            for pid in workers:
-                os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
+    client.wait_announcement(20)
+    client.done()
+    got = client.fetch_new()
+    while len(got) < 20:
+        client.idle()
         client.wait_announcement(20)
         client.done()
-        got = client.fetch_new()
-        while len(got) < 20:
-            client.idle()
-            client.wait_announcement(20)
-            client.done()
-            got += client.fetch_new()
-        assert sorted(got, key=int) == [str(i) for i in range(20)]
+        got += client.fetch_new()
+    assert sorted(got, key=int) == [str(i) for i in range(20)]
+    client.close()
 
 
 def test_a_large_message_to_twenty_people_is_stored_once(product):
