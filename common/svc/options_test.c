@@ -234,6 +234,7 @@ static void test_bad_files(void **state)
         { "delete_mails_after = -1\n", ":1:", "not a whole number" },
         { "max_mailbox_size = 5X\n", ":1:", "not a size" },
         { "max_mailbox_size = 9999999999999G\n", ":1:", "out of range" },
+        { "max_message_size = 64M\n", ":1:", "out of range" }, /* more than is stored */
         { "disable_ipv6 = yes\n", ":1:", "neither true nor false" },
         { "max_load_1m = 1e9\n", ":1:", "not a number" },
         { "max_load_1m = 1.2.3\n", ":1:", "not a number" },

@@ -116,7 +116,11 @@ static void answer(struct commit_item *item)
             session_job_done(s, CMD_CLOSE);
             return;
         }
-        smtp_reply_rc(p->out, RC_RETRY);
+        /* What the store refuses for its content, it refuses the next time, too. */
+        if (rc_info(item->message.rc)->retryable)
+            smtp_reply_rc(p->out, RC_RETRY);
+        else
+            smtp_reply_put(p->out, 554, "5.6.0", S("Message cannot be stored"));
         session_job_done(s, CMD_FAIL);
         return;
     }
