@@ -17,8 +17,8 @@
 #include "net/limit.h"
 #include "net/listener.h"
 #include "net/tls.h"
-#include "store/db.h"
 #include "svc/svc.h"
+#include "svc/svc_pool.h"
 #include "work/worker_pool.h"
 
 #include <inttypes.h>
@@ -43,38 +43,6 @@ static struct metric refused = { .kind = METRIC_COUNTER,
                                  .help = "Connections that were over a limit." };
 
 /* -- workers -- */
-
-static void *open_database(void *user)
-{
-    return svc_db_new(user);
-}
-
-static void after_job(void *context)
-{
-    db_reset(context);
-}
-
-static void close_database(void *context)
-{
-    struct db *db = context;
-
-    db_free(&db);
-}
-
-static struct worker_pool *new_pool(struct svc *svc, const char *name, int count)
-{
-    struct worker_pool_options o = {
-        .name = name,
-        .count = (unsigned)count,
-        .queue_max = (size_t)svc->options->job_queue_max,
-        .context_new = open_database,
-        .context_after_job = after_job,
-        .context_free = close_database,
-        .user = svc,
-    };
-
-    return worker_pool_new(&o);
-}
 
 static struct login *new_login(const struct options *o)
 {
@@ -202,8 +170,8 @@ static void make_shared(struct svc *svc)
     gateway.options = o;
     gateway.tls = svc_tls(svc, TLS_VERSION_1_3, "imap");
     gateway.login = new_login(o);
-    gateway.commands = new_pool(svc, "command", options_worker_threads(o));
-    gateway.logins = new_pool(svc, "login", options_login_threads(o));
+    gateway.commands = svc_pool_new(svc, "command", options_worker_threads(o));
+    gateway.logins = svc_pool_new(svc, "login", options_login_threads(o));
     gateway.hints = hints_new(&hints);
     gateway.bodies = body_cache_new((size_t)o->body_cache_bytes);
     limit = limit_new((size_t)o->max_imap_connections, per_network(o));

@@ -42,19 +42,29 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
     return jobs;
 }
 
-static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
+static size_t count_local(const struct job *jobs, size_t n)
 {
-    str_t *addresses = arena_array(r->arena, DELIVER_RECIPIENTS_MAX, sizeof(*addresses));
     size_t count = 0;
 
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < jobs[i].route_count; k++)
-            if (jobs[i].route[k].kind == ROUTE_LOCAL) {
-                CHECK(count < DELIVER_RECIPIENTS_MAX);
+            count += jobs[i].route[k].kind == ROUTE_LOCAL;
+    return count;
+}
+
+static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
+{
+    size_t all = count_local(jobs, n), count = 0;
+    str_t *addresses;
+
+    if (all == 0)
+        return RC_OK;
+    addresses = arena_array(r->arena, all, sizeof(*addresses));
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < jobs[i].route_count; k++)
+            if (jobs[i].route[k].kind == ROUTE_LOCAL)
                 addresses[count++] = jobs[i].route[k].address;
-            }
-    return count > 0 ? store_deliver_lock(r->arena, r->db, addresses, count, &r->boxes)
-                     : RC_OK;
+    return store_deliver_lock(r->arena, r->db, addresses, count, &r->boxes);
 }
 
 static void add_failure(struct run *r, struct job *j, str_t recipient, const char *status,

@@ -18,8 +18,8 @@
 #include "rate.h"
 #include "session.h"
 #include "smtp_commands.h"
-#include "store/db.h"
 #include "svc/svc.h"
+#include "svc/svc_pool.h"
 
 #include <inttypes.h>
 
@@ -86,38 +86,6 @@ static void register_metrics(void)
     metric_register(&spool_bytes);
 }
 
-static void *worker_db_new(void *svc)
-{
-    return svc_db_new(svc);
-}
-
-static void worker_db_reset(void *db)
-{
-    db_reset(db);
-}
-
-static void worker_db_free(void *db)
-{
-    struct db *d = db;
-
-    db_free(&d);
-}
-
-static struct worker_pool *pool_new(struct svc *svc, const char *name, int count)
-{
-    struct worker_pool_options o = {
-        .name = name,
-        .count = (unsigned)count,
-        .queue_max = (size_t)svc->options->job_queue_max,
-        .context_new = worker_db_new,
-        .context_after_job = worker_db_reset,
-        .context_free = worker_db_free,
-        .user = svc,
-    };
-
-    return worker_pool_new(&o);
-}
-
 static struct login *make_login(const struct options *o)
 {
     struct login_options l = {
@@ -147,8 +115,8 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->domain = str_of(o->mail_domain);
     in->host = o->public_host[0] != '\0' ? str_of(o->public_host) : in->domain;
     in->bus = svc->bus;
-    in->commands = pool_new(svc, "command", options_worker_threads(o));
-    in->logins = pool_new(svc, "login", options_login_threads(o));
+    in->commands = svc_pool_new(svc, "command", options_worker_threads(o));
+    in->logins = svc_pool_new(svc, "login", options_login_threads(o));
     in->login = make_login(o);
     in->rate =
         rate_new(o->max_user_send_per_minute, o->max_user_send_burst_size, RATE_ACCOUNTS);
