@@ -111,6 +111,7 @@ struct bus {
     /* The rest belongs to the bus thread. */
     struct endpoint *endpoints;
     int64_t settle_ms; /* when to call on_event_peer; 0: not due */
+    bool settle_again; /* one more connected meanwhile and needs as long */
     bool draining, stopping;
 };
 
@@ -559,6 +560,8 @@ static void note_event(struct bus *b, void *socket, struct endpoint *e, unsigned
     set_connected(b, e, succeeded);
     if (succeeded && socket == b->sub && b->settle_ms == 0)
         b->settle_ms = now + SETTLE_MS;
+    else if (succeeded && socket == b->sub)
+        b->settle_again = true;
     if (was_connected)
         e->retry_ms = now + RETRY_MS;
     /* Perhaps a peer that was started with the other secret. */
@@ -701,24 +704,29 @@ static long ms_until_due(const struct bus *b)
     return left < 0 ? 0 : left < LOOK_MS ? (long)left : LOOK_MS;
 }
 
-static void do_due(struct bus *b)
+/* True: a socket was touched. */
+static bool do_due(struct bus *b)
 {
     int64_t now = clock_monotonic_ms();
+    bool touched = false;
 
     if (b->settle_ms != 0 && now >= b->settle_ms) {
-        b->settle_ms = 0;
+        b->settle_ms = b->settle_again ? now + SETTLE_MS : 0;
+        b->settle_again = false;
         if (b->options.on_event_peer != NULL)
             b->options.on_event_peer(b->options.user);
     }
     for (struct endpoint *e = b->endpoints; e != NULL; e = e->next) {
         if (e->connected || now < e->retry_ms)
             continue;
+        touched = true;
         /* libzmq itself tries again after most failures but gives up for good after
          * others, such as an answer that is not ZeroMQ's. */
         zmq_disconnect(peer_socket(b, e->peer), e->text);
         e->key = (e->key + 1) % b->key_count;
         connect_endpoint(b, e);
     }
+    return touched;
 }
 
 /* Each reads until there is no more, or a round is full (true: there may be more).  Only
@@ -799,7 +807,8 @@ static void watch(struct pollfd *p, void *socket)
 /* zmq_poll asks every socket before and after it waits, with a system call each, which
  * costs more than the hint itself.  Instead the descriptors are waited for here.  They
  * tell of changes only, and any call on a socket may swallow one: after orders, the
- * sockets that orders touch are read as well, and all of them once a second. */
+ * sockets that orders touch are read as well, and all of them after a reconnect and once
+ * a second. */
 static void *run(void *arg)
 {
     struct bus *b = arg;
@@ -828,7 +837,8 @@ static void *run(void *arg)
             if (((now >> i & 1) || fds[i].revents != 0) && drains[i](b))
                 again |= 1u << i;
         }
-        do_due(b);
+        if (do_due(b))
+            again = UINT_MAX;
     }
     return NULL;
 }

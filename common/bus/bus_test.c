@@ -315,6 +315,21 @@ static void test_binder_restarts(void **state)
     restart_binder("[::1]");
 }
 
+/* The second connects while the first one's time runs: it has a time of its own. */
+static void test_each_peer_settles(void **state)
+{
+    int first = free_port(), second = free_port();
+    char events[100];
+    struct member *p = join(0, first, NULL, NULL), *q = join(0, second, NULL, NULL);
+    struct member *c = join(0, 0, NULL, text_of(events, first, second));
+
+    (void)state;
+    WAIT_FOR(atomic_load(&c->event_peers) == 2);
+    leave(&c);
+    leave(&q);
+    leave(&p);
+}
+
 static void test_all_subscriptions_arrive(void **state)
 {
     int e = free_port();
@@ -522,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_binder_restarts),
         cmocka_unit_test(test_changing_the_secret),
         cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_each_peer_settles),
         cmocka_unit_test(test_all_subscriptions_arrive),
     };
 

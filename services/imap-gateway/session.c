@@ -296,6 +296,7 @@ static bool join(struct session *s)
     s->joined_ms = clock_monotonic_ms();
     s->fresh = true;
     s->joined = io_join(s->io, s, s->imap.account) == RC_OK;
+    session_begin_command(s); /* with the room of somebody who is known */
     if (!s->joined)
         session_bye(s, "[LIMIT] Too many sessions of this account");
     return s->joined;
@@ -308,6 +309,13 @@ static void hold_back(struct session *s, struct command_job *c)
     s->gather = c;
     s->mode = MODE_DELAYED;
     session_set_timeout(s);
+}
+
+/* A command that was away when the drain began has been answered. */
+static void end_if_draining(struct session *s)
+{
+    if (s->draining && !conn_is_closing(s->conn))
+        session_bye(s, "Server is going away, please reconnect");
 }
 
 static void go_on(struct session *s);
@@ -329,8 +337,7 @@ static void finish(struct session *s, struct command_job *c)
     if (conn_put_buf(s->conn, &c->out) == RC_OK)
         session_apply(s, result, S(""));
     command_job_free(&c);
-    if (s->draining && !conn_is_closing(s->conn))
-        session_bye(s, "Server is going away, please reconnect");
+    end_if_draining(s);
     go_on(s);
 }
 
@@ -460,6 +467,7 @@ static void answer_refused(struct session *s)
     if (conn_put_buf(s->conn, &c->out) == RC_OK && s->failures >= LOGIN_FAILURES)
         session_bye(s, "Too many failed logins");
     command_job_free(&c);
+    end_if_draining(s);
     if (!conn_is_closing(s->conn))
         go_on(s);
 }

@@ -67,6 +67,13 @@ def test_imaplib_does_all_it_knows(product):
     assert client.logout()[0] == "BYE"
 
 
+def test_the_first_command_may_be_as_long_as_any(product):
+    client = mail.imap(product, mail.new_account(product))
+    with pytest.raises(imaplib.IMAP4.error, match="unknown command"):
+        client.xatom("XLONG", "x" * 50000)  # not: BYE
+    assert client.noop()[0] == "OK"
+
+
 def test_quota_is_the_sum_of_sizes(product):
     a, b = mail.new_account(product), mail.new_account(product)
     client = mail.imap(product, b)
