@@ -119,6 +119,9 @@ static const struct {
     { STR("a\r\n\0.\r\nb"), STR("a\r\n..\r\nb\r\n.\r\n") },
     { STR("a\r\n\n.\r\n"), STR("a\r\n\r\n..\r\n.\r\n") },
     { STR("a\r"), STR("a\r\n.\r\n") },
+    { STR("a\r\r\n.\r\nx"), STR("a\r\n\r\n..\r\nx\r\n.\r\n") },
+    { STR("a\r\0\n.\r\n"), STR("a\r\n\r\n..\r\n.\r\n") },
+    { STR("a.b\r\n"), STR("a.b\r\n.\r\n") },
 };
 
 static void encoder_never_emits_what_we_refuse(void **state)

@@ -417,7 +417,7 @@ enum rc smtp_client_envelope(struct smtp_client *c, struct arena *a,
         answer_rest(m, why);
         return RC_OK;
     }
-    dot_stuff_init(&c->stuff);
+    smtp_data_encoder_init(&c->encoder);
     c->data_deadline_ms = deadline_in_ms(most_ms).at_ms;
     rc = c->pipelining ? envelope_pipelined(c, a, m) : envelope_lockstep(c, a, m);
     if (rc != RC_OK)
@@ -434,15 +434,20 @@ static struct deadline block_deadline(const struct smtp_client *c)
     return d;
 }
 
+static void put_wire(void *wire, const char *p, size_t n)
+{
+    CHECK(buf_append(wire, p, n) == RC_OK);
+}
+
 enum rc smtp_client_data(struct smtp_client *c, struct arena *a, str_t piece)
 {
-    struct buf *wire = arena_buf(a, 2 * PIECE_BYTES + 8);
+    /* A piece of line ends alone becomes twice as long. */
+    struct buf *wire = arena_buf(a, 2 * PIECE_BYTES);
     enum rc rc = RC_OK;
 
     while (rc == RC_OK && piece.n > 0) {
         buf_clear(wire);
-        rc = dot_stuff_feed(&c->stuff, str_head(piece, PIECE_BYTES), wire);
-        CHECK(rc == RC_OK);
+        smtp_data_encode(&c->encoder, str_head(piece, PIECE_BYTES), put_wire, wire);
         rc = write_all(c, buf_str(wire), block_deadline(c), "message");
         piece = str_skip(piece, PIECE_BYTES);
     }
@@ -454,9 +459,9 @@ enum rc smtp_client_end(struct smtp_client *c, struct arena *a,
 {
     struct buf *wire = arena_buf(a, 16);
     struct smtp_reply r;
-    enum rc rc = dot_stuff_end(&c->stuff, wire);
+    enum rc rc;
 
-    CHECK(rc == RC_OK);
+    smtp_data_encode_end(&c->encoder, put_wire, wire);
     rc = write_all(c, buf_str(wire), block_deadline(c), "end of message");
     if (rc == RC_OK)
         rc = read_reply(c, a, deadline_in_ms(FINAL_MS), "end of message", &r);

@@ -10,8 +10,8 @@
 #include "base/rc.h"
 #include "base/str.h"
 #include "net/stream.h"
+#include "smtp/smtp_data.h"
 
-#include "dot_stuff.h"
 #include "tls_policy.h"
 
 #include <stdbool.h>
@@ -59,7 +59,7 @@ struct smtp_client {
     bool broken; /* only smtp_client_close is left */
     bool starttls, pipelining, smtputf8, eight_bit, size;
     uint64_t size_max;                    /* 0: no limit told */
-    struct dot_stuff stuff;               /* of the mail in progress */
+    struct smtp_data_encoder encoder;     /* of the mail in progress */
     int64_t data_deadline_ms;             /* monotonic, for all of its data */
     char failure[SMTP_CLIENT_TEXT_BYTES]; /* why the last call failed */
 };
