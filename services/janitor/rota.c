@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "clocks.h"
 #include "store/db.h"
 #include "store/store_expire.h"
 #include "svc/svc.h"
@@ -60,7 +61,7 @@ struct rota {
     struct svc *svc;
     struct task_tools tools;
     struct db *lock_db;
-    bool locked;
+    bool locked, clocks_differ;
     int failures; /* of the lock's connection, in a row */
     int64_t lock_at_ms;
     int64_t due_ms[ROWS];
@@ -141,12 +142,29 @@ static void run_task(struct rota *r, size_t i)
     arena_reset(r->tools.arena);
 }
 
+/* Right before each task, which a jump of the clock would make forget too much. */
+static bool is_time_right(struct rota *r)
+{
+    int64_t offset_ms = 0;
+    enum rc rc = clocks_agree(r->tools.db, &offset_ms);
+    bool differ = rc == RC_CONFLICT;
+
+    if (differ && !r->clocks_differ)
+        log_error("janitor.clocks_differ",
+                  "offset_ms=%" PRId64 " advice=\"set the clocks of this machine and of "
+                  "PostgreSQL's by NTP; nothing is removed until they agree\"",
+                  offset_ms);
+    /* A database that is away is the task's to tell. */
+    r->clocks_differ = differ;
+    return !differ;
+}
+
 /* The lock is looked at between tasks too: a long one may outlive it.  Two janitors at
  * once would do no harm but double work. */
 static void run_due(struct rota *r)
 {
     for (size_t i = 0; i < ROWS && r->locked && !r->tools.stop; i++)
-        if (clock_monotonic_ms() >= r->due_ms[i]) {
+        if (clock_monotonic_ms() >= r->due_ms[i] && is_time_right(r)) {
             run_task(r, i);
             mind_lock(r);
         }

@@ -3,6 +3,7 @@
 #include "task.h"
 
 #include "bus/bus.h"
+#include "clocks.h"
 #include "store/store_test.h"
 
 #include <arpa/inet.h>
@@ -135,6 +136,32 @@ static void test_stop(void **state)
     assert_int_equal(run(task_expire_messages), 2);
 }
 
+/* PostgreSQL's clock is days ahead of ours, or behind. */
+static void test_clocks(void **state)
+{
+    static const struct {
+        const char *shift;
+        enum rc expected;
+    } cases[] = { { "1 second", RC_OK },
+                  { "-1 second", RC_OK },
+                  { "21 days", RC_CONFLICT },
+                  { "-2 minutes", RC_CONFLICT } };
+    int64_t offset_ms = 0;
+
+    (void)state;
+    test_sql("CREATE SCHEMA moved");
+    test_sql("SET search_path = moved, pg_catalog, public");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        test_sql("CREATE OR REPLACE FUNCTION moved.clock_timestamp() RETURNS timestamptz "
+                 "LANGUAGE sql VOLATILE AS $$ SELECT pg_catalog.clock_timestamp() + '%s' "
+                 "$$",
+                 cases[i].shift);
+        assert_int_equal(clocks_agree(test_db, &offset_ms), cases[i].expected);
+    }
+    test_sql("RESET search_path");
+    assert_int_equal(clocks_agree(test_db, &offset_ms), RC_OK);
+}
+
 /* Every row can run on an empty store, and no two have one name. */
 static void test_table(void **state)
 {
@@ -200,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup(test_inactive_accounts, test_setup),
         cmocka_unit_test_setup(test_trim_quota, test_setup),
         cmocka_unit_test_setup(test_stop, test_setup),
+        cmocka_unit_test_setup(test_clocks, test_setup),
         cmocka_unit_test_setup(test_table, test_setup),
     };
 
