@@ -1,6 +1,8 @@
 /* str.c - comparisons and cuts on borrowed bytes. */
 #include "base/str.h"
 
+#include "base/log.h"
+
 #include <string.h>
 
 unsigned char str_lower_char(unsigned char c)
@@ -79,11 +81,32 @@ size_t str_find(str_t s, str_t needle)
     return at == NULL ? SIZE_MAX : (size_t)(at - s.p);
 }
 
+static void lower(char *to, str_t s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        to[i] = (char)str_lower_char((unsigned char)s.p[i]);
+}
+
+/* In lower case, window by window; they overlap, so that no match falls between two. */
 size_t str_find_nocase(str_t s, str_t needle)
 {
-    for (size_t i = 0; i + needle.n <= s.n; i++) {
-        if (equal_nocase(s.p + i, needle.p, needle.n))
-            return i;
+    enum { WINDOW_BYTES = 16 * STR_NEEDLE_MAX };
+    char low[STR_NEEDLE_MAX], window[WINDOW_BYTES];
+    size_t at = 0;
+
+    CHECK(needle.n <= STR_NEEDLE_MAX);
+    lower(low, needle);
+    while (s.n - at >= needle.n) {
+        str_t piece = str_head(str_skip(s, at), WINDOW_BYTES);
+        size_t found;
+
+        lower(window, piece);
+        found = str_find(str_n(window, piece.n), str_n(low, needle.n));
+        if (found != SIZE_MAX)
+            return at + found;
+        if (piece.n < WINDOW_BYTES)
+            break;
+        at += WINDOW_BYTES - needle.n + 1;
     }
     return SIZE_MAX;
 }

@@ -40,6 +40,10 @@ int str_compare(str_t a, str_t b); /* bytewise, like memcmp */
 /* Offset of the first match, or SIZE_MAX. */
 size_t str_find_char(str_t s, char c);
 size_t str_find(str_t s, str_t needle);
+
+/* The same for ASCII letters in any case; needle has at most STR_NEEDLE_MAX bytes.  Both
+ * may be hostile: the time does not depend on how nearly they match. */
+enum { STR_NEEDLE_MAX = 1024 };
 size_t str_find_nocase(str_t s, str_t needle);
 
 str_t str_skip(str_t s, size_t n); /* without its first n bytes; empty if shorter */

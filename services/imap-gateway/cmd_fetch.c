@@ -24,6 +24,7 @@ enum {
     BATCH_MESSAGES = 32,
     HEAD_BYTES = 2 * STORE_BODY_SMALL_CHUNK, /* a chat message is not longer */
     SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
+    TURN_BYTES = 4 * 1024 * 1024, /* of whole messages that are read in one turn */
 };
 
 struct fetch {
@@ -33,6 +34,7 @@ struct fetch {
     struct store_body_want *heads; /* of list.index[batch ...] */
     size_t batch;
     size_t batch_count;
+    size_t read_bytes; /* in this turn; they stay in the arena until its end */
 };
 
 enum step { STEP_DONE, STEP_FULL, STEP_GONE, STEP_BROKEN };
@@ -163,6 +165,7 @@ static enum rc read_subject(struct fetch *f, size_t i, struct fetch_subject *s)
         return RC_NOT_FOUND;
     if (f->plan.need == FETCH_MESSAGE)
         rc = whole(f, s->row, head, &s->message);
+    f->read_bytes += s->message.n;
     if (rc == RC_OK && s->message.p != NULL)
         s->header = str_head(s->message, header_end(s->message));
     else if (rc == RC_OK && f->plan.need == FETCH_HEADER)
@@ -282,7 +285,7 @@ static enum cmd_result run(struct fetch *f)
             if (rc != RC_OK)
                 return c->open ? CMD_CLOSE : imap_reply_rc(f->cmd, rc);
         }
-        if (f->cmd->out->n >= IMAP_REPLY_SOFT)
+        if (f->cmd->out->n >= IMAP_REPLY_SOFT || f->read_bytes >= TURN_BYTES)
             return CMD_MORE;
         step = write_message(f, c->row);
         if (step == STEP_FULL)

@@ -1,8 +1,8 @@
 /* cmd_search.c - SEARCH and UID SEARCH.  RFC 9051 6.4.4 in RFC 3501's form.
  *
  * What the session knows (flags, sizes, dates, numbers) costs no query.  Where a header
- * or a body must be read, one turn reads a bounded number of bytes and the command goes
- * on in the next.
+ * or a body must be read, one turn looks at a bounded number of bytes and the command
+ * goes on in the next.
  */
 #include "imap_reply.h"
 #include "search_program.h"
@@ -42,7 +42,7 @@ static enum rc judge(struct imap_cmd *cmd, const struct search_program *program,
     rc = read_message(cmd, s->arena, program, s);
     if (rc == RC_OK)
         *yes = search_program_match(program, s);
-    *bytes += s->message.n;
+    *bytes += s->message.n * program->reads;
     arena_free(&s->arena);
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }

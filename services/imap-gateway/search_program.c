@@ -330,6 +330,13 @@ static enum rc read_some(struct reader *r, unsigned depth, int count,
     return RC_OK;
 }
 
+static enum rc read_text(struct imap_parser *in, str_t *out)
+{
+    if (!imap_parser_astring(in, out))
+        return RC_INVALID;
+    return out->n <= STR_NEEDLE_MAX ? RC_OK : RC_LIMIT;
+}
+
 static enum rc read_argument(struct reader *r, unsigned depth, struct search_node *node)
 {
     struct imap_parser *in = r->in;
@@ -348,11 +355,10 @@ static enum rc read_argument(struct reader *r, unsigned depth, struct search_nod
     case SEARCH_UIDS:
         return read_set(r, true, &node->set);
     case SEARCH_STRING:
-        return imap_parser_astring(in, &node->text) ? RC_OK : RC_INVALID;
+        return read_text(in, &node->text);
     case SEARCH_FIELD:
-        return imap_parser_astring(in, &node->name) && imap_parser_space(in) &&
-                       imap_parser_astring(in, &node->text)
-                   ? RC_OK
+        return imap_parser_astring(in, &node->name) && imap_parser_space(in)
+                   ? read_text(in, &node->text)
                    : RC_INVALID;
     case SEARCH_ONE:
         return read_some(r, depth, 1, &node->first);
@@ -423,6 +429,8 @@ static enum rc read_key(struct reader *r, unsigned depth, struct search_node **o
     if (node->key == NULL)
         return RC_INVALID;
     node->number = node->key->flag;
+    if (node->key->need > SEARCH_ROW && ++r->program->reads > SEARCH_PROGRAM_READS)
+        return RC_LIMIT;
     if (node->key->need > r->program->need)
         r->program->need = node->key->need;
     return read_argument(r, depth, node);

@@ -1,7 +1,8 @@
 /* search_program.h - SEARCH's criteria as a tree, and whether a message meets them.
  *
  * Pure but for the arena.  RFC 9051 6.4.4.  Thread: one owner.
- * Limits: SEARCH_PROGRAM_NODES criteria, nested SEARCH_PROGRAM_DEPTH deep.  Text is
+ * Limits: SEARCH_PROGRAM_NODES criteria, nested SEARCH_PROGRAM_DEPTH deep, of which
+ * SEARCH_PROGRAM_READS look into the message; texts of STR_NEEDLE_MAX bytes.  Text is
  * compared as bytes, ASCII letters in any case: encoded words and transfer encodings are
  * not decoded (what lies here is encrypted).
  */
@@ -19,7 +20,7 @@
 
 struct view_row;
 
-enum { SEARCH_PROGRAM_NODES = 500, SEARCH_PROGRAM_DEPTH = 32 };
+enum { SEARCH_PROGRAM_NODES = 500, SEARCH_PROGRAM_DEPTH = 32, SEARCH_PROGRAM_READS = 32 };
 
 enum search_need { /* ascending */
                    SEARCH_ROW,
@@ -33,6 +34,7 @@ struct search_program {
     const struct search_node *root;
     enum search_need need;
     size_t nodes;
+    size_t reads; /* criteria that look into the message */
 };
 
 /* What the numbers of sets mean. */
@@ -54,7 +56,7 @@ struct search_subject {
     str_t message; /* empty unless needed */
 };
 
-/* True if the program's answer does not depend on what lies in the store. */
+/* Once what program->need says has been read. */
 bool search_program_match(const struct search_program *p,
                           const struct search_subject *subject);
 

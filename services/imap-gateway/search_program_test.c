@@ -149,6 +149,15 @@ static enum rc read_repeated(const char *piece, int times, const char *end)
     return rc;
 }
 
+static const char *long_word(size_t n)
+{
+    static char word[2 * STR_NEEDLE_MAX];
+
+    memset(word, 'x', n);
+    word[n] = '\0';
+    return word;
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -157,6 +166,13 @@ static void test_limits(void **state)
     assert_int_equal(read_repeated("(", 10000, "SEEN"), RC_LIMIT);
     assert_int_equal(read_repeated("SEEN ", 400, "SEEN"), RC_OK);
     assert_int_equal(read_repeated("SEEN ", 1000, "SEEN"), RC_LIMIT);
+    assert_int_equal(read_repeated("SUBJECT x ", 31, "BODY y"), RC_OK);
+    assert_int_equal(read_repeated("SUBJECT x ", 32, "BODY y"), RC_LIMIT);
+    assert_int_equal(read_repeated("OR TEXT x ", 32, "SEEN"), RC_LIMIT);
+    assert_int_equal(read_repeated("BODY ", 1, long_word(STR_NEEDLE_MAX)), RC_OK);
+    assert_int_equal(read_repeated("BODY ", 1, long_word(STR_NEEDLE_MAX + 1)), RC_LIMIT);
+    assert_int_equal(read_repeated("HEADER a ", 1, long_word(STR_NEEDLE_MAX + 1)),
+                     RC_LIMIT);
 }
 
 int main(void)
