@@ -1,5 +1,7 @@
 """Python's own IMAP and SMTP clients against the whole product."""
 import imaplib
+import pathlib
+import re
 import smtplib
 
 import pytest
@@ -72,6 +74,27 @@ def test_the_first_command_may_be_as_long_as_any(product):
     with pytest.raises(imaplib.IMAP4.error, match="unknown command"):
         client.xatom("XLONG", "x" * 50000)  # not: BYE
     assert client.noop()[0] == "OK"
+
+
+def peak_kb(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+
+
+def test_fetch_and_search_of_large_messages_hold_little_of_them(product):
+    client = mail.imap(product, mail.new_account(product))
+    text = b"Subject: x\r\n\r\n" + (b"a" * 76 + b"\r\n") * 25000
+    for _ in range(30):
+        client.append("INBOX", None, None, text)
+    client.select("INBOX")
+    gateway = product.pid("imap-gateway")
+    pathlib.Path(f"/proc/{gateway}/clear_refs").write_text("5")  # the peak begins anew
+    before = peak_kb(gateway)
+    assert len(client.fetch("1:*", "(BODYSTRUCTURE)")[1]) == 30
+    assert client.search(None, "BODY", "b" * 900) == ("OK", [b""])
+    assert peak_kb(gateway) < before + 20000
+    kind, why = client.search(None, "BODY", "b" * 2000)
+    assert kind == "NO" and why[0].startswith(b"[LIMIT]")
 
 
 def test_quota_is_the_sum_of_sizes(product):
