@@ -3,6 +3,7 @@ import itertools
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("POSTBUS_BUILD", ROOT / "build" / "release"))
 START_DEADLINE_S = 120
+CRASH = re.compile(r"stopped \(signal SIG(ABRT|SEGV|BUS|ILL|FPE)\)")
 _offsets = itertools.count(int(os.environ.get("POSTBUS_TEST_OFFSET", "10000")), 1000)
 ADMIN = {"smtp-ingress": 9090, "queue-worker": 9091, "remote-sender": 9092,
          "imap-gateway": 9093, "registrar": 9094, "janitor": 9095}
@@ -95,10 +97,21 @@ class Product:
 
     def __exit__(self, kind, value, traceback):
         self.stop()
-        if kind is not None and not issubclass(kind, KeyboardInterrupt):
-            print(self.logs(), file=sys.stderr)
-        if self.folder:
-            self.folder.cleanup()
+        try:
+            if kind is None:
+                self.check_nothing_crashed()
+            elif not issubclass(kind, KeyboardInterrupt):
+                print(self.logs(), file=sys.stderr)
+        finally:
+            if self.folder:
+                self.folder.cleanup()
+
+    def check_nothing_crashed(self):
+        """What is started again at once could crash unseen."""
+        signs = [line for line in self.output if CRASH.search(line)]
+        signs += [f"{f.name}: a sanitizer's report" for f in (self.run / "log").glob("*.log")
+                  if "Sanitizer: " in f.read_text(errors="replace")]
+        assert not signs, "\n".join([*signs, self.logs()])
 
     def logs(self, lines=30):
         parts = []
