@@ -44,6 +44,9 @@ DB_STATEMENT(stmt_suspect, "queue_suspect",
              " FROM pick p WHERE q.due = p.due AND q.body_id = p.body_id "
              "RETURNING q.due, q.body_id, size, idate, attempts, sender, rcpt, "
              "envelope::text");
+DB_STATEMENT(stmt_survived, "queue_survived",
+             "UPDATE queue SET attempts = attempts - 1 "
+             "WHERE due = $1 AND body_id = $2 AND attempts > 0");
 DB_STATEMENT(stmt_take, "queue_take",
              "DELETE FROM queue WHERE due = $1 AND body_id = $2");
 DB_STATEMENT(stmt_add, "queue_add",
@@ -145,6 +148,12 @@ enum rc store_queue_suspect(struct arena *a, struct db *db, struct store_queue_r
         return RC_NOT_FOUND;
     read_row(a, db, 0, out);
     return RC_OK;
+}
+
+enum rc store_queue_survived(struct db *db, const struct store_queue_row *row)
+{
+    return db_run(db, &stmt_survived,
+                  DB_PARAMS(db_int8(row->due_us), db_int8(row->body_id)));
 }
 
 static enum rc must_affect_one(struct db *db, enum rc rc)

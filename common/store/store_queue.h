@@ -52,6 +52,8 @@ enum rc store_queue_mark_overdue(struct db *db, size_t *marked) RC_CHECKED;
  * caller sets it aside, otherwise it takes it (below) and works on it alone. */
 enum rc store_queue_suspect(struct arena *a, struct db *db,
                             struct store_queue_row *out) RC_CHECKED;
+/* Own transaction.  The turn failed for another reason: it does not count. */
+enum rc store_queue_survived(struct db *db, const struct store_queue_row *row) RC_CHECKED;
 /* Within db_begin.  RC_NOT_FOUND: somebody else took it. */
 enum rc store_queue_take(struct db *db, const struct store_queue_row *row) RC_CHECKED;
 

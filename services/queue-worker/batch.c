@@ -2,6 +2,7 @@
 #include "batch.h"
 
 #include "base/arena.h"
+#include "base/deadline.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "store/db.h"
@@ -10,7 +11,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-enum { FAILED_MAX = 64, COLLISIONS_MAX = 3 };
+enum { FAILED_MAX = 64, COLLISIONS_MAX = 3, RECOVER_MS = 3000 };
 
 #define COUNTER(id, name_, help_)                                                        \
     static struct metric id = {                                                          \
@@ -205,6 +206,16 @@ static enum rc deliver_suspect(struct batch *b, const struct store_queue_row *ro
     return rc;
 }
 
+/* The database was in trouble, we are alive: not the message's fault.  If even this
+ * fails, it has some turns left. */
+static void exonerate(struct batch *b, const struct store_queue_row *row)
+{
+    db_reset(b->db);
+    if (db_connect(b->db, deadline_in_ms(RECOVER_MS)) == RC_OK &&
+        store_queue_survived(b->db, row) != RC_OK)
+        log_debug("queue.not_exonerated", "queue=%016" PRIx64, (uint64_t)row->body_id);
+}
+
 enum rc batch_run_suspect(struct batch *b, struct batch_news *news)
 {
     struct store_queue_row row;
@@ -212,10 +223,13 @@ enum rc batch_run_suspect(struct batch *b, struct batch_news *news)
 
     start(b, news);
     rc = store_queue_suspect(b->arena, b->db, &row);
-    if (rc == RC_OK && row.attempts > b->attempts_max)
+    if (rc == RC_OK && row.attempts > b->attempts_max) {
         rc = set_aside(b, &row, "delivery broke off too often");
-    else if (rc == RC_OK)
+    } else if (rc == RC_OK) {
         rc = deliver_suspect(b, &row, news);
+        if (rc != RC_OK && rc != RC_NOT_FOUND)
+            exonerate(b, &row);
+    }
     return finish(b, rc);
 }
 

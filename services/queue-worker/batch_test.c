@@ -381,6 +381,26 @@ static void test_suspects(void **state)
     assert_int_equal(count("queue"), 0);
 }
 
+/* Only what ends a worker makes a message suspect, not a database in trouble. */
+static void test_survived(void **state)
+{
+    const str_t to[] = { STR("user1@example.org") };
+
+    (void)state;
+    test_account(1, 100000);
+    send_to("user1@example.org", to, 1);
+    test_sql("UPDATE queue SET attempts = 2");
+    test_sql("ALTER TABLE message RENAME TO message_away");
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(batch_run_suspect(&batch, &news), RC_RETRY);
+        test_sql("UPDATE queue SET due = now_us()");
+    }
+    test_sql("ALTER TABLE message_away RENAME TO message");
+    assert_int_equal(batch_run_suspect(&batch, &news), RC_OK);
+    assert_int_equal(count("queue_aside"), 0);
+    assert_int_equal(count("message"), 1);
+}
+
 static void test_wanted(void **state)
 {
     (void)state;
@@ -407,6 +427,7 @@ int main(void)
         CASE(test_two_workers),
         CASE(test_failed_become_bounces),
         CASE(test_suspects),
+        CASE(test_survived),
         cmocka_unit_test(test_wanted),
     };
 
