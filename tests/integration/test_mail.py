@@ -3,6 +3,8 @@ import imaplib
 import pathlib
 import re
 import smtplib
+import threading
+import time
 
 import pytest
 
@@ -95,6 +97,35 @@ def test_fetch_and_search_of_large_messages_hold_little_of_them(product):
     assert peak_kb(gateway) < before + 20000
     kind, why = client.search(None, "BODY", "b" * 2000)
     assert kind == "NO" and why[0].startswith(b"[LIMIT]")
+
+
+def at_rest(pid, seconds=1):
+    """A condition: the process has used no processor time for so long."""
+    seen = {}
+
+    def look():
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        used = int(fields[11]) + int(fields[12])
+        seen.setdefault(used, time.monotonic())
+        return time.monotonic() - seen[used] > seconds
+    return look
+
+
+def test_who_does_not_read_answers_is_not_asked_for_more_commands(product):
+    """The answers are more than what fits between two sockets."""
+    client = mail.imap(product, mail.new_account(product))
+    gateway, count = product.pid("imap-gateway"), 200000
+    pathlib.Path(f"/proc/{gateway}/clear_refs").write_text("5")
+    before = peak_kb(gateway)
+    sender = threading.Thread(target=client.sock.sendall, args=[b"x CAPABILITY\r\n" * count],
+                              daemon=True)
+    sender.start()
+    wait_for("the gateway waits for the client", at_rest(gateway))
+    assert peak_kb(gateway) < before + 10000
+    answered = sum(client.readline().startswith(b"x OK") for _ in range(2 * count))
+    assert answered == count
+    sender.join(10)
+    assert client.noop()[0] == "OK"
 
 
 def test_quota_is_the_sum_of_sizes(product):
