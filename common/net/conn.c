@@ -660,6 +660,13 @@ void conn_flush(struct conn *c)
     update_poll(c);
 }
 
+bool conn_has_room(struct conn *c)
+{
+    if (conn_out_room(c) == 0)
+        conn_flush(c);
+    return !conn_is_closing(c) && conn_out_room(c) > 0;
+}
+
 void conn_set_timeout_ms(struct conn *c, int64_t ms)
 {
     c->timeout_at = ms == 0 || c->phase >= CONN_CLOSING ? 0 : clock_monotonic_ms() + ms;

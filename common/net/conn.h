@@ -50,8 +50,11 @@ struct conn_options {
 struct buf *conn_in(struct conn *c);
 /* For appending only; bytes that are sent disappear from it at any time. */
 struct buf *conn_out(struct conn *c);
-/* Bytes that may be added before the soft limit.  0: wait for on_drain. */
+/* Bytes that may be added before the soft limit. */
 size_t conn_out_room(const struct conn *c);
+/* May more be added?  Beyond the soft limit what can be sent is sent first.  False: the
+ * conn is closing, or on_drain is owed. */
+bool conn_has_room(struct conn *c);
 /* Hand over all of b (its storage, when possible) and flush; b is empty afterwards.
  * RC_LIMIT: beyond the hard limit, the conn is aborted. */
 enum rc conn_put_buf(struct conn *c, struct buf *b);

@@ -368,7 +368,7 @@ static void command_done(struct command_job *c)
         return;
     }
     s->waits = true;
-    if (conn_put_buf(s->conn, &c->out) == RC_OK && conn_out_room(s->conn) > 0)
+    if (conn_put_buf(s->conn, &c->out) == RC_OK && conn_has_room(s->conn))
         resume(s);
 }
 
@@ -383,26 +383,19 @@ struct imap_cmd session_inline_cmd(struct session *s, struct imap_cursor *cursor
     };
 }
 
-/* A client that does not read its answers is not asked for more commands; on_drain goes
- * on.  After the flush either there is room or on_drain is owed. */
-static bool has_room(struct session *s)
-{
-    if (conn_out_room(s->conn) == 0)
-        conn_flush(s->conn);
-    return !conn_is_closing(s->conn) && conn_out_room(s->conn) > 0;
-}
-
-/* Use the input that is there as far as it goes. */
+/* Use the input that is there as far as it goes, and as far as the client takes its
+ * answers: on_drain goes on. */
 static void go_on(struct session *s)
 {
-    while (s->command == NULL && has_room(s) && conn_in(s->conn)->n > 0)
+    while (s->command == NULL && conn_has_room(s->conn) && conn_in(s->conn)->n > 0)
         if (!session_read_step(s))
             break;
     arena_reset(s->io->arena);
     if (conn_is_closing(s->conn))
         return;
     conn_flush(s->conn);
-    if (s->command == NULL && s->eof && s->mode != MODE_DELAYED && has_room(s)) {
+    if (s->command == NULL && s->eof && s->mode != MODE_DELAYED &&
+        conn_has_room(s->conn)) {
         conn_close(s->conn);
         return;
     }
@@ -505,7 +498,7 @@ static void on_eof(struct conn *conn)
     struct session *s = conn_user(conn);
 
     s->eof = true;
-    if (s->mode == MODE_IDLE || (s->command == NULL && has_room(s)))
+    if (s->mode == MODE_IDLE || (s->command == NULL && conn_has_room(s->conn)))
         conn_close(conn);
 }
 

@@ -225,8 +225,7 @@ static void turn(struct session *s)
     bool more = true;
 
     log_context("session=%" PRIx64, s->serial);
-    while (more && in->n > 0 && !s->in_job && !s->delayed && !conn_is_closing(s->conn) &&
-           conn_out_room(s->conn) > 0)
+    while (more && in->n > 0 && !s->in_job && !s->delayed && conn_has_room(s->conn))
         more = s->state == ST_DATA ? step_data(s, in) : step_line(s, in);
     log_context_clear();
     if (conn_is_closing(s->conn))

@@ -3,6 +3,7 @@ import imaplib
 import pathlib
 import re
 import smtplib
+import socket
 import threading
 import time
 
@@ -126,6 +127,19 @@ def test_who_does_not_read_answers_is_not_asked_for_more_commands(product):
     assert answered == count
     sender.join(10)
     assert client.noop()[0] == "OK"
+
+
+def test_a_pipeline_of_any_length_is_answered_to_its_end(product):
+    count = 20000
+    with socket.create_connection(("127.0.0.1", product.port(2587)), timeout=20) as client:
+        sender = threading.Thread(target=client.sendall, args=[b"EHLO a\r\n" * count],
+                                  daemon=True)
+        answers = client.makefile("rb")
+        assert answers.readline().startswith(b"220 ")
+        sender.start()
+        for _ in range(count):
+            while not answers.readline().startswith(b"250 "):
+                continue
 
 
 def test_quota_is_the_sum_of_sizes(product):
