@@ -21,7 +21,8 @@
 enum {
     THREADS_STANDARD = 2, /* the database is the limit: more connections cost more */
     THREADS_MAX = 64,
-    CARE_MS = 5000, /* between two looks for overdue rows and at the queue's length */
+    CARE_MS = 5000,     /* between two looks for overdue rows and at the queue's length */
+    SUSPECTS_MAX = 100, /* of one such look */
 };
 
 struct member {
@@ -30,6 +31,7 @@ struct member {
     struct batch batch;
     int failures; /* in a row */
     int64_t care_at_ms;
+    bool again; /* there is more to do: do not wait */
 };
 
 struct crew {
@@ -162,8 +164,11 @@ static void note_result(struct member *m, enum rc rc)
                  db_sqlstate(m->batch.db));
 }
 
-static enum rc run_until_empty(struct member *m,
-                               enum rc (*run)(struct batch *, struct batch_news *))
+/* Until nothing waits, or until it is time for take_care: a queue that never empties must
+ * not keep us from what is overdue in it.  *more: there is something left. */
+static enum rc run_while_more(struct member *m,
+                              enum rc (*run)(struct batch *, struct batch_news *),
+                              bool *more)
 {
     struct batch_news news;
     enum rc rc;
@@ -172,7 +177,8 @@ static enum rc run_until_empty(struct member *m,
         rc = run(&m->batch, &news);
         if (rc == RC_OK)
             tell(m->crew, &news);
-    } while (rc == RC_OK && news.more && !is_draining(m->crew));
+        *more = rc == RC_OK && news.more;
+    } while (*more && clock_monotonic_ms() < m->care_at_ms && !is_draining(m->crew));
     return rc;
 }
 
@@ -201,13 +207,14 @@ static enum rc take_care(struct member *m)
     if (rc == RC_OK && marked > 0) {
         log_warn("queue.overdue", "rows=%zu", marked);
         m->care_at_ms = 0;
-        crew_mail_queued(m->crew);
     }
-    while (rc == RC_OK && !is_draining(m->crew)) {
+    for (int i = 0; rc == RC_OK && i < SUSPECTS_MAX && !is_draining(m->crew); i++) {
         rc = batch_run_suspect(&m->batch, &news);
         if (rc == RC_OK)
             tell(m->crew, &news);
     }
+    if (rc == RC_OK) /* there may be more of them, and new mail shall not wait for all */
+        m->care_at_ms = 0;
     if (m == &m->crew->member[0])
         show_queue(m);
     db_reset(m->batch.db);
@@ -216,14 +223,18 @@ static enum rc take_care(struct member *m)
 
 static enum rc work(struct member *m, struct call call)
 {
+    bool more_mail = false, more_failed = false;
     enum rc rc = RC_OK;
 
     if (call.mail)
-        rc = run_until_empty(m, batch_run);
+        rc = run_while_more(m, batch_run, &more_mail);
     if (rc == RC_OK && call.outcome)
-        rc = run_until_empty(m, batch_run_failed);
+        rc = run_while_more(m, batch_run_failed, &more_failed);
     if (rc == RC_OK && clock_monotonic_ms() >= m->care_at_ms)
         rc = take_care(m);
+    if (more_failed)
+        crew_outcome_ready(m->crew);
+    m->again = more_mail || m->care_at_ms == 0;
     return rc;
 }
 
@@ -242,6 +253,8 @@ static void *member_main(void *arg)
         note_result(m, work(m, call));
         if (m->failures > 0)
             wait_ms = backoff_ms(&rest, m->failures, crypto_random_u64());
+        else if (m->again)
+            wait_ms = 0;
         call = await(c, wait_ms, m->failures == 0);
     }
     pthread_mutex_lock(&c->lock);
