@@ -44,7 +44,7 @@ enum cmd_result cmd_append(struct imap_cmd *cmd)
         return refuse(cmd, rc);
     imap_command_publish(cmd, box.id, m.modseq, m.uidnext);
     if (view != NULL && view->mailbox == box.id)
-        imap_command_look(cmd, true);
+        imap_command_look(cmd, VIEW_TELL_EXPUNGES);
     return imap_reply_ok_code(
         cmd,
         arena_printf(cmd->arena, "APPENDUID %" PRIu32 " %" PRIu32, m.uidvalidity, m.uid),

@@ -25,6 +25,7 @@ enum cmd_result cmd_copy(struct imap_cmd *cmd)
     if (done.to.n > 0)
         imap_command_publish(cmd, to.id, done.modseq, done.uidnext);
     if (v->mailbox == to.id && done.to.n > 0)
-        imap_command_look(cmd, cmd->row->flags & ROW_UID);
+        imap_command_look(cmd, cmd->row->flags & ROW_UID ? VIEW_TELL_EXPUNGES
+                                                         : VIEW_TELL_FLAGS);
     return imap_reply_ok_code(cmd, imap_copy_code(cmd, &done), "Copy completed.");
 }

@@ -77,7 +77,7 @@ static void run(struct job *job, struct worker *w)
     if (c->bytes.n > 0) {
         c->result = run_command(c, &cmd);
     } else {
-        imap_command_look(&cmd, true);
+        imap_command_look(&cmd, VIEW_TELL_EXPUNGES);
         c->result = cmd.mailbox_gone ? CMD_CLOSE : CMD_DONE;
         if (cmd.mailbox_gone)
             imap_reply_bye(&c->out, "Mailbox was deleted");

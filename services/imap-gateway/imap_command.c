@@ -4,7 +4,6 @@
 #include "gateway.h"
 #include "hints.h"
 #include "imap_reply.h"
-#include "view.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -101,11 +100,11 @@ bool imap_command_parse(struct imap_cmd *cmd, str_t bytes)
     return true;
 }
 
-void imap_command_look(struct imap_cmd *cmd, bool may_expunge)
+void imap_command_look(struct imap_cmd *cmd, enum view_tell tell)
 {
     bool held = false;
-    enum rc rc = view_refresh(cmd->session->view, cmd->arena, cmd->db, may_expunge,
-                              cmd->out, &held);
+    enum rc rc =
+        view_refresh(cmd->session->view, cmd->arena, cmd->db, tell, cmd->out, &held);
 
     /* What cannot be looked at now is looked at later: the session stays dirty. */
     cmd->still_news |= rc != RC_OK || held;
@@ -145,10 +144,17 @@ static bool needs_look(const struct imap_cmd *cmd)
     return (flags & ROW_LOOK) || (cmd->look && (flags & ROW_MAY_LOOK));
 }
 
+static enum view_tell may_tell(unsigned flags)
+{
+    if (flags & ROW_ONLY_ADDED)
+        return VIEW_TELL_ADDED;
+    return flags & ROW_MAY_EXPUNGE ? VIEW_TELL_EXPUNGES : VIEW_TELL_FLAGS;
+}
+
 static void look_first(struct imap_cmd *cmd)
 {
     if (needs_look(cmd))
-        imap_command_look(cmd, cmd->row->flags & ROW_MAY_EXPUNGE);
+        imap_command_look(cmd, may_tell(cmd->row->flags));
     else if (cmd->look && !cmd->cursor->started)
         cmd->still_news = true;
 }

@@ -8,6 +8,7 @@
 
 #include "imap_parser.h"
 #include "imap_session.h"
+#include "view.h"
 
 #include "base/rc.h"
 #include "base/str.h"
@@ -41,6 +42,10 @@ enum imap_row_flag {
     ROW_MAY_EXPUNGE = 1 << 6, /* that look may announce expunged messages */
     ROW_IDEMPOTENT = 1 << 7,  /* run again when the database connection was lost */
     ROW_EARLY = 1 << 8,       /* its capability is shown before the login */
+    /* That look tells of new messages alone.  A FETCH response with flags that somebody
+     * else has changed, amidst the responses that were asked for, is taken by clients for
+     * one of these: Delta Chat then misses the body and loses the message. */
+    ROW_ONLY_ADDED = 1 << 9,
 };
 
 typedef enum cmd_result cmd_fn(struct imap_cmd *cmd);
@@ -88,7 +93,7 @@ bool imap_command_parse(struct imap_cmd *cmd, str_t bytes);
 enum cmd_result imap_command_run(struct imap_cmd *cmd);
 
 /* Look at the selected mailbox now and append what is new. */
-void imap_command_look(struct imap_cmd *cmd, bool may_expunge);
+void imap_command_look(struct imap_cmd *cmd, enum view_tell tell);
 
 /* Tell the other sessions of the account, after the commit.  uidnext 0: not known. */
 void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,

@@ -205,7 +205,7 @@ static struct store_message_uids known(const struct view *v, struct arena *a,
     return out;
 }
 
-enum rc view_refresh(struct view *v, struct arena *a, struct db *db, bool may_expunge,
+enum rc view_refresh(struct view *v, struct arena *a, struct db *db, enum view_tell tell,
                      struct buf *out, bool *held)
 {
     struct store_message_news news;
@@ -227,10 +227,12 @@ enum rc view_refresh(struct view *v, struct arena *a, struct db *db, bool may_ex
     if (rc != RC_OK)
         return rc;
     gone = known(v, a, &news.expunged);
-    if (gone.n > 0 && may_expunge)
+    if (tell >= VIEW_TELL_EXPUNGES)
         view_expunge(v, &gone, out);
-    *held = gone.n > 0 && !may_expunge;
-    view_flags(v, &news.changed, out);
+    if (tell >= VIEW_TELL_FLAGS)
+        view_flags(v, &news.changed, out);
+    *held = (gone.n > 0 && tell < VIEW_TELL_EXPUNGES) ||
+            (news.changed.n > 0 && tell < VIEW_TELL_FLAGS);
     before = v->count;
     append_all(v, &news);
     if (v->count > before)

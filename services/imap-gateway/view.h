@@ -41,10 +41,13 @@ enum rc view_new(struct arena *a, struct db *db, int64_t mailbox,
                  struct view **out) RC_CHECKED;
 void view_free(struct view **v);
 
-/* Ask the store what is new and write it to out: EXPUNGE first (only if may_expunge),
- * then FETCH for changed flags, then EXISTS.  *held: expunged messages could not be told;
- * they are found again by the next call.  RC_NOT_FOUND: the mailbox is gone. */
-enum rc view_refresh(struct view *v, struct arena *a, struct db *db, bool may_expunge,
+/* What a look may say; each includes those before it. */
+enum view_tell { VIEW_TELL_ADDED, VIEW_TELL_FLAGS, VIEW_TELL_EXPUNGES };
+
+/* Ask the store what is new and write it to out: EXPUNGE first, then FETCH for changed
+ * flags, then EXISTS.  *held: there is more than could be told; it is found again by the
+ * next call.  RC_NOT_FOUND: the mailbox is gone. */
+enum rc view_refresh(struct view *v, struct arena *a, struct db *db, enum view_tell tell,
                      struct buf *out, bool *held) RC_CHECKED;
 
 size_t view_find(const struct view *v, uint32_t uid); /* index, or SIZE_MAX */

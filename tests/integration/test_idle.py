@@ -101,6 +101,22 @@ def test_another_gateway_tells_of_flags_and_expunges(unpolled):
     assert client.line() == b"* 1 EXPUNGE"
 
 
+def test_flags_of_others_do_not_stand_amidst_a_fetch(wide):
+    """Delta Chat takes the first FETCH response of a UID for the one that it asked for."""
+    user = mail.new_account(wide)
+    other = mail.imap(wide, user, replica=1)
+    other.append("INBOX", None, None, mail.encrypted(user, "1@test").encode())
+    other.select("INBOX")
+    busy, witness = Idler(wide, user), Idler(wide, user)
+    witness.idle()
+    for n in range(21):  # an odd number, so that something is left to tell
+        other.store("1", "+FLAGS" if n % 2 == 0 else "-FLAGS", r"(\Flagged)")
+        assert b"FETCH" in witness.line()  # the hint has reached this gateway
+        answers = busy.command("UID FETCH 1:500 (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+        assert len(answers) == 1 and b"BODY[HEADER.FIELDS" in answers[0], answers
+    assert any(b"FLAGS" in line for line in busy.command("NOOP"))
+
+
 def test_a_keepalive_breaks_the_silence():
     with Product(domain="_alive.localhost", options={"idle_keepalive_seconds": 1}) as product:
         client = Idler(product, mail.new_account(product))
