@@ -48,7 +48,7 @@ enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cur
 enum rc store_queue_mark_overdue(struct db *db, size_t *marked) RC_CHECKED;
 
 /* Own transaction.  One suspect, whose attempts were raised and whose next turn is
- * STORE_QUEUE_OVERDUE_S away; RC_NOT_FOUND: none.  When attempts says enough, the
+ * STORE_QUEUE_OVERDUE_S away; RC_NOT_FOUND: none.  After too many attempts the
  * caller sets it aside, otherwise it takes it (below) and works on it alone. */
 enum rc store_queue_suspect(struct arena *a, struct db *db,
                             struct store_queue_row *out) RC_CHECKED;
