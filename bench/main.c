@@ -1,11 +1,13 @@
 /* main.c - the load generator: Delta Chat's command sequence at a given rate.
  *
  * Modes (first argument):
- *   rate      open loop: messages become due at --rate per second, whatever the server
- * does window    closed loop: --window messages under way at any time logins --accounts
- * logins, --concurrency at a time idle      --accounts connections in IDLE until a line
- * comes on standard input One line of key=value is printed at the end.  Exit 1: the
- * server refused something.
+ *   rate    open loop: messages become due at --rate per second, whatever the server does
+ *   window  closed loop: --window messages under way at any time
+ *   logins  --accounts logins, --concurrency at a time
+ *   idle    --accounts connections in IDLE until a line comes on standard input
+ *   sink    a server that does nothing, to see what the generator itself can do
+ *
+ * One line of key=value is printed at the end.  Exit 1: the server refused something.
  */
 #include "load.h"
 
@@ -25,38 +27,6 @@
 #include <unistd.h>
 
 enum { SETUP_IN_FLIGHT = 32, SETTLE_S = 60 };
-
-struct load_state load_state;
-
-_Noreturn void load_fail(const char *what, str_t line)
-{
-    fprintf(stderr, "loadgen: %s: %.*s\n", what, STR_ARG(line));
-    exit(1);
-}
-
-void load_sample(struct load_samples *s, int64_t us)
-{
-    if (s->n == s->cap) {
-        s->cap = s->cap == 0 ? 4096 : s->cap * 2;
-        s->us = mem_realloc(s->us, s->cap * sizeof(*s->us));
-    }
-    s->us[s->n++] = (float)us;
-}
-
-static int compare(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-double load_percentile(struct load_samples *s, double p)
-{
-    if (s->n == 0)
-        return -1;
-    qsort(s->us, s->n, sizeof(*s->us), compare);
-    return (double)s->us[(size_t)((double)(s->n - 1) * p)] / 1000;
-}
 
 static void name_client(struct load_client *c, unsigned index)
 {
