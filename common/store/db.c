@@ -36,6 +36,7 @@ enum {
  * are made once per connection. */
 #define SESSION_SETTINGS                                                                 \
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off "              \
+    "-c enable_bitmapscan=off "                                                          \
     "-c plan_cache_mode=force_generic_plan -c jit=off "                                  \
     "-c idle_in_transaction_session_timeout=10s -c client_min_messages=error "           \
     "-c statement_timeout="

@@ -19,7 +19,7 @@
 #include <time.h>
 
 enum {
-    THREADS_STANDARD = 2, /* the database is the limit: more connections cost more */
+    THREADS_STANDARD = 1, /* the database is the limit: larger batches cost it less */
     THREADS_MAX = 64,
     CARE_MS = 5000,     /* between two looks for overdue rows and at the queue's length */
     SUSPECTS_MAX = 100, /* of one such look */
