@@ -32,6 +32,10 @@ enum { HEADS_MAX = 256 };
              "FOR (least($5 - seq * $6, $6) - greatest($4 - seq * $6, 0))::int4) "       \
              "FROM body_" #nn " WHERE id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",   \
       .timer = &get_timer },
+#define GET_ALL(nn)                                                                      \
+    { .name = "body_get_all_" #nn,                                                       \
+      .sql = "SELECT data FROM body_" #nn " WHERE id = $1 ORDER BY seq",                 \
+      .timer = &get_all_timer },
 #define TOKEN(nn)                                                                        \
     { .name = "body_token_" #nn,                                                         \
       .sql = "SELECT token FROM body_" #nn " WHERE id = $1 AND seq = 0",                 \
@@ -53,6 +57,7 @@ enum { HEADS_MAX = 256 };
 
 DB_TIMER(put_timer, "body_put");
 DB_TIMER(get_timer, "body_get");
+DB_TIMER(get_all_timer, "body_get_all");
 DB_TIMER(token_timer, "body_token");
 DB_TIMER(newest_timer, "body_newest");
 DB_TIMER(truncate_timer, "body_truncate");
@@ -63,6 +68,7 @@ DB_STATEMENT(stmt_patience, "body_patience",
              "SELECT set_config('lock_timeout', '2000', true)");
 static struct db_statement stmt_put[STORE_IDS_BODY_SLOTS] = { SLOTS(PUT) };
 static struct db_statement stmt_get[STORE_IDS_BODY_SLOTS] = { SLOTS(GET) };
+static struct db_statement stmt_get_all[STORE_IDS_BODY_SLOTS] = { SLOTS(GET_ALL) };
 static struct db_statement stmt_token[STORE_IDS_BODY_SLOTS] = { SLOTS(TOKEN) };
 
 static size_t chunk_bytes(size_t size)
@@ -111,6 +117,11 @@ static void queue_get(struct db *db, int64_t body_id, int32_t size, int64_t from
 {
     int64_t chunk = (int64_t)chunk_bytes((size_t)size);
 
+    if (from == 0 && to == size) {
+        db_queue(db, &stmt_get_all[store_ids_body_slot(body_id)],
+                 DB_PARAMS(db_int8(body_id)));
+        return;
+    }
     db_queue(db, &stmt_get[store_ids_body_slot(body_id)],
              DB_PARAMS(db_int8(body_id), db_int2(from / chunk), db_int2((to - 1) / chunk),
                        db_int8(from), db_int8(to), db_int8(chunk)));

@@ -37,6 +37,9 @@ DB_STATEMENT(stmt_lock, "message_lock",
              "FOR NO KEY UPDATE");
 DB_STATEMENT(stmt_lock_one, "message_lock_one",
              "SELECT id, uidvalidity FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
+DB_STATEMENT(stmt_lock_relaxed, "message_lock_relaxed",
+             "SELECT id, uidvalidity, set_config('synchronous_commit', 'off', true) "
+             "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
 DB_STATEMENT(stmt_conflicts, "message_conflicts",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1 "
              "AND uid = ANY($2) AND modseq > $3");
@@ -241,6 +244,17 @@ static void queue_lock(struct db *db, int64_t one, int64_t other)
         db_queue(db, &stmt_lock, DB_PARAMS(db_int8s(ids, ARRAY_LEN(ids))));
 }
 
+/* For flags and expunges, whose commit need not wait for the disk: see db_relax. */
+static void queue_lock_relaxed(struct db *db, int64_t mailbox)
+{
+    if (base_of(mailbox) == mailbox && !db_in_transaction(db)) {
+        db_queue(db, &stmt_lock_relaxed, DB_PARAMS(db_int8(mailbox)));
+        return;
+    }
+    db_relax(db);
+    queue_lock(db, mailbox, mailbox);
+}
+
 /* The row of id among those that the lock (statement 0) found, or SIZE_MAX. */
 static size_t locked_row(const struct db *db, int64_t id)
 {
@@ -261,8 +275,7 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
     enum rc rc;
 
     bits_of(change, &gone, &come);
-    db_relax(db);
-    queue_lock(db, mailbox, mailbox);
+    queue_lock_relaxed(db, mailbox);
     if (conflicts != NULL)
         db_queue(db, &stmt_conflicts,
                  DB_PARAMS(db_int8(mailbox), uid_list(uids), db_int8(since)));
@@ -294,8 +307,7 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
     enum rc rc;
 
     *out = (struct store_message_expunged){ 0 };
-    db_relax(db);
-    queue_lock(db, mailbox, mailbox);
+    queue_lock_relaxed(db, mailbox);
     queue_expunge(db, mailbox, base_of(mailbox), uids,
                   only_deleted ? STORE_FLAGS_DELETED : 0);
     rc = db_flush(db);
