@@ -21,7 +21,7 @@ SERVICES = ["smtp-ingress", "imap-gateway", "queue-worker", "remote-sender", "re
             "janitor"]
 OPTIONS = {"max_user_send_per_minute": 1000000, "max_user_send_burst_size": 1000000,
            "max_imap_connections": 20000, "max_smtp_connections": 20000,
-           "new_accounts_per_minute": 0}
+           "max_connections_per_network": 20000, "new_accounts_per_minute": 0}
 
 
 def children(pid):
@@ -113,7 +113,8 @@ class Bench:
         before = pss_kib(self.product)
         process = subprocess.Popen(self.loadgen("idle", accounts=count, prefix="idl"),
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        process.stdout.readline()
+        if process.stdout.readline() != f"idle={count}\n":
+            raise SystemExit(f"memory: not all of {count} sessions could be opened")
         after = pss_kib(self.product)
         gateway = pathlib.Path(f"/proc/{self.product.pid('imap-gateway')}/smaps_rollup").read_text()
         process.communicate("\n")
