@@ -94,7 +94,7 @@ static void pause_accepting(struct listener *l)
     loop_timer_start(&l->retry, RETRY_MS, 0);
 }
 
-/* False when there is nobody (more) to accept for now. */
+/* False when nobody (more) waits to be accepted. */
 static bool accept_one(struct listener *l)
 {
     struct sockaddr_storage sa;
