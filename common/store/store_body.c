@@ -164,30 +164,40 @@ enum rc store_body_read(struct arena *a, struct db *db, int64_t body_id, int32_t
     return out->p == NULL ? RC_NOT_FOUND : RC_OK;
 }
 
+static size_t head_of(const struct store_body_want *want, size_t head_bytes)
+{
+    return (int64_t)head_bytes < want->size ? head_bytes : (size_t)want->size;
+}
+
+void store_body_queue_heads(struct db *db, const struct store_body_want *want, size_t n,
+                            size_t head_bytes)
+{
+    for (size_t i = 0; i < n; i++)
+        if (want[i].size > 0)
+            queue_get(db, want[i].body_id, want[i].size, 0,
+                      (int64_t)head_of(&want[i], head_bytes));
+}
+
+void store_body_take_heads(struct arena *a, const struct db *db, size_t which,
+                           struct store_body_want *want, size_t n, size_t head_bytes)
+{
+    for (size_t i = 0; i < n; i++)
+        want[i].head = want[i].size > 0
+                           ? join(a, db, which++, head_of(&want[i], head_bytes))
+                           : S("");
+}
+
 enum rc store_body_heads(struct arena *a, struct db *db, struct store_body_want *want,
                          size_t n, size_t head_bytes)
 {
-    size_t which = 0;
     enum rc rc;
 
     if (n > HEADS_MAX || head_bytes > STORE_BODY_MAX)
         return RC_LIMIT;
-    for (size_t i = 0; i < n; i++) {
-        int64_t to =
-            (int64_t)head_bytes < want[i].size ? (int64_t)head_bytes : want[i].size;
-
-        want[i].head = S("");
-        if (to > 0)
-            queue_get(db, want[i].body_id, want[i].size, 0, to);
-    }
+    store_body_queue_heads(db, want, n, head_bytes);
     rc = db_flush(db);
-    for (size_t i = 0; rc == RC_OK && i < n; i++) {
-        size_t wanted =
-            (int64_t)head_bytes < want[i].size ? head_bytes : (size_t)want[i].size;
-
-        if (wanted > 0)
-            want[i].head = join(a, db, which++, wanted);
-    }
+    if (rc == RC_OK)
+        store_body_take_heads(a, db, 0, want, n, head_bytes);
     return rc;
 }
 

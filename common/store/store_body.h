@@ -31,6 +31,13 @@ struct store_body_want {
 enum rc store_body_heads(struct arena *a, struct db *db, struct store_body_want *want,
                          size_t n, size_t head_bytes) RC_CHECKED;
 
+/* The same as part of somebody else's round trip: queue, flush, take.  `which` is the
+ * number of the first queued statement. */
+void store_body_queue_heads(struct db *db, const struct store_body_want *want, size_t n,
+                            size_t head_bytes);
+void store_body_take_heads(struct arena *a, const struct db *db, size_t which,
+                           struct store_body_want *want, size_t n, size_t head_bytes);
+
 /* For store_accept, store_queue and store_message: queue the inserts of one body, which
  * is head and body one after the other; `a` holds the chunk that straddles both. */
 void store_body_put(struct arena *a, struct db *db, int64_t body_id, int64_t token,

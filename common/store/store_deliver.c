@@ -130,6 +130,8 @@ enum rc store_deliver_add(struct store_deliver *d, struct store_deliver_box *box
     box->bytes += size;
     box->added++;
     box->added_bytes += size;
+    box->last_body = body_id;
+    box->last_size = size;
     return RC_OK;
 }
 

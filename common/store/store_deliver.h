@@ -19,6 +19,8 @@ struct store_deliver_box {
     int64_t modseq;             /* that of the added messages, once there are any */
     uint32_t added;             /* messages; 0: nothing to announce */
     int64_t added_bytes;
+    int64_t last_body; /* of the message that was added last */
+    int32_t last_size;
 };
 
 struct store_deliver; /* one batch; lives in its arena */

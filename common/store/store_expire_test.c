@@ -79,14 +79,16 @@ static void old_messages_go_and_clients_are_told(void **state)
     assert_int_equal(store_message_copy(test_arena, test_db, test_inbox(account), other,
                                         &uids, &copied),
                      RC_OK);
-    assert_int_equal(
-        store_message_news(test_arena, test_db, test_inbox(account), 1, 0, &before),
-        RC_OK);
+    assert_int_equal(store_message_news(test_arena, test_db,
+                                        test_look(test_inbox(account), 1, 0), &before),
+                     RC_OK);
     assert_int_equal(expire(&rule, &hints), 3);
     assert_int_equal(used(account), 200);
-    assert_int_equal(store_message_news(test_arena, test_db, test_inbox(account),
-                                        before.uidnext, before.modseq, &after),
-                     RC_OK);
+    assert_int_equal(
+        store_message_news(test_arena, test_db,
+                           test_look(test_inbox(account), before.uidnext, before.modseq),
+                           &after),
+        RC_OK);
     assert_int_equal(after.expunged.n, 3);
     assert_int_equal(after.messages, 2);
     assert_int_equal(after.uidnext, before.uidnext);

@@ -8,7 +8,6 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
-#include "store/store_body.h"
 #include "store/store_ids.h"
 
 #include <string.h>
@@ -33,13 +32,15 @@ DB_STATEMENT(stmt_expunged, "message_expunged",
 DB_STATEMENT(stmt_uids, "message_uids",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1");
 DB_STATEMENT(stmt_lock, "message_lock",
-             "SELECT id, uidvalidity FROM mailbox WHERE id = ANY($1) ORDER BY id "
+             "SELECT id, uidvalidity, modseq FROM mailbox WHERE id = ANY($1) ORDER BY id "
              "FOR NO KEY UPDATE");
-DB_STATEMENT(stmt_lock_one, "message_lock_one",
-             "SELECT id, uidvalidity FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
-DB_STATEMENT(stmt_lock_relaxed, "message_lock_relaxed",
-             "SELECT id, uidvalidity, set_config('synchronous_commit', 'off', true) "
-             "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
+DB_STATEMENT(
+    stmt_lock_one, "message_lock_one",
+    "SELECT id, uidvalidity, modseq FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
+DB_STATEMENT(
+    stmt_lock_relaxed, "message_lock_relaxed",
+    "SELECT id, uidvalidity, modseq, set_config('synchronous_commit', 'off', true) "
+    "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
 DB_STATEMENT(stmt_conflicts, "message_conflicts",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1 "
              "AND uid = ANY($2) AND modseq > $3");
@@ -172,43 +173,67 @@ static void read_expunged(struct arena *a, const struct db *db, size_t which,
     }
 }
 
-enum rc store_message_news(struct arena *a, struct db *db, int64_t mailbox,
-                           uint32_t uidnext, int64_t modseq,
-                           struct store_message_news *out)
+static void queue_marks_and_added(struct db *db, const struct store_message_look *look)
+{
+    db_queue(db, &stmt_marks, DB_PARAMS(db_int8(look->mailbox)));
+    db_queue(db, &stmt_since, DB_PARAMS(db_int8(look->mailbox), db_int4(look->uidnext)));
+}
+
+/* With the caller's bodies, the last of the statements. */
+static enum rc flush_look(struct arena *a, struct db *db,
+                          const struct store_message_look *look, size_t statements)
 {
     enum rc rc;
 
-    *out = (struct store_message_news){ 0 };
-    db_queue(db, &stmt_marks, DB_PARAMS(db_int8(mailbox)));
-    db_queue(db, &stmt_since, DB_PARAMS(db_int8(mailbox), db_int4(uidnext)));
-    db_queue(db, &stmt_changed,
-             DB_PARAMS(db_int8(mailbox), db_int4(uidnext), db_int8(modseq)));
-    db_queue(db, &stmt_expunged, DB_PARAMS(db_int8(mailbox), db_int8(modseq)));
+    store_body_queue_heads(db, look->bodies, look->body_count, STORE_MESSAGE_AHEAD_BYTES);
     rc = db_flush(db);
+    if (rc == RC_OK)
+        store_body_take_heads(a, db, statements, look->bodies, look->body_count,
+                              STORE_MESSAGE_AHEAD_BYTES);
+    return rc;
+}
+
+enum rc store_message_news(struct arena *a, struct db *db,
+                           const struct store_message_look *look,
+                           struct store_message_news *out)
+{
+    enum { MARKS, ADDED, CHANGED, EXPUNGED, STATEMENTS };
+    enum rc rc;
+
+    *out = (struct store_message_news){ 0 };
+    queue_marks_and_added(db, look);
+    db_queue(
+        db, &stmt_changed,
+        DB_PARAMS(db_int8(look->mailbox), db_int4(look->uidnext), db_int8(look->modseq)));
+    db_queue(db, &stmt_expunged,
+             DB_PARAMS(db_int8(look->mailbox), db_int8(look->modseq)));
+    rc = flush_look(a, db, look, STATEMENTS);
     if (rc == RC_OK)
         rc = read_marks(db, out);
     if (rc != RC_OK)
         return rc;
-    out->log_gone = modseq < db_get_int(db, 0, 0, 3) && modseq < out->modseq;
-    read_list(a, db, 1, &out->added);
-    read_list(a, db, 2, &out->changed);
-    read_expunged(a, db, 3, &out->expunged);
+    out->log_gone =
+        look->modseq < db_get_int(db, MARKS, 0, 3) && look->modseq < out->modseq;
+    read_list(a, db, ADDED, &out->added);
+    read_list(a, db, CHANGED, &out->changed);
+    read_expunged(a, db, EXPUNGED, &out->expunged);
     return RC_OK;
 }
 
-enum rc store_message_view(struct arena *a, struct db *db, int64_t mailbox, uint32_t from,
+enum rc store_message_view(struct arena *a, struct db *db,
+                           const struct store_message_look *look,
                            struct store_message_news *out)
 {
+    enum { MARKS, ADDED, STATEMENTS };
     enum rc rc;
 
     *out = (struct store_message_news){ 0 };
-    db_queue(db, &stmt_marks, DB_PARAMS(db_int8(mailbox)));
-    db_queue(db, &stmt_since, DB_PARAMS(db_int8(mailbox), db_int4(from)));
-    rc = db_flush(db);
+    queue_marks_and_added(db, look);
+    rc = flush_look(a, db, look, STATEMENTS);
     if (rc == RC_OK)
         rc = read_marks(db, out);
     if (rc == RC_OK)
-        read_list(a, db, 1, &out->added);
+        read_list(a, db, ADDED, &out->added);
     return rc;
 }
 
@@ -255,7 +280,8 @@ static void queue_lock_relaxed(struct db *db, int64_t mailbox)
     queue_lock(db, mailbox, mailbox);
 }
 
-/* The row of id among those that the lock (statement 0) found, or SIZE_MAX. */
+/* The row of id among those that the lock (statement 0) found, or SIZE_MAX.
+ * Columns: id, uidvalidity, modseq. */
 static size_t locked_row(const struct db *db, int64_t id)
 {
     for (size_t i = 0; i < db_rows(db, 0); i++)
@@ -266,12 +292,13 @@ static size_t locked_row(const struct db *db, int64_t id)
 
 enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            const struct store_message_uids *uids,
-                           const struct store_message_change *change,
+                           struct store_message_change *change,
                            struct store_message_list *changed,
                            struct store_message_uids *conflicts)
 {
     int64_t since = change->unchanged_since < 0 ? INT64_MAX : change->unchanged_since;
     uint32_t gone, come;
+    size_t row;
     enum rc rc;
 
     bits_of(change, &gone, &come);
@@ -285,8 +312,10 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
-    if (locked_row(db, mailbox) == SIZE_MAX)
+    row = locked_row(db, mailbox);
+    if (row == SIZE_MAX)
         return RC_NOT_FOUND;
+    change->before = db_get_int(db, 0, row, 2);
     if (conflicts != NULL)
         read_uids(a, db, 1, 0, conflicts);
     read_list(a, db, conflicts != NULL ? 2 : 1, changed);
@@ -304,6 +333,7 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
                               const struct store_message_uids *uids, bool only_deleted,
                               struct store_message_expunged *out)
 {
+    size_t row;
     enum rc rc;
 
     *out = (struct store_message_expunged){ 0 };
@@ -313,8 +343,10 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
-    if (locked_row(db, mailbox) == SIZE_MAX)
+    row = locked_row(db, mailbox);
+    if (row == SIZE_MAX)
         return RC_NOT_FOUND;
+    out->before = db_get_int(db, 0, row, 2);
     if (db_rows(db, 1) > 0) {
         out->modseq = db_get_int(db, 1, 0, 0);
         read_uids(a, db, 1, 1, &out->uids);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "store/db.h"
+#include "store/store_body.h"
 #include "store/store_flags.h"
 
 struct store_message {
@@ -30,6 +31,18 @@ struct store_message_uids {
     size_t n;
 };
 
+/* What a session knows, and what it wants with the news. */
+struct store_message_look {
+    int64_t mailbox;
+    uint32_t uidnext; /* the first UID that is new to it */
+    int64_t modseq;   /* all changes up to here are known; not for view */
+    /* Bodies that are read in the same round trip, STORE_MESSAGE_AHEAD_BYTES of each. */
+    struct store_body_want *bodies;
+    size_t body_count;
+};
+
+enum { STORE_MESSAGE_AHEAD_BYTES = 2 * STORE_BODY_SMALL_CHUNK };
+
 /* What a session has to learn since it looked last. */
 struct store_message_news {
     uint32_t uidnext, messages;        /* the marks below were read before the rows, so */
@@ -41,12 +54,13 @@ struct store_message_news {
 };
 
 /* RC_NOT_FOUND: the mailbox is gone. */
-enum rc store_message_news(struct arena *a, struct db *db, int64_t mailbox,
-                           uint32_t uidnext, int64_t modseq,
+enum rc store_message_news(struct arena *a, struct db *db,
+                           const struct store_message_look *look,
                            struct store_message_news *out) RC_CHECKED;
 
-/* All with uid >= from, and the marks as in news; for SELECT. */
-enum rc store_message_view(struct arena *a, struct db *db, int64_t mailbox, uint32_t from,
+/* Only the marks and what is added: for SELECT, and for who knows no message yet. */
+enum rc store_message_view(struct arena *a, struct db *db,
+                           const struct store_message_look *look,
                            struct store_message_news *out) RC_CHECKED;
 
 enum rc store_message_uids(struct arena *a, struct db *db, int64_t mailbox,
@@ -58,18 +72,20 @@ struct store_message_change {
     enum store_message_how how;
     uint32_t flags;
     int64_t unchanged_since; /* RFC 7162; negative: no condition */
+    int64_t before;          /* set: the mailbox's modseq until then */
 };
 
 /* changed: the messages whose flags differ now.  conflicts (may be NULL): those of uids
  * that were left alone because their modseq is above unchanged_since. */
 enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            const struct store_message_uids *uids,
-                           const struct store_message_change *change,
+                           struct store_message_change *change,
                            struct store_message_list *changed,
                            struct store_message_uids *conflicts) RC_CHECKED;
 
 struct store_message_expunged {
     struct store_message_uids uids;
+    int64_t before; /* the mailbox's modseq until then */
     int64_t modseq; /* unchanged mailbox: 0 */
 };
 

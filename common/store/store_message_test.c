@@ -23,8 +23,9 @@ static struct store_message_news look(int64_t mailbox, uint32_t uidnext, int64_t
 {
     struct store_message_news news;
 
-    assert_int_equal(
-        store_message_news(test_arena, test_db, mailbox, uidnext, modseq, &news), RC_OK);
+    assert_int_equal(store_message_news(test_arena, test_db,
+                                        test_look(mailbox, uidnext, modseq), &news),
+                     RC_OK);
     return news;
 }
 
@@ -157,6 +158,54 @@ static void a_forgotten_log_is_admitted(void **state)
     /* An old mailbox where nothing happened has nothing to admit. */
     test_sql("UPDATE mailbox SET modseq = modseq - 8 * 86400 * 1000000::int8");
     assert_false(look(box, 3, look(box, 3, 0).modseq).log_gone);
+}
+
+static void bodies_come_with_the_news(void **state)
+{
+    int64_t account = test_account(1, 1 << 20), box = test_inbox(account);
+    struct store_body_want bodies[2];
+    struct store_message_look ask = {
+        .mailbox = box, .uidnext = 1, .bodies = bodies, .body_count = 2
+    };
+    struct store_message_news news;
+    const struct store_message *m;
+
+    (void)state;
+    test_fill(1, 2, 9000); /* two chunks */
+    m = look(box, 1, 0).added.m;
+    bodies[0] = (struct store_body_want){ .body_id = m[1].body_id, .size = m[1].size };
+    bodies[1] = (struct store_body_want){ .body_id = m[0].body_id + 1, .size = 10 };
+    for (int only_added = 0; only_added < 2; only_added++) {
+        assert_int_equal((only_added ? store_message_view : store_message_news)(
+                             test_arena, test_db, &ask, &news),
+                         RC_OK);
+        assert_int_equal(news.added.n, 2);
+        assert_int_equal(bodies[0].head.n, m[1].size);
+        assert_null(bodies[1].head.p); /* no such body: the news are there all the same */
+        bodies[0].head = S("");
+    }
+}
+
+static void a_change_tells_what_was_before(void **state)
+{
+    int64_t box = test_inbox(test_account(1, 1 << 20));
+    struct store_message_uids uids = UIDS(1);
+    struct store_message_change c = { .flags = STORE_FLAGS_DELETED,
+                                      .unchanged_since = -1 };
+    struct store_message_expunged gone;
+    struct store_message_list changed;
+    int64_t before;
+
+    (void)state;
+    test_fill(1, 1, 10);
+    before = look(box, 1, 0).modseq;
+    assert_int_equal(
+        store_message_flag(test_arena, test_db, box, &uids, &c, &changed, NULL), RC_OK);
+    assert_int_equal(c.before, before);
+    assert_int_equal(store_message_expunge(test_arena, test_db, box, &uids, true, &gone),
+                     RC_OK);
+    assert_int_equal(gone.before, changed.m[0].modseq);
+    assert_true(gone.modseq > gone.before);
 }
 
 static void copies_share_the_body_and_count_twice(void **state)
@@ -394,6 +443,8 @@ int main(void)
                                test_setup),
         cmocka_unit_test_setup(expunge_takes_only_what_is_deleted, test_setup),
         cmocka_unit_test_setup(a_forgotten_log_is_admitted, test_setup),
+        cmocka_unit_test_setup(bodies_come_with_the_news, test_setup),
+        cmocka_unit_test_setup(a_change_tells_what_was_before, test_setup),
         cmocka_unit_test_setup(copies_share_the_body_and_count_twice, test_setup),
         cmocka_unit_test_setup(a_move_is_one_thing, test_setup),
         cmocka_unit_test_setup(what_was_appended_is_there, test_setup),

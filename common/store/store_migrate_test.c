@@ -200,7 +200,7 @@ static void gateway_serves(struct db *db)
 
     assert_int_equal(store_account_find(a, db, person.address, &found), RC_OK);
     assert_int_equal(store_account_seen(db, person.id), RC_OK);
-    assert_int_equal(store_message_news(a, db, inbox, 1, 0, &news), RC_OK);
+    assert_int_equal(store_message_news(a, db, test_look(inbox, 1, 0), &news), RC_OK);
     assert_int_equal(news.added.n, 1);
     assert_int_equal(store_message_flag(a, db, inbox, &one, &change, &changed, NULL),
                      RC_OK);

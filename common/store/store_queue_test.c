@@ -27,8 +27,9 @@ static void a_message_arrives_with_uid_and_counters(void **state)
 
     (void)state;
     test_deliver_all();
-    assert_int_equal(
-        store_message_view(test_arena, test_db, test_inbox(account), 1, &news), RC_OK);
+    assert_int_equal(store_message_view(test_arena, test_db,
+                                        test_look(test_inbox(account), 1, 0), &news),
+                     RC_OK);
     assert_int_equal(news.added.n, 1);
     assert_int_equal(news.added.m[0].uid, 1);
     assert_int_equal(news.added.m[0].body_id, body);
@@ -138,8 +139,8 @@ static void *watch(void *wrong)
     while (atomic_load(&feeding)) {
         struct store_message_news news;
 
-        if (store_message_news(a, db, test_inbox(account.id), known, modseq, &news) !=
-            RC_OK)
+        if (store_message_news(a, db, test_look(test_inbox(account.id), known, modseq),
+                               &news) != RC_OK)
             break;
         for (size_t i = 0; i < news.added.n; i++)
             if (news.added.m[i].uid != known + i ||

@@ -157,6 +157,11 @@ static TEST_UNUSED int64_t test_inbox(int64_t account)
     return store_ids_mailbox(account, STORE_IDS_INBOX);
 }
 
+/* What a session would ask that knows everything below uidnext and up to modseq. */
+#define test_look(mailbox_, uidnext_, modseq_)                                           \
+    (&(const struct store_message_look){                                                 \
+        .mailbox = (mailbox_), .uidnext = (uidnext_), .modseq = (modseq_) })
+
 static TEST_UNUSED int64_t test_mail(struct db *db, const str_t *to, size_t n, str_t body)
 {
     struct store_accept m = { .head = S("Subject: [...]\r\n\r\n"),

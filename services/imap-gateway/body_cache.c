@@ -93,6 +93,16 @@ void body_cache_free(struct body_cache **c)
     *c = NULL;
 }
 
+bool body_cache_has(struct body_cache *c, int64_t body_id)
+{
+    bool has;
+
+    pthread_mutex_lock(&c->lock);
+    has = map_get(c->entries, (uint64_t)body_id) != NULL;
+    pthread_mutex_unlock(&c->lock);
+    return has;
+}
+
 str_t body_cache_get(struct body_cache *c, struct arena *a, int64_t body_id)
 {
     str_t found = { NULL, 0 };

@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ void body_cache_register_metrics(void); /* once in a process */
 struct body_cache *body_cache_new(size_t max_bytes); /* 0: keeps nothing */
 void body_cache_free(struct body_cache **c);
 
+bool body_cache_has(struct body_cache *c, int64_t body_id);
 /* The whole message, copied into a; p == NULL: not here. */
 str_t body_cache_get(struct body_cache *c, struct arena *a, int64_t body_id);
 void body_cache_put(struct body_cache *c, int64_t body_id, str_t message);

@@ -14,6 +14,7 @@
 #include "view.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "mail/header.h"
 #include "store/store_body.h"
 #include "store/store_flags.h"
@@ -22,7 +23,7 @@
 
 enum {
     BATCH_MESSAGES = 32,
-    HEAD_BYTES = 2 * STORE_BODY_SMALL_CHUNK, /* a chat message is not longer */
+    HEAD_BYTES = STORE_MESSAGE_AHEAD_BYTES, /* a chat message is not longer */
     SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
     TURN_BYTES = 4 * 1024 * 1024, /* of whole messages that are read in one turn */
 };
@@ -68,6 +69,8 @@ static enum rc mark_seen(struct fetch *f)
         return rc;
     view_flags(v, &changed, NULL);
     if (changed.n > 0)
+        view_own_change(v, change.before, changed.m[0].modseq);
+    if (changed.n > 0)
         imap_command_publish(f->cmd, v->mailbox, changed.m[0].modseq, 0);
     return RC_OK;
 }
@@ -96,6 +99,8 @@ static enum rc read_heads(struct fetch *f)
     }
     if (n == 0)
         return RC_OK;
+    if (f->cmd->db == NULL)
+        return RC_NOT_FOUND;
     rc = store_body_heads(f->cmd->arena, f->cmd->db, want, n, HEAD_BYTES);
     for (size_t i = 0; rc == RC_OK && i < n; i++) {
         f->heads[at[i]].head = want[i].head;
@@ -296,6 +301,25 @@ static enum cmd_result run(struct fetch *f)
     return imap_reply_ok(f->cmd, "Fetch completed.");
 }
 
+/* On the loop: what is asked for was read lately and is short. */
+static enum cmd_result run_here(struct fetch *f)
+{
+    size_t before = f->cmd->out->n, bytes = 0;
+    enum cmd_result result;
+
+    if (f->plan.sets_seen || f->list.n > BATCH_MESSAGES)
+        return CMD_AWAY;
+    for (size_t i = 0; i < f->list.n; i++)
+        bytes += (size_t)row_at(f, i)->size;
+    if (bytes > IMAP_REPLY_SOFT || (f->list.n > 0 && read_batch(f, 0) != RC_OK))
+        return CMD_AWAY;
+    result = run(f);
+    if (result != CMD_MORE)
+        return result;
+    buf_truncate(f->cmd->out, before);
+    return CMD_AWAY;
+}
+
 enum cmd_result cmd_fetch(struct imap_cmd *cmd)
 {
     struct fetch *f = arena_alloc(cmd->arena, sizeof *f);
@@ -306,6 +330,8 @@ enum cmd_result cmd_fetch(struct imap_cmd *cmd)
         rc = fetch_plan_read(&cmd->args, cmd->row->flags & ROW_UID, &f->plan);
     if (rc != RC_OK)
         return imap_reply_bad(cmd, "FETCH needs messages and items");
+    if (cmd->db == NULL)
+        return run_here(f);
     if (!cmd->cursor->started && f->plan.sets_seen && !cmd->session->view->read_only)
         rc = mark_seen(f);
     if (rc != RC_OK)

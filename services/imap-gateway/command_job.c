@@ -71,6 +71,8 @@ static void run(struct job *job, struct worker *w)
         .out = &c->out,
         .cursor = &c->cursor,
         .look = c->look,
+        .ahead = c->ahead,
+        .ahead_count = c->ahead_count,
     };
 
     log_context("session=%" PRIu64, c->session->id);

@@ -10,12 +10,15 @@
 #include "base/buf.h"
 #include "base/rc.h"
 #include "net/loop.h"
+#include "store/store_body.h"
 #include "work/job_queue.h"
 
 #include <stdbool.h>
 
 struct append_spool;
 struct gateway;
+
+enum { COMMAND_JOB_AHEAD = 3 };
 
 struct command_job {
     struct job job;
@@ -28,10 +31,12 @@ struct command_job {
     struct buf bytes; /* the command; empty: only look at the mailbox */
     struct buf out;
     struct imap_cursor cursor;
-    struct append_spool *spool; /* APPEND's message, or NULL */
-    bool login;                 /* for the pool of logins */
-    bool look;                  /* there was a hint */
-    bool still_news;            /* set: not all could be told */
+    struct append_spool *spool;                      /* APPEND's message, or NULL */
+    struct store_body_want ahead[COMMAND_JOB_AHEAD]; /* of a look: see struct imap_cmd */
+    size_t ahead_count;
+    bool login;      /* for the pool of logins */
+    bool look;       /* there was a hint */
+    bool still_news; /* set: not all could be told */
     enum cmd_result result;
 };
 

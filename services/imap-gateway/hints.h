@@ -18,7 +18,9 @@ struct hints_news {
     int64_t account;
     int64_t mailbox; /* 0: the account itself */
     int64_t modseq;
-    bool removed; /* the account is gone: its sessions end */
+    int64_t body;  /* of the newest message; 0: not told */
+    uint32_t size; /* of that body [bytes] */
+    bool removed;  /* the account is gone: its sessions end */
 };
 
 struct hints_options {

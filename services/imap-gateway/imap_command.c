@@ -1,6 +1,7 @@
 /* imap_command.c - the table of commands, and one command on its way through it. */
 #include "imap_command.h"
 
+#include "body_cache.h"
 #include "gateway.h"
 #include "hints.h"
 #include "imap_reply.h"
@@ -102,13 +103,18 @@ bool imap_command_parse(struct imap_cmd *cmd, str_t bytes)
 
 void imap_command_look(struct imap_cmd *cmd, enum view_tell tell)
 {
-    bool held = false;
-    enum rc rc =
-        view_refresh(cmd->session->view, cmd->arena, cmd->db, tell, cmd->out, &held);
+    struct view_look look = { .tell = tell,
+                              .bodies = cmd->ahead,
+                              .body_count = cmd->ahead_count };
+    enum rc rc = view_refresh(cmd->session->view, cmd->arena, cmd->db, &look, cmd->out);
 
     /* What cannot be looked at now is looked at later: the session stays dirty. */
-    cmd->still_news |= rc != RC_OK || held;
+    cmd->still_news |= rc != RC_OK || look.held;
     cmd->mailbox_gone = rc == RC_NOT_FOUND;
+    for (size_t i = 0; rc == RC_OK && i < cmd->ahead_count; i++)
+        if (cmd->ahead[i].head.n == (size_t)cmd->ahead[i].size)
+            body_cache_put(cmd->gateway->bodies, cmd->ahead[i].body_id,
+                           cmd->ahead[i].head);
 }
 
 void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,
@@ -180,6 +186,7 @@ enum cmd_result imap_command_run(struct imap_cmd *cmd)
         *cmd->cursor = (struct imap_cursor){ 0 };
         result = cmd->row->run(cmd);
     }
-    metric_observe_us(&timers[cmd->row - rows], clock_monotonic_us() - start_us);
+    if (result != CMD_AWAY)
+        metric_observe_us(&timers[cmd->row - rows], clock_monotonic_us() - start_us);
     return result;
 }

@@ -22,6 +22,7 @@ struct buf;
 struct db;
 struct gateway;
 struct imap_cmd;
+struct store_body_want;
 
 enum cmd_result {
     CMD_DONE,
@@ -30,6 +31,7 @@ enum cmd_result {
     CMD_STARTTLS, /* the tagged OK is written; TLS begins behind it */
     CMD_IDLE,     /* the session idles until DONE */
     CMD_REFUSED,  /* a failed login: the answer waits */
+    CMD_AWAY,     /* of ROW_TRY, on the loop: needs a worker; nothing was said or done */
 };
 
 enum imap_row_flag {
@@ -46,6 +48,9 @@ enum imap_row_flag {
      * else has changed, amidst the responses that were asked for, is taken by clients for
      * one of these: Delta Chat then misses the body and loses the message. */
     ROW_ONLY_ADDED = 1 << 9,
+    /* Is run on the loop first, unless there was a hint; may find that it needs the
+     * database after all. */
+    ROW_TRY = 1 << 10,
 };
 
 typedef enum cmd_result cmd_fn(struct imap_cmd *cmd);
@@ -78,8 +83,10 @@ struct imap_cmd {
     str_t tag;
     struct buf *out;
     struct imap_cursor *cursor;
-    str_t message;     /* APPEND's last literal */
-    bool look;         /* there was a hint since the last look */
+    str_t message;                 /* APPEND's last literal */
+    bool look;                     /* there was a hint since the last look */
+    struct store_body_want *ahead; /* bodies that a look reads along */
+    size_t ahead_count;
     bool still_news;   /* set: what is new could not all be told */
     bool mailbox_gone; /* set: the look found it deleted */
     enum rc failed;    /* set by imap_reply_rc */

@@ -84,6 +84,8 @@ static void on_message(struct svc *svc, const struct msg *m)
         news.account = m->mailbox_changed.account;
         news.mailbox = m->mailbox_changed.mailbox;
         news.modseq = m->mailbox_changed.modseq;
+        news.body = m->mailbox_changed.body;
+        news.size = m->mailbox_changed.size;
         hints_dispatch(gateway.hints, &news);
     } else if (m->kind == MSG_account_changed && m->account_changed.removed) {
         news.account = m->account_changed.account;

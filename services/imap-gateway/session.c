@@ -1,7 +1,7 @@
 /* session.c - one client: its life, its timers, its looks at the mailbox. */
 #include "session_private.h"
 
-#include "command_job.h"
+#include "body_cache.h"
 #include "gateway.h"
 #include "hints.h"
 #include "imap_reply.h"
@@ -126,6 +126,7 @@ static void free_session(struct session *s)
     if (s->links.next != NULL)
         s->links.next->links.previous = s->links.previous;
     view_free(&s->imap.view);
+    view_free(&s->imap.parked);
     command_job_free(&s->command);
     command_job_free(&s->gather);
     mem_free(s);
@@ -138,7 +139,7 @@ static void free_session(struct session *s)
 /* What this session itself has said, or old news. */
 static bool is_known(const struct session *s, int64_t mailbox, int64_t modseq)
 {
-    const struct view *v = s->imap.view;
+    const struct view *v = s->imap.view != NULL ? s->imap.view : s->imap.parked;
 
     return v == NULL || mailbox != v->mailbox || modseq <= v->modseq ||
            modseq == s->imap.own_modseq;
@@ -155,11 +156,13 @@ bool session_has_news(struct session *s)
     return news || s->leftover;
 }
 
-static void keep_hint(struct session *s, int64_t mailbox, int64_t modseq)
+static void keep_hint(struct session *s, const struct hints_news *news)
 {
     if (s->hints < HINTS_KEPT) {
-        s->hint[s->hints].mailbox = mailbox;
-        s->hint[s->hints].modseq = modseq;
+        s->hint[s->hints].mailbox = news->mailbox;
+        s->hint[s->hints].modseq = news->modseq;
+        s->hint[s->hints].body = news->body;
+        s->hint[s->hints].size = news->size;
     }
     if (s->hints <= HINTS_KEPT)
         s->hints++;
@@ -181,6 +184,19 @@ bool session_submit(struct session *s, struct command_job *c)
     return rc == RC_OK;
 }
 
+/* What the client will ask for next, if it is small and not here already. */
+static void read_ahead(const struct session *s, struct command_job *c)
+{
+    for (uint8_t i = 0; i < s->hints && i < HINTS_KEPT; i++)
+        if (s->hint[i].body != 0 && s->hint[i].size > 0 &&
+            s->hint[i].size <= STORE_MESSAGE_AHEAD_BYTES &&
+            s->hint[i].mailbox == s->imap.view->mailbox &&
+            !body_cache_has(s->io->gateway->bodies, s->hint[i].body))
+            c->ahead[c->ahead_count++] =
+                (struct store_body_want){ .body_id = s->hint[i].body,
+                                          .size = (int32_t)s->hint[i].size };
+}
+
 static void look(struct session *s)
 {
     struct command_job *c;
@@ -188,6 +204,7 @@ static void look(struct session *s)
     if (s->command != NULL || s->imap.view == NULL)
         return;
     c = command_job_new(s->io->gateway, s->io->loop, &s->imap, S(""));
+    read_ahead(s, c);
     s->hints = 0;
     s->leftover = false;
     metric_add(&looks, 1);
@@ -206,7 +223,7 @@ void session_news(struct session *s, const struct hints_news *news)
         session_drain(s);
         return;
     }
-    keep_hint(s, news->mailbox, news->modseq);
+    keep_hint(s, news);
     if (s->command == NULL && session_has_news(s) && s->mode == MODE_IDLE)
         look(s);
 }
@@ -239,7 +256,7 @@ bool session_is_fresh(const struct session *s)
 
 void session_polled(struct session *s, const struct store_mailbox_mark *mark)
 {
-    const struct view *v = s->imap.view;
+    const struct view *v = s->imap.view != NULL ? s->imap.view : s->imap.parked;
 
     if (mark->modseq > v->modseq || mark->uidnext > v->uidnext)
         look(s);
@@ -284,6 +301,7 @@ void session_apply(struct session *s, enum cmd_result result, str_t tag)
     case CMD_REFUSED:
     case CMD_MORE:
     case CMD_DONE:
+    case CMD_AWAY:
         break;
     }
     if (s->imap.bad_count >= BAD_COMMANDS && !conn_is_closing(s->conn))

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "command_job.h"
 #include "imap_command.h"
 #include "imap_framer.h"
 #include "session.h"
@@ -18,7 +19,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct command_job;
 struct io;
 struct options;
 
@@ -33,7 +33,7 @@ enum {
     APPEND_STALL_MS = 60 * 1000,
     BUSY_MS = 60 * 1000, /* look again later: a command is in a worker */
     TAG_MAX = 64,
-    HINTS_KEPT = 3,
+    HINTS_KEPT = COMMAND_JOB_AHEAD,
     MS_PER_SECOND = 1000,
 };
 
@@ -59,7 +59,8 @@ struct session {
     int64_t greeted_until_ms;
     int64_t joined_ms;
     struct {
-        int64_t mailbox, modseq;
+        int64_t mailbox, modseq, body;
+        uint32_t size;
     } hint[HINTS_KEPT];
     uint16_t greeted_bytes;
     uint8_t greeted_commands;

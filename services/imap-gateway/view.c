@@ -41,8 +41,9 @@ static void append_all(struct view *v, const struct store_message_news *news)
 
 enum rc view_new(struct arena *a, struct db *db, int64_t mailbox, struct view **out)
 {
+    struct store_message_look look = { .mailbox = mailbox, .uidnext = 1 };
     struct store_message_news news;
-    enum rc rc = store_message_view(a, db, mailbox, 1, &news);
+    enum rc rc = store_message_view(a, db, &look, &news);
     struct view *v;
 
     if (rc != RC_OK)
@@ -205,18 +206,22 @@ static struct store_message_uids known(const struct view *v, struct arena *a,
     return out;
 }
 
-enum rc view_refresh(struct view *v, struct arena *a, struct db *db, enum view_tell tell,
-                     struct buf *out, bool *held)
+enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
+                     struct view_look *look, struct buf *out)
 {
+    struct store_message_look ask = { .mailbox = v->mailbox,
+                                      .uidnext = v->uidnext,
+                                      .modseq = v->modseq,
+                                      .bodies = look->bodies,
+                                      .body_count = look->body_count };
     struct store_message_news news;
     struct store_message_uids gone;
     uint32_t before;
     /* A client that deletes what it has read has nothing that could change or go. */
-    enum rc rc = v->count == 0 ? store_message_view(a, db, v->mailbox, v->uidnext, &news)
-                               : store_message_news(a, db, v->mailbox, v->uidnext,
-                                                    v->modseq, &news);
+    enum rc rc = v->count == 0 ? store_message_view(a, db, &ask, &news)
+                               : store_message_news(a, db, &ask, &news);
 
-    *held = false;
+    look->held = false;
     if (rc == RC_OK && news.log_gone) {
         struct store_message_uids present;
 
@@ -227,17 +232,23 @@ enum rc view_refresh(struct view *v, struct arena *a, struct db *db, enum view_t
     if (rc != RC_OK)
         return rc;
     gone = known(v, a, &news.expunged);
-    if (tell >= VIEW_TELL_EXPUNGES)
+    if (look->tell >= VIEW_TELL_EXPUNGES)
         view_expunge(v, &gone, out);
-    if (tell >= VIEW_TELL_FLAGS)
+    if (look->tell >= VIEW_TELL_FLAGS)
         view_flags(v, &news.changed, out);
-    *held = (gone.n > 0 && tell < VIEW_TELL_EXPUNGES) ||
-            (news.changed.n > 0 && tell < VIEW_TELL_FLAGS);
+    look->held = (gone.n > 0 && look->tell < VIEW_TELL_EXPUNGES) ||
+                 (news.changed.n > 0 && look->tell < VIEW_TELL_FLAGS);
     before = v->count;
     append_all(v, &news);
     if (v->count > before)
         imap_reply_untagged(out, "%" PRIu32 " EXISTS", v->count);
-    if (!*held && news.modseq > v->modseq)
+    if (!look->held && news.modseq > v->modseq)
         v->modseq = news.modseq;
     return RC_OK;
+}
+
+void view_own_change(struct view *v, int64_t before, int64_t after)
+{
+    if (v->modseq == before && after > before)
+        v->modseq = after;
 }

@@ -44,11 +44,21 @@ void view_free(struct view **v);
 /* What a look may say; each includes those before it. */
 enum view_tell { VIEW_TELL_ADDED, VIEW_TELL_FLAGS, VIEW_TELL_EXPUNGES };
 
+struct view_look {
+    enum view_tell tell;
+    struct store_body_want *bodies; /* read along, see struct store_message_look */
+    size_t body_count;
+    bool held; /* set: there is more than could be told; the next look finds it again */
+};
+
 /* Ask the store what is new and write it to out: EXPUNGE first, then FETCH for changed
- * flags, then EXISTS.  *held: there is more than could be told; it is found again by the
- * next call.  RC_NOT_FOUND: the mailbox is gone. */
-enum rc view_refresh(struct view *v, struct arena *a, struct db *db, enum view_tell tell,
-                     struct buf *out, bool *held) RC_CHECKED;
+ * flags, then EXISTS.  RC_NOT_FOUND: the mailbox is gone. */
+enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
+                     struct view_look *look, struct buf *out) RC_CHECKED;
+
+/* The session itself has changed the mailbox, whose modseq went from before to after.
+ * Unless something of others came between, the view still shows all there is. */
+void view_own_change(struct view *v, int64_t before, int64_t after);
 
 size_t view_find(const struct view *v, uint32_t uid); /* index, or SIZE_MAX */
 uint32_t view_last_uid(const struct view *v);         /* 0: empty */

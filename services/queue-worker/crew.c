@@ -139,6 +139,8 @@ static void tell(struct crew *c, const struct batch_news *news)
         m.mailbox_changed.mailbox = box->mailbox;
         m.mailbox_changed.modseq = box->modseq;
         m.mailbox_changed.uidnext = box->uidnext;
+        m.mailbox_changed.body = box->last_body;
+        m.mailbox_changed.size = (uint32_t)box->last_size;
         bus_publish(c->svc->bus, &m);
     }
     if (news->remote_rows > 0) {

@@ -101,6 +101,44 @@ def test_another_gateway_tells_of_flags_and_expunges(unpolled):
     assert client.line() == b"* 1 EXPUNGE"
 
 
+def after_close(client, between):
+    """What SELECT says behind a CLOSE that removed a message, with something between."""
+    uids = client.command("UID SEARCH ALL")[0].split()[2:]
+    client.command(f"UID STORE {uids[0].decode()} +FLAGS (\\Deleted)")
+    client.command("CLOSE")
+    between()
+    return client.command('SELECT "INBOX"')
+
+
+def test_what_happens_between_close_and_select_is_seen(unpolled):
+    user = mail.new_account(unpolled)
+    letter = mail.encrypted(user, "1@test")
+    other = mail.imap(unpolled, user, replica=1)
+    client, witness = Idler(unpolled, user), Idler(unpolled, user)
+    for _ in range(3):
+        other.append("INBOX", None, None, letter.encode())
+    other.select("INBOX")
+    client.idle()
+    client.wait_announcement(5)
+    client.done()
+    witness.idle()
+
+    def by_itself():
+        size = len(letter.encode())
+        client.socket.sendall(f"X APPEND INBOX {{{size}+}}\r\n{letter}\r\n".encode())
+        client.finish(b"X ")
+
+    def by_another_gateway():
+        other.append("INBOX", None, None, letter.encode())
+        while not witness.line().endswith(b"EXISTS"):  # the hint has reached this gateway
+            pass
+
+    assert b"* 2 EXISTS" in after_close(client, lambda: None)
+    assert b"* 2 EXISTS" in after_close(client, by_itself)
+    assert b"* 2 EXISTS" in after_close(client, by_another_gateway)
+    assert b"* 1 EXISTS" in after_close(client, lambda: client.command("NOOP"))
+
+
 def test_flags_of_others_do_not_stand_amidst_a_fetch(wide):
     """Delta Chat takes the first FETCH response of a UID for the one that it asked for."""
     user = mail.new_account(wide)
