@@ -256,7 +256,7 @@ bool session_is_fresh(const struct session *s)
 
 void session_polled(struct session *s, const struct store_mailbox_mark *mark)
 {
-    const struct view *v = s->imap.view != NULL ? s->imap.view : s->imap.parked;
+    const struct view *v = s->imap.view;
 
     if (mark->modseq > v->modseq || mark->uidnext > v->uidnext)
         look(s);
