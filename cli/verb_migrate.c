@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASSWORD_MAX = 1024, REPORT_MAX = 65536, WAIT_MAX_SECONDS = 3600 };
+enum {
+    PASSWORD_MAX = 1024,
+    REPORT_MAX = 65536,
+    WAIT_MAX_SECONDS = 3600,
+    /* A new column or index on a large table takes what it takes. */
+    STATEMENT_SECONDS = 6 * 3600,
+};
 
 struct passwords {
     char text[MIGRATE_ROLE_COUNT][PASSWORD_MAX];
@@ -55,10 +61,13 @@ static bool read_passwords(const char *folder, struct passwords *p,
 static int migrate(const struct options *o, const struct migrate_options *to,
                    uint64_t wait_seconds)
 {
-    struct db *db = svc_db_open(o, "postbusctl");
+    struct options patient = *o;
+    struct db *db;
     struct buf report;
     int status = VERB_DONE;
 
+    patient.database_statement_seconds = STATEMENT_SECONDS;
+    db = svc_db_open(&patient, "postbusctl");
     buf_init(&report, REPORT_MAX);
     if (db_connect(db, deadline_in_ms((int64_t)wait_seconds * 1000)) != RC_OK) {
         status = verb_fail("PostgreSQL at %s port %d does not let %s into %s (SQLSTATE "
