@@ -46,7 +46,9 @@ void log_context_clear(void)
     context[0] = '\0';
 }
 
-/* Text for a JSON string: quotes, backslashes and controls are escaped. */
+/* Text for a JSON string: quotes, backslashes and controls are escaped.  So is each byte
+ * beyond ASCII: a remote server's reply, or our cut through a character, may be no UTF-8,
+ * and a reader of JSON would throw the whole line away. */
 static size_t put_json_text(char *to, size_t room, const char *from)
 {
     size_t n = 0;
@@ -57,7 +59,7 @@ static size_t put_json_text(char *to, size_t room, const char *from)
         if (c == '"' || c == '\\') {
             to[n++] = '\\';
             to[n++] = (char)c;
-        } else if (c < 0x20) {
+        } else if (c < 0x20 || c > 0x7e) {
             n += (size_t)snprintf(to + n, room - n, "\\u%04x", c);
         } else {
             to[n++] = (char)c;

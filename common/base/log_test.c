@@ -1,0 +1,324 @@
+/* log_test.c - one line per event, whatever is in it, as text and as JSON. */
+#include "base/log.h"
+
+#include "base/check_test.h"
+#include "base/str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { LINE_MAX_BYTES = 2048, OUTPUT_MAX_BYTES = 1 << 20 };
+
+static char output[OUTPUT_MAX_BYTES];
+static int normal_stderr, file;
+
+static void begin(void)
+{
+    FILE *f = tmpfile();
+
+    assert_non_null(f);
+    normal_stderr = dup(STDERR_FILENO);
+    file = dup(fileno(f));
+    fclose(f);
+    assert_true(dup2(file, STDERR_FILENO) == STDERR_FILENO);
+}
+
+/* What was logged since begin. */
+static str_t logged(void)
+{
+    ssize_t n = pread(file, output, sizeof(output), 0);
+
+    assert_true(dup2(normal_stderr, STDERR_FILENO) == STDERR_FILENO);
+    close(normal_stderr);
+    close(file);
+    assert_in_range(n, 0, sizeof(output) - 1);
+    return str_n(output, (size_t)n);
+}
+
+static bool is_digits(str_t s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    return true;
+}
+
+/* 2025-01-31T12:34:56.789Z */
+static void assert_time(str_t s)
+{
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+
+    assert_int_equal(s.n, sizeof(shape) - 1);
+    for (size_t i = 0; i < s.n; i++)
+        assert_true(shape[i] == 'd' ? is_digits(str_n(s.p + i, 1)) : s.p[i] == shape[i]);
+}
+
+/* The line without its time, which must be the only one. */
+static void assert_text_line(str_t got, const char *rest)
+{
+    assert_true(got.n > 25);
+    assert_time(str_head(got, 24));
+    assert_int_equal(got.n - 24, strlen(rest));
+    assert_memory_equal(got.p + 24, rest, strlen(rest));
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    log_init("a-service", LOG_LEVEL_INFO, false);
+    begin();
+    log_info("smtp.accepted", "queue=%d size=%s", 7, "12");
+    assert_text_line(logged(), " info  a-service smtp.accepted queue=7 size=12\n");
+    begin();
+    log_context("session=%s", "ab12");
+    log_warn("queue.deferred", "reason=\"%s\"", "no route");
+    log_context_clear();
+    assert_text_line(
+        logged(), " warn  a-service queue.deferred session=ab12 reason=\"no route\"\n");
+    begin();
+    log_error("service.stopped", " ");
+    assert_text_line(logged(), " error a-service service.stopped  \n");
+}
+
+static void test_levels(void **state)
+{
+    static const char *const names[] = { " error ", " warn ", " info ", " debug " };
+
+    (void)state;
+    for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+        str_t all;
+
+        log_init("s", (enum log_level)level, false);
+        begin();
+        log_error("e", "x");
+        log_warn("e", "x");
+        log_info("e", "x");
+        log_debug("e", "x");
+        all = logged();
+        for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
+            assert_true((str_find(all, str_of(names[i])) != SIZE_MAX) == (i <= level));
+            assert_true(log_enabled((enum log_level)i) == (i <= level));
+        }
+    }
+}
+
+static size_t count_lines(str_t s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += s.p[i] == '\n';
+    return n;
+}
+
+/* What a remote host says must not forge a line, nor move a terminal's cursor. */
+static void test_controls_become_blanks(void **state)
+{
+    (void)state;
+    log_init("s", LOG_LEVEL_INFO, false);
+    begin();
+    log_info("e", "reply=\"%s\"", "no\r\n2025 error s forged\x1b[2J\x7f\t.");
+    assert_text_line(logged(), " info  s e reply=\"no  2025 error s forged [2J  .\"\n");
+}
+
+/* ---- JSON, read strictly: one object of strings, all ASCII ---- */
+
+static size_t pass(str_t s, size_t at, const char *text)
+{
+    assert_true(str_starts(str_skip(s, at), str_of(text)));
+    return at + strlen(text);
+}
+
+static unsigned hex4(const char *p)
+{
+    unsigned v = 0;
+
+    for (int i = 0; i < 4; i++) {
+        const char *digits = "0123456789abcdef", *d = strchr(digits, p[i]);
+
+        assert_true(p[i] != '\0' && d != NULL);
+        v = v << 4 | (unsigned)(d - digits);
+    }
+    return v;
+}
+
+/* The bytes behind "name":" up to its closing quote; *end is behind that. */
+static str_t json_member(str_t s, size_t *end, const char *before, char *to)
+{
+    size_t at = pass(s, *end, before), n = 0;
+
+    while (s.p[at] != '"') {
+        assert_in_range(s.p[at], 0x20, 0x7e);
+        if (s.p[at] != '\\') {
+            to[n++] = s.p[at++];
+        } else if (s.p[at + 1] == 'u') {
+            to[n++] = (char)hex4(s.p + at + 2);
+            at += 6;
+        } else {
+            assert_true(s.p[at + 1] == '"' || s.p[at + 1] == '\\');
+            to[n++] = s.p[at + 1];
+            at += 2;
+        }
+        assert_true(at < s.n);
+    }
+    *end = at + 1;
+    return str_n(to, n);
+}
+
+struct json_line {
+    str_t ts, level, service, event, context, fields;
+    char bytes[6][LINE_MAX_BYTES];
+};
+
+static void json_read(str_t s, struct json_line *out)
+{
+    size_t at = 0;
+
+    assert_in_range(s.n, 1, LINE_MAX_BYTES);
+    out->ts = json_member(s, &at, "{\"ts\":\"", out->bytes[0]);
+    out->level = json_member(s, &at, ",\"level\":\"", out->bytes[1]);
+    out->service = json_member(s, &at, ",\"service\":\"", out->bytes[2]);
+    out->event = json_member(s, &at, ",\"event\":\"", out->bytes[3]);
+    out->context = json_member(s, &at, ",\"context\":\"", out->bytes[4]);
+    out->fields = json_member(s, &at, ",\"fields\":\"", out->bytes[5]);
+    assert_int_equal(pass(s, at, "}\n"), s.n);
+}
+
+static struct json_line line;
+
+static void test_json(void **state)
+{
+    (void)state;
+    log_init("a-service", LOG_LEVEL_INFO, true);
+    begin();
+    log_context("session=\"%s\"", "a\\b");
+    log_info("smtp.accepted", "name=\"%s\" path=%s reply=%s", "x", "c:\\y",
+             "no\r\n\"}\xff\xc3\xa4\x01\x7f");
+    log_context_clear();
+    json_read(logged(), &line);
+    assert_time(line.ts);
+    assert_true(str_eq(line.level, S("info")));
+    assert_true(str_eq(line.service, S("a-service")));
+    assert_true(str_eq(line.event, S("smtp.accepted")));
+    assert_true(str_eq(line.context, S("session=\"a\\b\"")));
+    assert_true(
+        str_eq(line.fields, S("name=\"x\" path=c:\\y reply=no  \"}\xff\xc3\xa4  ")));
+}
+
+/* Whatever is too long is cut, and what is left is a whole line. */
+static void test_long_lines_are_cut(void **state)
+{
+    static const char kinds[] = { 'x', '"', '\\', '\n', '\xc3' };
+    static char text[10000];
+    str_t got;
+
+    (void)state;
+    memset(text, 's', sizeof(text) - 1);
+    log_init(text, LOG_LEVEL_INFO, false);
+    begin();
+    log_info("e", "f");
+    got = logged();
+    assert_int_equal(count_lines(got), 1);
+    assert_true(got.n < LINE_MAX_BYTES && got.p[got.n - 1] == '\n');
+    for (size_t i = 0; i < sizeof(kinds); i++) {
+        memset(text, kinds[i], sizeof(text) - 1);
+        log_init("s", LOG_LEVEL_INFO, false);
+        begin();
+        log_context("%s", text);
+        log_info("e", "%s", text);
+        got = logged();
+        assert_in_range(got.n, 1000, LINE_MAX_BYTES);
+        assert_true(got.p[got.n - 1] == '\n');
+        log_init("s", LOG_LEVEL_INFO, true);
+        begin();
+        log_info("e", "%s", text);
+        json_read(logged(), &line);
+        log_context_clear();
+        assert_true(line.context.n > 0 && line.fields.n > 100);
+        assert_true(line.fields.p[0] == (kinds[i] == '\n' ? ' ' : kinds[i]));
+    }
+}
+
+enum { THREADS = 4, LINES_EACH = 500 };
+
+static void *log_many(void *letter)
+{
+    char text[200];
+
+    memset(text, *(const char *)letter, sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    log_context("c=%c", *(const char *)letter);
+    for (int i = 0; i < LINES_EACH; i++)
+        log_info("e", "%s", text);
+    return NULL;
+}
+
+/* Each line whole, with its own thread's words before it. */
+static void test_threads_do_not_mix(void **state)
+{
+    static char letters[THREADS] = { 'a', 'b', 'c', 'd' };
+    pthread_t thread[THREADS];
+    str_t all, one;
+
+    (void)state;
+    log_init("s", LOG_LEVEL_INFO, false);
+    begin();
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, log_many, &letters[i]), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    all = logged();
+    assert_int_equal(count_lines(all), THREADS * LINES_EACH);
+    while (str_split(&all, '\n', &one)) {
+        size_t at = str_find(one, S(" e c="));
+        char letter;
+
+        assert_true(at != SIZE_MAX && one.n == at + 5 + 1 + 1 + 199);
+        letter = one.p[at + 5];
+        for (size_t i = at + 7; i < one.n; i++)
+            assert_int_equal(one.p[i], letter);
+    }
+}
+
+static void broken(void *arg)
+{
+    (void)arg;
+    dup2(file, STDERR_FILENO);
+    CHECK(1 + 1 == 3);
+}
+
+static void test_check_says_where_and_aborts(void **state)
+{
+    str_t said;
+
+    (void)state;
+    log_init("s", LOG_LEVEL_ERROR, false);
+    begin();
+    assert_true(check_test_aborts(broken, NULL));
+    said = logged();
+    assert_true(str_find(said, S(" error s bug.check_failed condition=\"1 + 1 == 3\" "
+                                 "file=common/base/log_test.c line=")) != SIZE_MAX);
+    CHECK(1 + 1 == 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_controls_become_blanks),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_long_lines_are_cut),
+        cmocka_unit_test(test_threads_do_not_mix),
+        cmocka_unit_test(test_check_says_where_and_aborts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
