@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/log.h"
+#include "net/loop.h"
 #include "net/stream.h"
 #include "store/db.h"
 #include "store/migrate.h"
@@ -16,6 +17,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,9 +41,69 @@ static int drain_asked;
 static bool is_ready_now = true, is_stuck;
 static struct svc_pulse stuck = { .name = "a thread that hangs" };
 
+/* What the test tells the service while it runs. */
+static struct shared {
+    _Atomic int64_t ahead_ms; /* its clock, before the real one */
+    atomic_bool hangs;        /* a function on one of its loops */
+} * shared;
+
+/* One loop that hangs when told to, and one that never does. */
+static struct loop *loops[2];
+
+/* The clock of this program; common/base/clock.c stays in its archive. */
+static int64_t now_us(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 +
+           (shared == NULL ? 0 : atomic_load(&shared->ahead_ms) * 1000);
+}
+
+int64_t clock_monotonic_us(void)
+{
+    return now_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_monotonic_ms(void)
+{
+    return clock_monotonic_us() / 1000;
+}
+
+int64_t clock_unix_ms(void)
+{
+    return now_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_unix(void)
+{
+    return clock_unix_ms() / 1000;
+}
+
 static void note(char letter)
 {
     assert_int_equal(write(notes[1], &letter, 1), 1);
+}
+
+static void hang(struct loop_post *post)
+{
+    (void)post;
+    note('h');
+    while (atomic_load(&shared->hangs))
+        poll(NULL, 0, 5);
+}
+
+static void start_loops(struct svc *svc)
+{
+    static struct loop_post post = { .run = hang };
+
+    for (size_t i = 0; i < ARRAY_LEN(loops); i++) {
+        loops[i] = loop_new("test");
+        loop_start(loops[i]);
+        svc_watch_loop(svc, loops[i]);
+    }
+    if (atomic_load(&shared->hangs))
+        loop_post(loops[0], &post);
 }
 
 static enum rc fake_start(struct svc *svc)
@@ -51,6 +114,7 @@ static enum rc fake_start(struct svc *svc)
         svc_watch_pulse(svc, &stuck);
         atomic_store(&stuck.beat_ms, clock_monotonic_ms() - 11000);
     }
+    start_loops(svc);
     note('s');
     return RC_OK;
 }
@@ -81,6 +145,10 @@ static bool fake_never_drained(struct svc *svc)
 static void fake_stop(struct svc *svc)
 {
     (void)svc;
+    for (size_t i = 0; i < ARRAY_LEN(loops); i++) {
+        loop_stop(loops[i]);
+        loop_free(&loops[i]);
+    }
     note('x');
 }
 
@@ -236,6 +304,8 @@ static int set_up(void **state)
     setenv("POSTBUS_DRAIN_SECONDS", "25", 1);
     fake.is_drained = fake_is_drained;
     is_ready_now = true;
+    atomic_store(&shared->ahead_ms, 0);
+    atomic_store(&shared->hangs, false);
     return 0;
 }
 
@@ -338,6 +408,47 @@ static void test_service_says_not_ready(void **state)
     assert_int_equal(text[0], 's');
 }
 
+static int count_of(const char *text, const char *word)
+{
+    int n = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text++)
+        n++;
+    return n;
+}
+
+/* Both loops are old when the clock has jumped; the one that moves is young again soon.
+ */
+static void test_a_loop_that_hangs(void **state)
+{
+    struct deadline until = deadline_in_ms(WAIT_MS);
+    char body[TEXT_BYTES];
+    pid_t pid;
+
+    (void)state;
+    setenv("POSTBUS_DATABASE_HOST", test_host(), 1);
+    atomic_store(&shared->hangs, true);
+    pid = spawn(NULL);
+    wait_answer("/readyz", 200, "true");
+    wait_answer("/livez", 200, "ok");
+    while (read(notes[0], body, 1) != 1 || body[0] != 'h')
+        poll(&(struct pollfd){ .fd = notes[0], .events = POLLIN }, 1, 5);
+    atomic_store(&shared->ahead_ms, 60000);
+    until.at_ms += 60000;
+    do {
+        poll(NULL, 0, 10);
+        assert_int_equal(get("/livez", body), 503);
+        assert_false(deadline_passed(until));
+    } while (count_of(body, "a loop has not moved for ") != 1);
+    assert_non_null(strstr(body, "a loop has not moved for 6"));
+    atomic_store(&shared->hangs, false);
+    wait_answer("/livez", 200, "ok");
+    kill(pid, SIGTERM);
+    assert_int_equal(wait_exit(pid), 0);
+    read_notes(body);
+    assert_string_equal(strstr(body, "dx"), "dx");
+}
+
 static void test_drain_is_cut(void **state)
 {
     char text[TEXT_BYTES];
@@ -388,6 +499,9 @@ static int make_secret(void **state)
 
     (void)state;
     test_host();
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
     assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
     close(fd);
     return 0;
@@ -408,6 +522,7 @@ int main(void)
         cmocka_unit_test_setup(test_without_a_database, set_up),
         cmocka_unit_test_setup(test_from_nothing_to_ready_to_exit, set_up),
         cmocka_unit_test_setup(test_service_says_not_ready, set_up),
+        cmocka_unit_test_setup(test_a_loop_that_hangs, set_up),
         cmocka_unit_test_setup(test_drain_is_cut, set_up),
     };
 
