@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -210,6 +212,51 @@ static void test_plain_session(void **state)
     expect_closed(s);
     stream_close(&s);
     wait_for_count(&f->closed, 1);
+}
+
+static int tcp_option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t n = sizeof(value);
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
+    return value;
+}
+
+/* The socket of this process whose peer is s: the server's end. */
+static int other_end(struct stream *s)
+{
+    struct sockaddr_in mine, peer;
+    socklen_t n = sizeof(mine);
+
+    assert_int_equal(getsockname(stream_fd(s), (struct sockaddr *)&mine, &n), 0);
+    for (int fd = 0; fd < 1024; fd++) {
+        n = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &n) == 0 &&
+            peer.sin_family == AF_INET && peer.sin_port == mine.sin_port)
+            return fd;
+    }
+    fail_msg("no socket of this process has that peer");
+    return -1;
+}
+
+/* A reply in several writes is not held back until the client has acknowledged the first,
+ * and a client that vanished is noticed. */
+static void test_socket_options(void **state)
+{
+    struct fixture *f = *state;
+    struct stream *s;
+    int fd;
+
+    listen_now(f);
+    s = dial(f);
+    expect_line(s, "hello");
+    fd = other_end(s);
+    assert_true(tcp_option(fd, IPPROTO_TCP, TCP_NODELAY) > 0);
+    assert_true(tcp_option(fd, SOL_SOCKET, SO_KEEPALIVE) > 0);
+    assert_in_range(tcp_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60, 900);
+    assert_true(tcp_option(stream_fd(s), IPPROTO_TCP, TCP_NODELAY) > 0);
+    stream_close(&s);
 }
 
 static void test_implicit_tls(void **state)
@@ -701,6 +748,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_plain_session),
+        TEST(test_socket_options),
         TEST(test_implicit_tls),
         TEST(test_client_refuses_wrong_name),
         TEST(test_start_tls),
