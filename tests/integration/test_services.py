@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 import mail
+import openmetrics
 from idle import Idler
 from product import ADMIN, BUILD, Product, wait_for
 
@@ -91,9 +92,26 @@ def test_with_one_stopped_the_others_live_and_say_what_they_miss(own, killed):
 
 def test_metrics_are_openmetrics(own):
     for service in ADMIN:
-        status, text = admin(own, service, "/metrics")
-        assert status == 200 and text.endswith("# EOF\n")
-        assert f'postbus_build_info{{version="' in text and f'service="{service}"}} 1' in text
+        url = f"http://127.0.0.1:{own.admin_port(service)}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            text, kind = answer.read().decode(), answer.headers["Content-Type"]
+        assert kind == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        families = openmetrics.parse(text)
+        assert all(name.startswith("postbus_") for name in families)
+        assert {"HELP", "TYPE"} <= set.intersection(*(set(f.meta) for f in families.values()))
+        (labels, one), = ((dict(pairs), value) for (_, pairs), value
+                          in families["postbus_build_info"].samples.items())
+        assert labels["service"] == service and labels["version"] and one == 1
+        assert any(f.meta["TYPE"] == "histogram" for f in families.values())
+
+
+def test_the_reader_of_metrics_is_strict():
+    openmetrics.parse(openmetrics.GOOD)
+    for old, new in openmetrics.WRONG:
+        assert old in openmetrics.GOOD
+        with pytest.raises(openmetrics.Invalid):
+            openmetrics.parse(openmetrics.GOOD.replace(old, new, 1))
+            print("taken:", repr(old), repr(new))
 
 
 def test_without_postgresql_services_live_say_so_and_recover(own):
