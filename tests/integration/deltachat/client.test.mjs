@@ -2,7 +2,8 @@
 //
 // Environment:
 //   CLIENT_DOMAIN   mail domain; its names resolve to the server
-//   CLIENT_DCLOGIN  a dclogin: text as read from a QR code of the server
+//   CLIENT_DCLOGIN  a dclogin: text as read from a QR code of the server, or
+//   CLIENT_CODES    JSON: [[where, text], ...] as read from every code that it shows
 //   CLIENT_RESTART  command that restarts the service whose name is its last argument
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -14,7 +15,8 @@ import { after, before, test } from "node:test";
 import { startDeltaChat } from "@deltachat/stdio-rpc-server";
 
 const DOMAIN = process.env.CLIENT_DOMAIN;
-const DCLOGIN = process.env.CLIENT_DCLOGIN;
+const CODES = JSON.parse(
+  process.env.CLIENT_CODES ?? JSON.stringify([["the server's QR code", process.env.CLIENT_DCLOGIN]]));
 const RESTART = process.env.CLIENT_RESTART ?? "";
 const DEADLINE_MS = 60_000;
 // A lost IMAP connection is tried again after at most about a minute by the client itself.
@@ -48,7 +50,6 @@ async function until(what, ask, deadline = DEADLINE_MS) {
 
 async function onboard(name, qr) {
   const account = await rpc.addAccount();
-  // bot=1 lifts the client's own limit of one message a second.
   await rpc.batchSetConfig(account, { displayname: name, bot: "0" });
   await rpc.addTransportFromQr(account, qr);
   assert.equal(await rpc.isConfigured(account), true);
@@ -131,9 +132,16 @@ test("onboarding by DCACCOUNT: with https and /new", async () => {
   await onboard("bob", `DCACCOUNT:https://${DOMAIN}/new`);
 });
 
-test("onboarding by the dclogin: text that the server's QR code holds", async () => {
-  assert.match(DCLOGIN, /^dclogin:/i);
-  await onboard("carol", DCLOGIN);
+for (const [where, text] of CODES) {
+  test(`onboarding by the dclogin: text in ${where}`, async () => {
+    assert.match(text, /^dclogin:/i);
+    assert.equal(await address(await onboard(where, text)), text.match(/:(?:\/\/)?([^?]+)/)[1]);
+    people.carol = people[where];
+  });
+}
+
+test("each code holds an account of its own", async () => {
+  assert.equal(new Set(CODES.map(([, text]) => text)).size, CODES.length);
 });
 
 test("SecureJoin between all three", async () => {
