@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+enum { LOG_BYTES = 1 << 20 };
+
 static void a_new_account_can_be_found(void **state)
 {
     int64_t id = test_account(1, 5000);
@@ -68,6 +70,38 @@ static void of_many_racing_creators_one_wins(void **state)
         won += results[i] == RC_OK;
     }
     assert_int_equal(won, 1);
+}
+
+/* What the server has written about this database, as long as it runs. */
+static str_t server_log(void)
+{
+    str_t path = str_of(arena_printf(test_arena, "%s/server.log", test_host()));
+    char *text = arena_alloc(test_arena, LOG_BYTES);
+    FILE *file = fopen(path.p, "r");
+    size_t n;
+
+    assert_non_null(file);
+    n = fread(text, 1, LOG_BYTES, file);
+    assert_true(n < LOG_BYTES);
+    assert_int_equal(fclose(file), 0);
+    return str_n(text, n);
+}
+
+/* PostgreSQL logs what it refuses, with the values, at its default level. */
+static void refused_creators_leave_no_address_in_the_log(void **state)
+{
+    str_t after;
+    size_t before = server_log().n;
+
+    test_sql("ALTER DATABASE %s SET log_min_messages = error", test_name);
+    test_sql("SET log_min_messages = error");
+    an_address_belongs_to_one(state);
+    of_many_racing_creators_one_wins(state);
+    test_sql("ALTER DATABASE %s RESET log_min_messages", test_name);
+    test_sql("RESET log_min_messages");
+    after = str_skip(server_log(), before);
+    assert_int_equal(str_find(after, S("@example.org")), SIZE_MAX);
+    assert_int_equal(str_find(after, S("duplicate key")), SIZE_MAX);
 }
 
 static void changes_are_kept(void **state)
@@ -192,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup(a_new_account_can_be_found, test_setup),
         cmocka_unit_test_setup(an_address_belongs_to_one, test_setup),
         cmocka_unit_test_setup(of_many_racing_creators_one_wins, test_setup),
+        cmocka_unit_test_setup(refused_creators_leave_no_address_in_the_log, test_setup),
         cmocka_unit_test_setup(changes_are_kept, test_setup),
         cmocka_unit_test_setup(a_login_is_noted_once_a_day, test_setup),
         cmocka_unit_test_setup(addresses_are_resolved_together, test_setup),
