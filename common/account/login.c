@@ -192,8 +192,7 @@ static enum rc insert(struct attempt *at, struct store_account *account)
 static enum rc create(struct attempt *at)
 {
     const struct login_options *o = &at->login->options;
-    struct store_account account = { .address = at->address,
-                                     .quota_bytes = o->quota_bytes };
+    struct store_account account = { .address = at->address };
     const char *reason;
     enum refusal refusal = creation_refusal(at, &reason);
     enum rc rc;

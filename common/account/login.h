@@ -27,7 +27,6 @@ struct login_options { /* strings are borrowed for the life of the process */
     bool registration_open;
     const char *nocreate_file; /* while it exists nobody gets an account; NULL: none */
     struct overload_limits limits;
-    int64_t quota_bytes;         /* of a new account */
     unsigned password_hash_cost; /* see password.h */
     size_t cache_entries;        /* 0: every login costs a hash */
     int64_t cache_age_ms;        /* since the last use; 0: a day */

@@ -33,7 +33,6 @@ static int setup(void **state)
     f->options = (struct login_options){
         .rules = { STR("chat.example"), 9, 9, 9 },
         .registration_open = true,
-        .quota_bytes = 1000000,
         .password_hash_cost = 1,
         .cache_entries = 100,
     };

@@ -57,6 +57,7 @@ enum transaction {
 struct db {
     char *host, *port, *name, *user, *password, *application, *settings;
     int connect_timeout_ms, deadline_ms;
+    int64_t quota_bytes;
     PGconn *conn;
     struct arena *scratch; /* parameters while they are queued */
     struct pending *pending;
@@ -808,6 +809,7 @@ struct db *db_new(const struct db_options *o)
         o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     db->deadline_ms =
         o->deadline_ms > 0 ? o->deadline_ms : statement_ms + DEADLINE_SLACK_MS;
+    db->quota_bytes = o->quota_bytes > 0 ? o->quota_bytes : INT64_C(1) << 50;
     db->scratch = arena_new();
     db->pending = mem_alloc(2 * DB_QUEUE_MAX * sizeof(*db->pending));
     db->results = mem_alloc(2 * DB_QUEUE_MAX * sizeof(PGresult *));
@@ -836,4 +838,9 @@ void db_free(struct db **db)
     mem_free(d->settings);
     mem_free(d);
     *db = NULL;
+}
+
+int64_t db_quota_bytes(const struct db *db)
+{
+    return db->quota_bytes;
 }

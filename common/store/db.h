@@ -35,12 +35,16 @@ struct db_options {
     int connect_timeout_ms;   /* [3000] */
     int statement_timeout_ms; /* on the server [30000] */
     int deadline_ms;          /* for one flush, on this side [statement + 5000] */
+    int64_t quota_bytes;      /* of an account that has no quota of its own [1 PB] */
 };
 
 struct db;
 
 struct db *db_new(const struct db_options *o);
 void db_free(struct db **db);
+/* That of the options.  It comes with the connection, so that no caller can forget it:
+ * what refuses a message, what GETQUOTA says and what the janitor trims agree. */
+int64_t db_quota_bytes(const struct db *db);
 
 /* A statement is a static object beside the function that uses it: DB_STATEMENT.  It is
  * prepared on each connection with its first use, in the same round trip. */

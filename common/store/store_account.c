@@ -7,8 +7,8 @@
 enum { RESOLVE_MAX = 4096, LIST_MAX = 10000 };
 
 #define COLUMNS                                                                          \
-    "a.id, a.addr, a.pwhash, a.state, a.flags, m.quota, a.created_day, a.seen_day, "     \
-    "today()"
+    "a.id, a.addr, a.pwhash, a.state, a.flags, m.own_quota, a.created_day, "             \
+    "a.seen_day, today()"
 #define FROM_ACCOUNT "FROM account a JOIN mailbox m ON m.id = a.id << 18 "
 
 DB_STATEMENT(stmt_find, "account_find",
@@ -23,16 +23,18 @@ DB_STATEMENT(stmt_create, "account_create",
              "WITH a AS (INSERT INTO account (id, addr, pwhash, flags, created_day,"
              "  seen_day) VALUES ($1, $2, $3, $4, today(), today())"
              "  ON CONFLICT DO NOTHING RETURNING id), "
-             "i AS (INSERT INTO mailbox (id, quota, modseq, uidvalidity, next_validity)"
-             "  SELECT id << 18, $5, now_us(), now_unix()::int4, now_unix()::int4 + 1"
-             "  FROM a) "
+             "i AS (INSERT INTO mailbox (id, own_quota, quota, modseq, uidvalidity,"
+             "  next_validity) SELECT id << 18, $5, quota_of($5, $6), now_us(),"
+             "  now_unix()::int4, now_unix()::int4 + 1 FROM a) "
              "SELECT id FROM a");
 DB_STATEMENT(stmt_taken, "account_taken", "SELECT 1 FROM account WHERE addr = $1");
 DB_STATEMENT(stmt_password, "account_password",
              "UPDATE account SET pwhash = $2 WHERE id = $1");
 DB_STATEMENT(stmt_state, "account_state", "UPDATE account SET state = $2 WHERE id = $1");
 DB_STATEMENT(stmt_flags, "account_flags", "UPDATE account SET flags = $2 WHERE id = $1");
-DB_STATEMENT(stmt_quota, "account_quota", "UPDATE mailbox SET quota = $2 WHERE id = $1");
+DB_STATEMENT(stmt_quota, "account_quota",
+             "UPDATE mailbox SET own_quota = $2, quota = quota_of($2, $3) "
+             "WHERE id = $1");
 DB_STATEMENT(
     stmt_seen, "account_seen",
     "UPDATE account SET seen_day = today() WHERE id = $1 AND seen_day < today()");
@@ -101,7 +103,8 @@ enum rc store_account_create(struct db *db, const struct store_account *n)
     CHECK(!db_in_transaction(db)); /* who was faster must be seen below */
     rc = db_run(db, &stmt_create,
                 DB_PARAMS(db_int8(n->id), db_text(n->address), db_text(n->password_hash),
-                          db_int4(n->flags), db_int8(n->quota_bytes)));
+                          db_int4(n->flags), db_int8(n->quota_bytes),
+                          db_int8(db_quota_bytes(db))));
     if (rc == RC_OK && db_rows(db, 0) > 0)
         return RC_OK;
     if (rc != RC_OK && rc != RC_EXISTS) /* the latter: a mailbox with this id */
@@ -139,8 +142,13 @@ enum rc store_account_set_flags(struct db *db, int64_t id, uint32_t flags)
 
 enum rc store_account_set_quota(struct db *db, int64_t id, int64_t bytes)
 {
-    return update_one(db, &stmt_quota, store_ids_mailbox(id, STORE_IDS_INBOX),
-                      db_int8(bytes));
+    enum rc rc = db_run(db, &stmt_quota,
+                        DB_PARAMS(db_int8(store_ids_mailbox(id, STORE_IDS_INBOX)),
+                                  db_int8(bytes), db_int8(db_quota_bytes(db))));
+
+    if (rc != RC_OK)
+        return rc;
+    return db_affected(db, 0) == 1 ? RC_OK : RC_NOT_FOUND;
 }
 
 enum rc store_account_seen(struct db *db, int64_t id)

@@ -24,7 +24,7 @@ struct store_account {
     str_t password_hash; /* crypt(3) form */
     int state;
     uint32_t flags;
-    int64_t quota_bytes;
+    int64_t quota_bytes; /* its own; 0: that of the options */
     int32_t created_day; /* days since 1970 */
     int32_t seen_day;    /* of the last login */
     int32_t today;       /* PostgreSQL's; seen_day < today: call store_account_seen */

@@ -12,8 +12,8 @@ enum { ADDRESSES_MAX = 256 * 1024, FIRST_ENTRIES = 64 };
 /* Ascending by id for everybody, which is why nobody deadlocks; who had to wait sees the
  * newest version of the row. */
 DB_STATEMENT(stmt_lock, "deliver_lock",
-             "SELECT a.addr, a.id, a.flags, m.id, m.bytes, m.quota, m.uidnext, m.modseq, "
-             "now_us() "
+             "SELECT a.addr, a.id, a.flags, m.id, m.bytes, quota_of(m.own_quota, $2), "
+             "m.uidnext, m.modseq, now_us() "
              "FROM account a JOIN mailbox m ON m.id = a.id << 18 "
              "WHERE a.addr = ANY($1) AND a.state = 0 "
              "ORDER BY m.id FOR NO KEY UPDATE OF m");
@@ -74,7 +74,8 @@ enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresse
     CHECK(db_in_transaction(db));
     if (n > ADDRESSES_MAX)
         return RC_LIMIT;
-    rc = db_run(db, &stmt_lock, DB_PARAMS(db_texts(addresses, n)));
+    rc = db_run(db, &stmt_lock,
+                DB_PARAMS(db_texts(addresses, n), db_int8(db_quota_bytes(db))));
     if (rc != RC_OK)
         return rc;
     d->arena = a;

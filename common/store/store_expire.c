@@ -68,7 +68,7 @@ DB_STATEMENT(stmt_messages, "expire_messages",
              " RETURNING mailbox_id, uid, size), " SETTLE);
 DB_STATEMENT(stmt_full, "expire_full",
              "SELECT id >> 18 FROM mailbox WHERE id > $1 AND id & 262143 = 0"
-             " AND quota > 0 AND bytes * 100 > quota * $2 ORDER BY id LIMIT $3");
+             " AND bytes * 100 > quota_of(own_quota, $4) * $2 ORDER BY id LIMIT $3");
 DB_STATEMENT(stmt_lock_account, "expire_lock_account",
              "SELECT id FROM mailbox WHERE id BETWEEN $1 AND $2 ORDER BY id "
              "FOR NO KEY UPDATE");
@@ -78,7 +78,7 @@ DB_STATEMENT(
     "  SELECT mailbox_id, uid, body_id, sum(size) OVER"
     "   (ORDER BY body_id, mailbox_id, uid) - size AS older"
     "   FROM message WHERE mailbox_id BETWEEN $2 AND $3) o"
-    "  WHERE older < (SELECT bytes - quota * $4 / 100 FROM mailbox"
+    "  WHERE older < (SELECT bytes - quota_of(own_quota, $5) * $4 / 100 FROM mailbox"
     "   WHERE id = $2) AND body_id < " CUTOFF(
         "$1") "), "
               "d AS (DELETE FROM message x USING v WHERE x.mailbox_id = v.mailbox_id"
@@ -214,7 +214,8 @@ enum rc store_expire_full(struct arena *a, struct db *db, int high_percent, int6
 {
     enum rc rc = db_run(db, &stmt_full,
                         DB_PARAMS(db_int8(store_ids_mailbox(after, STORE_IDS_INBOX)),
-                                  db_int8(high_percent), bounded(n_max, LIST_MAX)));
+                                  db_int8(high_percent), bounded(n_max, LIST_MAX),
+                                  db_int8(db_quota_bytes(db))));
 
     *n = 0;
     if (rc == RC_OK)
@@ -233,7 +234,8 @@ enum rc store_expire_trim(struct arena *a, struct db *db, int64_t account,
     *hints = 0;
     db_queue(db, &stmt_lock_account, DB_PARAMS(first, last));
     db_queue(db, &stmt_trim,
-             DB_PARAMS(db_int8(min_age_s), first, last, db_int8(low_percent)));
+             DB_PARAMS(db_int8(min_age_s), first, last, db_int8(low_percent),
+                       db_int8(db_quota_bytes(db))));
     rc = db_flush(db);
     if (rc == RC_OK)
         read_hints(a, db, 1, out, hints);

@@ -58,9 +58,10 @@ DB_STATEMENT(stmt_counts, "mailbox_counts",
              "  AND x.flags & 8 <> 0),"
              " (SELECT coalesce(sum(x.size), 0)::int8 FROM message x"
              "  WHERE x.mailbox_id = m.id) FROM mailbox m WHERE m.id = $1");
-DB_STATEMENT(stmt_quota, "mailbox_quota",
-             "SELECT b.bytes, b.quota, (SELECT sum(nmsg)::int8 FROM mailbox"
-             " WHERE id BETWEEN $1 AND $2) FROM mailbox b WHERE b.id = $1");
+DB_STATEMENT(
+    stmt_quota, "mailbox_quota",
+    "SELECT b.bytes, quota_of(b.own_quota, $3), (SELECT sum(nmsg)::int8 FROM mailbox"
+    " WHERE id BETWEEN $1 AND $2) FROM mailbox b WHERE b.id = $1");
 DB_STATEMENT(stmt_poll, "mailbox_poll",
              "SELECT id, modseq, uidnext FROM mailbox WHERE id = ANY($1) ORDER BY id");
 
@@ -234,7 +235,9 @@ enum rc store_mailbox_counts(struct db *db, int64_t id, struct store_mailbox_cou
 enum rc store_mailbox_quota(struct db *db, int64_t account,
                             struct store_mailbox_quota *out)
 {
-    enum rc rc = db_run(db, &stmt_quota, DB_PARAMS(first_of(account), last_of(account)));
+    enum rc rc = db_run(
+        db, &stmt_quota,
+        DB_PARAMS(first_of(account), last_of(account), db_int8(db_quota_bytes(db))));
 
     if (rc != RC_OK)
         return rc;

@@ -93,6 +93,27 @@ static struct db *as(enum migrate_role role)
     return test_open(test_name, migrate_role_name(role));
 }
 
+/* A figure that was copied from the option, once, must not outlive the option. */
+static void accounts_of_the_first_schema_have_the_options_quota(void **state)
+{
+    const struct migrate_options o = { 0 };
+    struct store_mailbox_quota quota;
+    int64_t account = test_account(3, 0);
+    struct db *gateway;
+
+    (void)state;
+    test_sql("UPDATE mailbox SET quota = 77 WHERE id = %lld",
+             (long long)test_inbox(account));
+    test_sql("ALTER TABLE mailbox DROP COLUMN own_quota; DROP FUNCTION quota_of; "
+             "DELETE FROM schema_version WHERE version > 1");
+    assert_int_equal(migrate(test_db, &o), RC_OK);
+    gateway = as(MIGRATE_IMAP_GATEWAY);
+    assert_int_equal(store_mailbox_quota(gateway, account, &quota), RC_OK);
+    assert_int_equal(quota.limit_bytes, db_quota_bytes(gateway));
+    assert_int_equal(test_number(test_db, "SELECT min(quota) FROM mailbox"), 77);
+    db_free(&gateway);
+}
+
 /* One message on its way through all six roles. */
 static struct store_account person;
 static int64_t inbox, body;
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(roles_must_exist_if_they_may_not_be_made),
         cmocka_unit_test(many_at_once_do_no_harm),
         cmocka_unit_test(again_keeps_what_is_there),
+        cmocka_unit_test(accounts_of_the_first_schema_have_the_options_quota),
         cmocka_unit_test(each_role_can_do_its_work),
         cmocka_unit_test(each_role_can_do_no_more),
     };

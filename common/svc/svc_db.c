@@ -14,6 +14,7 @@ struct db *svc_db_open(const struct options *o, const char *application)
         .password = o->database_password[0] == '\0' ? NULL : o->database_password,
         .application = application,
         .statement_timeout_ms = (int)o->database_statement_seconds * 1000,
+        .quota_bytes = o->max_mailbox_size,
     };
 
     return db_new(&to);

@@ -57,7 +57,6 @@ static struct login *new_login(const struct options *o)
                     .min_available_memory_bytes = o->min_available_memory,
                     .min_free_disk_bytes = o->min_free_disk_space,
                     .disk_path = o->disk_path },
-        .quota_bytes = o->max_mailbox_size,
         .password_hash_cost = (unsigned)o->password_hash_cost,
         .cache_entries = (size_t)o->login_cache_entries,
     };

@@ -96,7 +96,6 @@ static int start(void **state)
 {
     struct login_options login = { .rules = { STR(DOMAIN), 9, 9, 9 },
                                    .registration_open = true,
-                                   .quota_bytes = 1000000,
                                    .password_hash_cost = 1,
                                    .cache_entries = 100 };
     struct tls_server_options server = { .cert_file = cert_file,

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import mail
+from product import Product, wait_for
 
 
 def race(wide, user, passwords):
@@ -83,3 +84,27 @@ def test_wrong_passwords_are_refused(wide):
         mail.imap(wide, mail.new_name(wide.domain), "short")
     with pytest.raises(imaplib.IMAP4.error):
         mail.imap(wide, "invalid@elsewhere.invalid")
+
+
+def quota_kib(client):
+    return int(client.getquotaroot("INBOX")[1][1][0].rstrip(b")").split()[-1])
+
+
+def test_a_changed_mailbox_size_counts_for_who_is_there_already(tmp_path):
+    def start(size):
+        return Product(domain="_size.localhost", keep=tmp_path,
+                       options={"max_mailbox_size": size, "max_user_send_burst_size": 100})
+
+    with start("1M") as product:
+        user, other = mail.new_account(product), mail.new_account(product)
+        assert quota_kib(mail.imap(product, user)) == 1024
+        product.sql("UPDATE mailbox SET own_quota = 2 * 1024 * 1024 WHERE id = "
+                    f"(SELECT id << 18 FROM account WHERE addr = '{other}')")
+    with start("3M") as product:
+        client = mail.imap(product, user)
+        assert quota_kib(client) == 3 * 1024
+        assert quota_kib(mail.imap(product, other)) == 2 * 1024
+        smtp = mail.smtp(product, user)
+        for i in range(2):
+            smtp.sendmail(user, [user], mail.encrypted(user, f"{i}@test", size=1_000_000))
+        wait_for("both are there", lambda: client.select("INBOX")[1] == [b"2"])
