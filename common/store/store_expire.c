@@ -83,6 +83,8 @@ DB_STATEMENT(
         "$1") "), "
               "d AS (DELETE FROM message x USING v WHERE x.mailbox_id = v.mailbox_id"
               "  AND x.uid = v.uid RETURNING x.mailbox_id, x.uid, x.size), " SETTLE);
+DB_STATEMENT(stmt_clock, "expire_clock", "SELECT now_us(), us FROM trusted_time");
+DB_STATEMENT(stmt_trust, "expire_trust", "UPDATE trusted_time SET us = $1");
 DB_STATEMENT(stmt_inactive, "expire_inactive",
              "SELECT id FROM account WHERE seen_day < today() - $1 ORDER BY id LIMIT $2");
 DB_STATEMENT(stmt_today, "expire_today", "SELECT today()");
@@ -135,6 +137,24 @@ enum rc store_expire_unlock(struct db *db)
 enum rc store_expire_locked(struct db *db, bool *still)
 {
     return run_flag(db, &stmt_locked, still);
+}
+
+enum rc store_expire_clock(struct db *db, int64_t *now_us, int64_t *trusted_us)
+{
+    enum rc rc = db_run(db, &stmt_clock, DB_NO_PARAMS);
+
+    if (rc != RC_OK)
+        return rc;
+    if (db_rows(db, 0) == 0)
+        return RC_NOT_FOUND;
+    *now_us = db_get_int(db, 0, 0, 0);
+    *trusted_us = db_get_int(db, 0, 0, 1);
+    return RC_OK;
+}
+
+enum rc store_expire_trust(struct db *db, int64_t now_us)
+{
+    return db_run(db, &stmt_trust, DB_PARAMS(db_int8(now_us)));
 }
 
 static struct db_param bounded(size_t n, size_t most)

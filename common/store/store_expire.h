@@ -17,6 +17,12 @@ enum rc store_expire_unlock(struct db *db) RC_CHECKED;
 /* False after a reconnect: the lock is gone with the old connection. */
 enum rc store_expire_locked(struct db *db, bool *still) RC_CHECKED;
 
+/* PostgreSQL's clock, and what it showed when store_expire_trust was called last (or, if
+ * never, when the schema was made). */
+enum rc store_expire_clock(struct db *db, int64_t *now_us,
+                           int64_t *trusted_us) RC_CHECKED;
+enum rc store_expire_trust(struct db *db, int64_t now_us) RC_CHECKED;
+
 /* Which messages go.  Arrival counts (the time in the body id). */
 struct store_expire_rule {
     int64_t older_than_s;

@@ -105,7 +105,7 @@ static void accounts_of_the_first_schema_have_the_options_quota(void **state)
     test_sql("UPDATE mailbox SET quota = 77 WHERE id = %lld",
              (long long)test_inbox(account));
     test_sql("ALTER TABLE mailbox DROP COLUMN own_quota; DROP FUNCTION quota_of; "
-             "DELETE FROM schema_version WHERE version > 1");
+             "DROP TABLE trusted_time; DELETE FROM schema_version WHERE version > 1");
     assert_int_equal(migrate(test_db, &o), RC_OK);
     gateway = as(MIGRATE_IMAP_GATEWAY);
     assert_int_equal(store_mailbox_quota(gateway, account, &quota), RC_OK);
@@ -255,11 +255,13 @@ static void janitor_forgets(struct db *db)
     struct store_expire_report report;
     struct store_expire_hint *hints;
     struct arena *a = test_arena;
-    int64_t *list, bytes;
+    int64_t *list, bytes, now_us, trusted_us;
     int32_t day;
     int tables;
     size_t n;
 
+    assert_int_equal(store_expire_clock(db, &now_us, &trusted_us), RC_OK);
+    assert_int_equal(store_expire_trust(db, now_us), RC_OK);
     assert_int_equal(store_expire_find(a, db, &rule, 0, 10, &list, &n), RC_OK);
     assert_int_equal(n, 1);
     assert_int_equal(store_expire_messages(a, db, &rule, list, n, &hints, &n), RC_OK);
@@ -326,6 +328,7 @@ static void each_role_can_do_no_more(void **state)
         { MIGRATE_JANITOR, "INSERT INTO message VALUES (1, 1, 1, 1, 1, 1)" },
         { MIGRATE_JANITOR, "DELETE FROM queue" },
         { MIGRATE_JANITOR, "CREATE TABLE mine (i int)" },
+        { MIGRATE_JANITOR, "DELETE FROM trusted_time" },
         { MIGRATE_REGISTRAR, "UPDATE schema_version SET version = 9" },
     };
 

@@ -1,8 +1,14 @@
 /* clocks.h - may this be the day to forget?
  *
- * "Now" is PostgreSQL's.  A database host whose clock has jumped ahead would have every
- * message forgotten at once, so nothing is while it differs from this machine's.
- * Limits: a jump of both clocks, or where one machine has both, cannot be told from time.
+ * "Now" is PostgreSQL's.  A clock that has jumped ahead would have every message
+ * forgotten at once, and every account, so nothing is
+ *   - while PostgreSQL's clock and this machine's differ, and
+ *   - when PostgreSQL's is more than a day beside what it should show after the last run,
+ *     whose time is kept in the database.  This is what helps where one machine has both
+ *     clocks.  Only time itself can tell such a jump from a server that was off: it is
+ *     believed when the clock has gone on for confirm_ms just as the monotonic one.
+ *
+ * Limits: a clock that is wrong for longer than confirm_ms is believed.
  * Thread: the db's.
  */
 #pragma once
@@ -14,5 +20,21 @@
 
 struct db;
 
-/* *offset_ms: how far PostgreSQL's clock is ahead.  RC_CONFLICT: too far either way. */
-enum rc clocks_agree(struct db *db, int64_t *offset_ms) RC_CHECKED;
+struct clocks {
+    int64_t interval_ms; /* between two looks, and how long a jump must hold */
+    /* set by clocks_look */
+    int64_t offset_ms; /* how far PostgreSQL's clock is ahead of this machine's */
+    int64_t jump_ms;   /* how far it is from what it showed when it was trusted last */
+    /* owned by clocks.c: the jump that is being watched */
+    bool watching;
+    int64_t from_us, from_monotonic_ms;
+};
+
+enum clocks_verdict {
+    CLOCKS_RIGHT,   /* and that is noted in the database */
+    CLOCKS_DIFFER,  /* see offset_ms */
+    CLOCKS_JUMPED,  /* see jump_ms */
+    CLOCKS_UNKNOWN, /* the database does not say */
+};
+
+enum clocks_verdict clocks_look(struct clocks *c, struct db *db, int64_t monotonic_ms);

@@ -61,7 +61,9 @@ struct rota {
     struct svc *svc;
     struct task_tools tools;
     struct db *lock_db;
-    bool locked, clocks_differ;
+    bool locked;
+    struct clocks clocks;
+    enum clocks_verdict clocks_were;
     int failures; /* of the lock's connection, in a row */
     int64_t lock_at_ms;
     int64_t due_ms[ROWS];
@@ -142,32 +144,57 @@ static void run_task(struct rota *r, size_t i)
     arena_reset(r->tools.arena);
 }
 
-/* Right before each task, which a jump of the clock would make forget too much. */
-static bool is_time_right(struct rota *r)
+static void note_clocks(const struct clocks *c, enum clocks_verdict verdict)
 {
-    int64_t offset_ms = 0;
-    enum rc rc = clocks_agree(r->tools.db, &offset_ms);
-    bool differ = rc == RC_CONFLICT;
-
-    if (differ && !r->clocks_differ)
+    switch (verdict) {
+    case CLOCKS_RIGHT:
+        log_info("janitor.clocks_right", " ");
+        break;
+    case CLOCKS_DIFFER:
         log_error("janitor.clocks_differ",
                   "offset_ms=%" PRId64 " advice=\"set the clocks of this machine and of "
                   "PostgreSQL's by NTP; nothing is removed until they agree\"",
-                  offset_ms);
-    /* A database that is away is the task's to tell. */
-    r->clocks_differ = differ;
-    return !differ;
+                  c->offset_ms);
+        break;
+    case CLOCKS_JUMPED:
+        log_error(
+            "janitor.clock_jumped",
+            "jump_ms=%" PRId64 " wait_ms=%" PRId64 " advice=\"set PostgreSQL's clock "
+            "if it is wrong; when it has held for this wait, it is believed and what "
+            "is overdue by it is removed\"",
+            c->jump_ms, c->interval_ms);
+        break;
+    case CLOCKS_UNKNOWN:
+        log_warn("janitor.clocks_unknown", "reason=database");
+        break;
+    }
+}
+
+/* Right before each task, which a jump of the clock would make forget too much. */
+static bool is_time_right(struct rota *r)
+{
+    enum clocks_verdict verdict =
+        clocks_look(&r->clocks, r->tools.db, clock_monotonic_ms());
+
+    db_reset(r->tools.db);
+    if (verdict != r->clocks_were)
+        note_clocks(&r->clocks, verdict);
+    r->clocks_were = verdict;
+    return verdict == CLOCKS_RIGHT;
 }
 
 /* The lock is looked at between tasks too: a long one may outlive it.  Two janitors at
  * once would do no harm but double work. */
 static void run_due(struct rota *r)
 {
-    for (size_t i = 0; i < ROWS && r->locked && !r->tools.stop; i++)
-        if (clock_monotonic_ms() >= r->due_ms[i] && is_time_right(r)) {
-            run_task(r, i);
-            mind_lock(r);
-        }
+    for (size_t i = 0; i < ROWS && r->locked && !r->tools.stop; i++) {
+        if (clock_monotonic_ms() < r->due_ms[i])
+            continue;
+        if (!is_time_right(r))
+            return;
+        run_task(r, i);
+        mind_lock(r);
+    }
 }
 
 /* False: draining. */
@@ -226,6 +253,7 @@ struct rota *rota_new(struct svc *svc)
     r->tools.bus = svc->bus;
     r->tools.options = svc->options;
     r->lock_db = svc_db_new(svc);
+    r->clocks.interval_ms = svc->options->expiry_interval_seconds * 1000;
     pthread_mutex_init(&r->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+enum { INTERVAL_MS = 10000 };
+
 static struct options options;
 static struct task_tools tools;
 
@@ -137,16 +139,16 @@ static void test_stop(void **state)
 }
 
 /* PostgreSQL's clock is days ahead of ours, or behind. */
-static void test_clocks(void **state)
+static void test_clocks_that_differ(void **state)
 {
     static const struct {
         const char *shift;
-        enum rc expected;
-    } cases[] = { { "1 second", RC_OK },
-                  { "-1 second", RC_OK },
-                  { "21 days", RC_CONFLICT },
-                  { "-2 minutes", RC_CONFLICT } };
-    int64_t offset_ms = 0;
+        enum clocks_verdict expected;
+    } cases[] = { { "1 second", CLOCKS_RIGHT },
+                  { "-1 second", CLOCKS_RIGHT },
+                  { "21 days", CLOCKS_DIFFER },
+                  { "-2 minutes", CLOCKS_DIFFER } };
+    struct clocks c = { .interval_ms = INTERVAL_MS };
 
     (void)state;
     test_sql("CREATE SCHEMA moved");
@@ -156,10 +158,69 @@ static void test_clocks(void **state)
                  "LANGUAGE sql VOLATILE AS $$ SELECT pg_catalog.clock_timestamp() + '%s' "
                  "$$",
                  cases[i].shift);
-        assert_int_equal(clocks_agree(test_db, &offset_ms), cases[i].expected);
+        assert_int_equal(clocks_look(&c, test_db, 0), cases[i].expected);
     }
     test_sql("RESET search_path");
-    assert_int_equal(clocks_agree(test_db, &offset_ms), RC_OK);
+    assert_int_equal(clocks_look(&c, test_db, 0), CLOCKS_RIGHT);
+}
+
+/* As if all clocks had been moved since the last run. */
+static void move_clocks(int64_t seconds)
+{
+    test_sql("UPDATE trusted_time SET us = now_us() - (%lld)::int8 * 1000000",
+             (long long)seconds);
+}
+
+/* Within a day and an interval, nothing is strange about the time. */
+static void test_a_rest_is_no_jump(void **state)
+{
+    static const int64_t cases[] = { 0, 3600, TASK_DAY_S, -TASK_DAY_S };
+    struct clocks c = { .interval_ms = INTERVAL_MS };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        move_clocks(cases[i]);
+        assert_int_equal(clocks_look(&c, test_db, 0), CLOCKS_RIGHT);
+        assert_in_range(test_number(test_db, "SELECT now_us() - us FROM trusted_time"), 0,
+                        INT64_C(60) * 1000000);
+    }
+}
+
+static void test_a_jump_is_believed_when_it_holds(void **state)
+{
+    static const int64_t cases[] = { 366 * TASK_DAY_S, -366 * TASK_DAY_S,
+                                     2 * TASK_DAY_S };
+    int64_t old;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct clocks c = { .interval_ms = INTERVAL_MS };
+
+        move_clocks(cases[i]);
+        old = test_number(test_db, "SELECT us FROM trusted_time");
+        assert_int_equal(clocks_look(&c, test_db, 500), CLOCKS_JUMPED);
+        assert_int_equal(clocks_look(&c, test_db, 500 + INTERVAL_MS - 1), CLOCKS_JUMPED);
+        assert_int_equal(test_number(test_db, "SELECT us FROM trusted_time"), old);
+        assert_int_equal(clocks_look(&c, test_db, 500 + INTERVAL_MS), CLOCKS_RIGHT);
+        assert_int_equal(clocks_look(&c, test_db, 500 + INTERVAL_MS + 1), CLOCKS_RIGHT);
+    }
+}
+
+/* A clock that jumps again, or is set right, begins anew. */
+static void test_a_jump_that_does_not_hold(void **state)
+{
+    struct clocks c = { .interval_ms = INTERVAL_MS };
+    int64_t later = 3600 * 1000; /* by the monotonic clock; PostgreSQL's stood still */
+
+    (void)state;
+    move_clocks(366 * TASK_DAY_S);
+    assert_int_equal(clocks_look(&c, test_db, 0), CLOCKS_JUMPED);
+    assert_int_equal(clocks_look(&c, test_db, later), CLOCKS_JUMPED);
+    assert_int_equal(clocks_look(&c, test_db, later + INTERVAL_MS - 1), CLOCKS_JUMPED);
+    move_clocks(60);
+    assert_int_equal(clocks_look(&c, test_db, later + INTERVAL_MS), CLOCKS_RIGHT);
+    move_clocks(366 * TASK_DAY_S);
+    assert_int_equal(clocks_look(&c, test_db, later + INTERVAL_MS), CLOCKS_JUMPED);
 }
 
 /* Every row can run on an empty store, and no two have one name. */
@@ -227,7 +288,10 @@ int main(void)
         cmocka_unit_test_setup(test_inactive_accounts, test_setup),
         cmocka_unit_test_setup(test_trim_quota, test_setup),
         cmocka_unit_test_setup(test_stop, test_setup),
-        cmocka_unit_test_setup(test_clocks, test_setup),
+        cmocka_unit_test_setup(test_clocks_that_differ, test_setup),
+        cmocka_unit_test_setup(test_a_rest_is_no_jump, test_setup),
+        cmocka_unit_test_setup(test_a_jump_is_believed_when_it_holds, test_setup),
+        cmocka_unit_test_setup(test_a_jump_that_does_not_hold, test_setup),
         cmocka_unit_test_setup(test_table, test_setup),
     };
 

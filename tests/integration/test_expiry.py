@@ -26,11 +26,12 @@ def bodies(product):
                            "WHERE relname ~ '^body_[0-9]+$'"))
 
 
-def start(keep, days):
+def start(keep, days, interval=1):
     return Product(domain="_expiry.localhost", keep=keep,
                    arguments=clock({"FAKETIME": f"+{days * DAY}s"}),
                    options={"delete_mails_after": 20, "delete_large_after": 7,
-                            "delete_inactive_users_after": 90, "expiry_interval_seconds": 1})
+                            "delete_inactive_users_after": 90,
+                            "expiry_interval_seconds": interval})
 
 
 def test_messages_and_accounts_are_forgotten(tmp_path):
@@ -62,6 +63,32 @@ def test_messages_and_accounts_are_forgotten(tmp_path):
         assert product.sql("SELECT addr FROM account") == receiver
 
 
+def runs(product, number=0):
+    """Of the janitor's tasks, since that replica was started."""
+    address = f"http://127.0.0.1:{product.admin_port('janitor', number)}/metrics"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.findall(r"^postbus_janitor_runs_total{.*} (\d+)", text, re.M)
+    assert found
+    return sum(map(int, found))
+
+
+def test_a_machine_that_comes_up_a_year_ahead_forgets_nothing(tmp_path):
+    with start(tmp_path, 0, 3600) as product:
+        user = mail.new_account(product)
+        mail.smtp(product, user).sendmail(user, [user], mail.encrypted(user))
+        wait_for("the message", lambda: product.sql("SELECT count(*) FROM message") == "1")
+        wait_for("a janitor that ran", lambda: runs(product) > 0)
+    with start(tmp_path, 366, 3600) as product:
+        log = product.run / "log" / "janitor.log"
+        wait_for("the jump is told", lambda: "janitor.clock_jumped" in log.read_text())
+        assert runs(product) == 0
+        assert product.sql("SELECT count(*) FROM message") == "1"
+    with start(tmp_path, 0, 3600) as product:
+        wait_for("the time is right again", lambda: runs(product) > 0)
+        assert mail.imap(product, user).select("INBOX")[1] == [b"1"]
+
+
 def test_an_open_idle_session_sees_the_expunge():
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder).chmod(0o755)
@@ -91,11 +118,7 @@ def janitors_at_work(product, replicas):
     """Those that ran a task since they were started."""
     busy = []
     for number in range(replicas):
-        address = f"http://127.0.0.1:{product.admin_port('janitor', number)}/metrics"
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            runs = re.findall(r"^postbus_janitor_runs_total{.*} (\d+)", answer.read().decode(), re.M)
-        assert runs
-        if any(map(int, runs)):
+        if runs(product, number) > 0:
             busy.append("janitor" if number == 0 else f"janitor-{number + 1}")
     return busy
 
