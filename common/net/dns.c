@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/cond.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unbound.h>
 #include <unistd.h>
 
@@ -111,13 +111,9 @@ static void *thread_main(void *arg)
 static struct question *ask(struct dns *d, const char *name, int type)
 {
     struct question *q = mem_alloc(sizeof(*q));
-    pthread_condattr_t attr;
 
     q->dns = d;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->answered, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&q->answered);
     pthread_mutex_lock(&d->lock);
     q->next = d->questions;
     if (q->next != NULL)
@@ -137,14 +133,12 @@ static struct question *ask(struct dns *d, const char *name, int type)
 /* RC_OK: *out is the caller's, to be ended with question_free; else it is gone. */
 static enum rc await(struct question *q, struct deadline until, struct question **out)
 {
-    struct timespec at = { .tv_sec = until.at_ms / 1000,
-                           .tv_nsec = until.at_ms % 1000 * 1000000 };
     struct dns *d = q->dns;
     bool done;
 
     pthread_mutex_lock(&d->lock);
-    while (!q->done && !deadline_passed(until))
-        pthread_cond_timedwait(&q->answered, &d->lock, &at);
+    while (!q->done && cond_wait(&q->answered, &d->lock, until))
+        ;
     done = q->done;
     q->abandoned = !done;
     pthread_mutex_unlock(&d->lock);

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/crypto.h"
 #include "base/deadline.h"
 #include "base/log.h"
@@ -14,13 +15,11 @@
 #include "outcome.h"
 #include "store/db.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 enum {
-    LINGER_S = 15,
+    LINGER_MS = 15 * 1000,
     MESSAGES_MAX = 1000, /* then the thread begins afresh, with new addresses */
 };
 
@@ -45,17 +44,13 @@ struct destination *destination_new(const struct destination_rules *rules, str_t
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct destination *t = mem_alloc(sizeof(*t));
-    pthread_condattr_t attr;
 
     pthread_once(&once, register_metrics);
     t->rules = rules;
     t->delivery = delivery_new(rules->desk, domain);
     snprintf(t->name, sizeof(t->name), "%.*s", (int)(domain.n < 255 ? domain.n : 255),
              domain.p);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->news, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&t->news);
     return t;
 }
 
@@ -100,14 +95,12 @@ void destination_abandon(struct destination *t)
 /* With the lock.  False: nothing came. */
 static bool linger(struct destination *t)
 {
-    struct timespec until;
-    int e = 0;
+    struct deadline until = deadline_in_ms(LINGER_MS);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LINGER_S;
     t->lingering = true;
-    while (t->waiting == NULL && !t->leaving && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&t->news, t->rules->lock, &until);
+    while (t->waiting == NULL && !t->leaving &&
+           cond_wait(&t->news, t->rules->lock, until))
+        ;
     t->lingering = false;
     return t->waiting != NULL;
 }

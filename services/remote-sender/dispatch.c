@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,9 +12,6 @@
 #include "slow_list.h"
 #include "store/db.h"
 #include "svc/svc.h"
-
-#include <errno.h>
-#include <time.h>
 
 enum {
     PER_CLAIM = 10,  /* rows of one destination that are claimed together */
@@ -42,20 +40,6 @@ static struct metric in_progress = { .kind = METRIC_GAUGE,
                                      .name = "postbus_remote_destinations",
                                      .labels = "",
                                      .help = "Destinations that have a thread." };
-
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += (ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
 
 /* With the lock. */
 static void unlink_destination(struct dispatch *d, struct destination *t)
@@ -346,14 +330,13 @@ static void note_result(struct dispatch *d, enum rc rc)
 /* Until woken, or a while.  False: draining, and nobody is in progress any more. */
 static bool await(struct dispatch *d, int64_t ms, bool heed_hints)
 {
-    struct timespec until = in_ms(ms);
+    struct deadline until = deadline_in_ms(ms);
     bool go_on;
-    int e = 0;
 
     pthread_mutex_lock(&d->lock);
-    while (e != ETIMEDOUT && !(heed_hints && d->woken) &&
-           !(d->draining && d->list == NULL))
-        e = pthread_cond_timedwait(&d->wake, &d->lock, &until);
+    while (!(heed_hints && d->woken) && !(d->draining && d->list == NULL) &&
+           cond_wait(&d->wake, &d->lock, until))
+        ;
     d->woken = false;
     if (d->draining)
         for (struct destination *t = d->list; t != NULL; t = t->next) {
@@ -403,24 +386,14 @@ static void *dispatch_main(void *arg)
     return NULL;
 }
 
-static void init_locks(struct dispatch *d)
-{
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->wake, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
 {
     struct dispatch *d = mem_alloc(sizeof(*d));
     const struct options *o = svc->options;
 
     metric_register(&in_progress);
-    init_locks(d);
+    pthread_mutex_init(&d->lock, NULL);
+    cond_init(&d->wake);
     d->svc = svc;
     d->rules = (struct destination_rules){
         .desk = desk,
