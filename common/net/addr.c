@@ -4,15 +4,20 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static void set_v6(struct addr *a, const struct in6_addr *ip)
+bool addr_from_ip(const void *ip, size_t n, struct addr *out)
 {
-    if (IN6_IS_ADDR_V4MAPPED(ip)) {
-        a->family = 4;
-        memcpy(a->ip, &ip->s6_addr[12], 4);
-    } else {
-        a->family = 6;
-        memcpy(a->ip, ip, 16);
+    static const char mapped[12] = { [10] = '\xff', '\xff' };
+
+    *out = (struct addr){ 0 };
+    if (n == 16 && memcmp(ip, mapped, sizeof(mapped)) == 0) {
+        ip = (const char *)ip + sizeof(mapped);
+        n = 4;
     }
+    if (n != 4 && n != 16)
+        return false;
+    out->family = n == 4 ? 4 : 6;
+    memcpy(out->ip, ip, n);
+    return true;
 }
 
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct addr *out)
@@ -22,8 +27,7 @@ bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct addr *out
         struct sockaddr_in in;
 
         memcpy(&in, sa, sizeof(in));
-        out->family = 4;
-        memcpy(out->ip, &in.sin_addr, 4);
+        (void)addr_from_ip(&in.sin_addr, 4, out);
         out->port = ntohs(in.sin_port);
         return true;
     }
@@ -31,7 +35,7 @@ bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct addr *out
         struct sockaddr_in6 in6;
 
         memcpy(&in6, sa, sizeof(in6));
-        set_v6(out, &in6.sin6_addr);
+        (void)addr_from_ip(&in6.sin6_addr, 16, out);
         out->port = ntohs(in6.sin6_port);
         return true;
     }
@@ -74,11 +78,10 @@ enum rc addr_parse(str_t text, struct addr *out)
         out->family = 4;
         return RC_OK;
     }
-    if (inet_pton(AF_INET6, copy, &v6) == 1) {
-        set_v6(out, &v6);
-        return RC_OK;
-    }
-    return RC_INVALID;
+    if (inet_pton(AF_INET6, copy, &v6) != 1)
+        return RC_INVALID;
+    (void)addr_from_ip(&v6, 16, out);
+    return RC_OK;
 }
 
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_BYTES])

@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -21,6 +22,8 @@ struct addr {
     uint16_t port;  /* host order */
 };
 
+/* From its 4 or 16 bytes in network order, as a DNS record has them; false: other n. */
+bool addr_from_ip(const void *ip, size_t n, struct addr *out);
 /* False when it is neither IPv4 nor IPv6. */
 bool addr_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct addr *out);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);

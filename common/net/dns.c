@@ -404,23 +404,17 @@ enum rc dns_txt(struct dns *d, struct arena *a, str_t name, struct deadline unti
     return rc;
 }
 
-static void add_addresses(const struct ub_result *r, uint8_t family,
-                          struct dns_addresses *out)
+static void add_addresses(const struct ub_result *r, struct dns_addresses *out)
 {
-    int bytes = family == 4 ? 4 : 16;
+    size_t bytes = r->qtype == TYPE_A ? 4 : 16;
 
-    for (int i = 0; r->data[i] != NULL && out->count < DNS_ADDRESSES_MAX; i++) {
-        struct addr *a = &out->addr[out->count];
-
-        if (r->len[i] != bytes)
-            continue;
-        a->family = family;
-        memcpy(a->ip, r->data[i], (size_t)bytes);
-        out->count++;
-    }
+    for (int i = 0; r->data[i] != NULL && out->count < DNS_ADDRESSES_MAX; i++)
+        if ((size_t)r->len[i] == bytes &&
+            addr_from_ip(r->data[i], bytes, &out->addr[out->count]))
+            out->count++;
 }
 
-static enum rc take_addresses(struct question *q, uint8_t family, struct deadline until,
+static enum rc take_addresses(struct question *q, struct deadline until,
                               struct dns_addresses *out)
 {
     struct dns_status status = { 0 };
@@ -429,7 +423,7 @@ static enum rc take_addresses(struct question *q, uint8_t family, struct deadlin
     if (rc == RC_OK) {
         rc = judge(q->result, &status);
         if (rc == RC_OK)
-            add_addresses(q->result, family, out);
+            add_addresses(q->result, out);
         question_free(q);
     }
     out->status.secure = out->status.secure && status.secure;
@@ -452,8 +446,8 @@ enum rc dns_addresses(struct dns *d, struct arena *a, str_t name, struct deadlin
     out->status.secure = true;
     q6 = ask(d, text, TYPE_AAAA);
     q4 = ask(d, text, TYPE_A);
-    rc6 = take_addresses(q6, 6, until, out);
-    rc4 = take_addresses(q4, 4, until, out);
+    rc6 = take_addresses(q6, until, out);
+    rc4 = take_addresses(q4, until, out);
     if (out->count > 0)
         return RC_OK;
     out->status.secure = out->status.secure && rc4 == RC_NOT_FOUND && rc6 == RC_NOT_FOUND;

@@ -48,7 +48,7 @@ enum { DNS_ADDRESSES_MAX = 32, DNS_MX_MAX = 32, DNS_TXT_MAX = 64 };
 struct dns_addresses {
     struct dns_status status; /* secure: all of it */
     size_t count;
-    struct addr *addr; /* IPv6 first; port 0 */
+    struct addr *addr; /* what AAAA records say first; port 0 */
 };
 
 /* A and AAAA.  One family may fail when the other has answers. */

@@ -83,6 +83,7 @@ static const struct record records[] = {
     R("plain.test", A, "\xc0\0\2\1"),
     R("both.test", A, "\xc0\0\2\2"),
     R("both.test", AAAA, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"),
+    R("mapped.test", AAAA, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\5"),
     R("text.test", TXT, "\5v=abc\4 def"),
     R("text.test", TXT, "\1x"),
 };
@@ -324,6 +325,20 @@ static void test_addresses(void **state)
     assert_false(got.status.nxdomain);
 }
 
+/* An address has one form, whoever gave it: the lists that judge it know only that. */
+static void test_mapped_address(void **state)
+{
+    struct fixture *f = *state;
+    struct dns_addresses got;
+    char text[ADDR_TEXT_BYTES];
+
+    assert_int_equal(dns_addresses(f->dns, f->arena, S("mapped.test"), soon(), &got),
+                     RC_OK);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(got.addr[0].family, 4);
+    assert_string_equal(addr_text(&got.addr[0], text), "10.0.0.5");
+}
+
 static void test_txt(void **state)
 {
     struct fixture *f = *state;
@@ -420,6 +435,7 @@ int main(void)
         TEST(test_temporary_is_not_absent),
         TEST(test_hostile_names),
         TEST(test_addresses),
+        TEST(test_mapped_address),
         TEST(test_txt),
         TEST(test_dnssec),
         TEST(test_many_threads),

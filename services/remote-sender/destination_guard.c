@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "net/cidr.h"
 
+#include <string.h>
+
 struct destination_guard {
     struct cidr_list *inner; /* not on the public internet */
     bool allow_private;
@@ -37,7 +39,26 @@ void destination_guard_free(struct destination_guard **g)
     *g = NULL;
 }
 
+/* The IPv4 host that an IPv6 address leads to: on this machine if it is a mapped one,
+ * else behind the network's NAT64 (RFC 6052 2.1), which may serve inner addresses
+ * although it should not. */
+static bool leads_to_ipv4(const struct addr *a, struct addr *out)
+{
+    static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+
+    if (a->family != 6)
+        return false;
+    if (memcmp(a->ip, nat64, sizeof(nat64)) == 0)
+        return addr_from_ip(a->ip + sizeof(nat64), 4, out);
+    return addr_from_ip(a->ip, sizeof(a->ip), out) && out->family == 4;
+}
+
 bool destination_guard_permits(const struct destination_guard *g, const struct addr *to)
 {
-    return g->allow_private || !cidr_list_has(g->inner, to);
+    struct addr behind;
+
+    if (g->allow_private)
+        return true;
+    return !cidr_list_has(g->inner, to) &&
+           !(leads_to_ipv4(to, &behind) && cidr_list_has(g->inner, &behind));
 }

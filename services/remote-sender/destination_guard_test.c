@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -47,6 +48,33 @@ static void test_table(void **state)
     destination_guard_free(&g);
 }
 
+/* IPv6 addresses that end in an IPv4 one, whose packets go there: as they are on the
+ * wire, because a parser may have put them right. */
+static void test_embedded(void **state)
+{
+    static const struct {
+        uint8_t ip[16];
+        bool permitted;
+    } rows[] = {
+        { { [10] = 0xff, 0xff, 10, 0, 0, 5 }, false },
+        { { [10] = 0xff, 0xff, 127, 0, 0, 1 }, false },
+        { { [10] = 0xff, 0xff, 8, 8, 8, 8 }, true },
+        { { 0, 0x64, 0xff, 0x9b, [12] = 192, 168, 0, 1 }, false },
+        { { 0, 0x64, 0xff, 0x9b, [12] = 8, 8, 8, 8 }, true },
+    };
+    struct destination_guard *g = destination_guard_new(false);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct addr a = { .family = 6, .port = 25 };
+
+        memcpy(a.ip, rows[i].ip, sizeof(a.ip));
+        if (destination_guard_permits(g, &a) != rows[i].permitted)
+            fail_msg("row %zu", i);
+    }
+    destination_guard_free(&g);
+}
+
 static void test_allowed(void **state)
 {
     struct destination_guard *g = destination_guard_new(true);
@@ -62,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_embedded),
         cmocka_unit_test(test_allowed),
     };
 
