@@ -11,10 +11,16 @@ CPPFLAGS += -D_GNU_SOURCE -Icommon -Iproto -I. $(shell pkg-config --cflags $(PAC
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes \
             -Wimplicit-fallthrough
 CFLAGS   += -std=c17 -g -fno-omit-frame-pointer $(WARN)
+# A forgotten initialiser reads zeros.  Some versions of clang want the wish affirmed, others
+# do not know the affirmation.
+ZERO_INIT := $(shell for affirmed in "" \
+    -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang; do \
+    $(CC) -ftrivial-auto-var-init=zero $$affirmed -x c -c /dev/null -o /dev/null 2>/dev/null && \
+    echo -ftrivial-auto-var-init=zero $$affirmed && break; done)
 
 ifeq ($(MODE),release)
 CFLAGS   += -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-            -fstack-clash-protection -fcf-protection=full -fPIE
+            -fstack-clash-protection -fcf-protection=full -fPIE $(ZERO_INIT)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 else ifeq ($(MODE),asan)
 CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all

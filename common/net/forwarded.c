@@ -31,7 +31,8 @@ static str_t for_parameter(str_t element)
 
     while (str_split(&element, ';', &parameter)) {
         parameter = str_trim(parameter);
-        str_split(&parameter, '=', &name);
+        if (!str_split(&parameter, '=', &name)) /* between two semicolons */
+            continue;
         if (str_eq_nocase(str_trim(name), S("for")))
             return unquote(str_trim(parameter));
     }
