@@ -26,7 +26,6 @@ enum {
     SCRATCH_BYTES = 16 * 1024, /* one TLS record */
     READS_PER_TURN = 4,        /* so that one busy peer leaves room for others */
     WRITES_PER_TURN = 16,
-    LINGER_MAX_BYTES = 1024 * 1024,
     PROXY_FIXED_BYTES = 16,
     DEFAULT_IN_BYTES = 64 * 1024,
     DEFAULT_OUT_SOFT_BYTES = 256 * 1024,
@@ -228,15 +227,16 @@ static void begin_linger(struct conn *c)
         c->phase = CONN_LINGER; /* under the deadline that conn_close set */
 }
 
+/* However much comes: closing before it is read would be a reset, which takes our last
+ * words from the peer.  The deadline ends it. */
 static void linger(struct conn *c)
 {
     char scratch[SCRATCH_BYTES];
-    ssize_t n = recv(c->fd, scratch, sizeof(scratch), 0);
+    ssize_t n = 1;
 
-    if (n > 0)
-        c->linger_read += (size_t)n;
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-        c->linger_read > LINGER_MAX_BYTES)
+    for (int i = 0; i < READS_PER_TURN && n > 0; i++)
+        n = recv(c->fd, scratch, sizeof(scratch), 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         destroy(c);
 }
 

@@ -72,7 +72,8 @@ void conn_resume_input(struct conn *c);
 enum rc conn_start_tls(struct conn *c, struct tls_context *tls);
 
 /* Flush, end TLS, take in what the peer still sends (so that it sees our last words
- * instead of a reset), close; at most close_ms.  on_input is not called any more. */
+ * instead of a reset), however much, close; at most close_ms.  on_input is not called any
+ * more. */
 void conn_close(struct conn *c);
 void conn_abort(struct conn *c); /* at once */
 bool conn_is_closing(const struct conn *c);

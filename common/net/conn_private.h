@@ -34,9 +34,8 @@ struct conn {
     struct tls_context *tls_next;
     void *user;
     struct buf in, out;
-    size_t out_sent;    /* [bytes] of out that are written */
-    size_t linger_read; /* [bytes] */
-    int64_t phase_at;   /* deadlines [ms], 0: none */
+    size_t out_sent;  /* [bytes] of out that are written */
+    int64_t phase_at; /* deadlines [ms], 0: none */
     int64_t stall_at;
     int64_t timeout_at;
     int64_t armed_at; /* when the timer fires */

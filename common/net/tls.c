@@ -26,13 +26,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { FILE_MAX_BYTES = 1 << 20, ALPN_MAX_BYTES = 128 };
+enum { FILE_MAX_BYTES = 1 << 20, READ_BYTES = 4096, ALPN_MAX_BYTES = 128 };
 
-/* ECDHE only: whatever is recorded today stays closed when the key leaks. */
-static const char tls12_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL";
+/* ECDHE only: whatever is recorded today stays closed when the key leaks.  AEAD only: no
+ * CBC, no truncated tags. */
+static const char tls12_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL";
 static const char groups[] = "X25519:P-256:P-384";
 
 struct tls_context {
@@ -80,6 +82,16 @@ static enum rc refuse(struct buf *why, const char *what, const char *reason)
     return RC_INVALID;
 }
 
+/* Room for all of it from the start: a buffer that moves leaves pieces of a key behind.
+ */
+static void reserve_for(int fd, struct buf *out)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < FILE_MAX_BYTES - READ_BYTES)
+        (void)buf_reserve(out, (size_t)st.st_size + READ_BYTES);
+}
+
 static enum rc read_file(const char *path, struct buf *why, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -88,12 +100,13 @@ static enum rc read_file(const char *path, struct buf *why, struct buf *out)
     buf_init(out, FILE_MAX_BYTES);
     if (fd < 0)
         return refuse(why, path, strerror(errno));
+    reserve_for(fd, out);
     do {
-        char *p = buf_reserve(out, 4096);
+        char *p = buf_reserve(out, READ_BYTES);
 
         if (p == NULL)
             break;
-        n = read(fd, p, 4096);
+        n = read(fd, p, READ_BYTES);
         if (n > 0)
             buf_commit(out, (size_t)n);
     } while (n > 0);
