@@ -46,36 +46,49 @@ void log_context_clear(void)
     context[0] = '\0';
 }
 
-/* Text for a JSON string: quotes, backslashes and controls are escaped.  So is each byte
- * beyond ASCII: a remote server's reply, or our cut through a character, may be no UTF-8,
- * and a reader of JSON would throw the whole line away. */
-static size_t put_json_text(char *to, size_t room, const char *from)
+/* Text for a JSON string: quotes, backslashes and controls are escaped; cut between two
+ * characters when there is no room. */
+static size_t put_json_text(char *to, size_t room, str_t from)
 {
-    size_t n = 0;
+    size_t n = 0, bytes;
 
-    for (; *from != '\0' && n + 7 < room; from++) {
-        unsigned char c = (unsigned char)*from;
+    for (; from.n > 0 && n + 7 < room; from = str_skip(from, bytes)) {
+        unsigned char c = (unsigned char)from.p[0];
 
-        if (c == '"' || c == '\\') {
+        bytes = str_utf8_bytes(from);
+        if (bytes == 0) {
+            to[n++] = '?';
+            bytes = 1;
+        } else if (c == '"' || c == '\\') {
             to[n++] = '\\';
             to[n++] = (char)c;
-        } else if (c < 0x20 || c > 0x7e) {
+        } else if (c < 0x20) {
             n += (size_t)snprintf(to + n, room - n, "\\u%04x", c);
         } else {
-            to[n++] = (char)c;
+            memcpy(to + n, from.p, bytes);
+            n += bytes;
         }
     }
     to[n] = '\0';
     return n;
 }
 
-/* Hostile text may reach a field through a remote server's reply: no control character
- * may forge a second line. */
-static void remove_controls(char *p)
+/* Hostile text may reach a field through a remote server's reply: no control character,
+ * of ASCII or of Latin-1, may forge a second line or speak to a terminal, and nothing may
+ * keep a line from being read as UTF-8. */
+static void make_harmless(char *p)
 {
-    for (; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
+    str_t rest = str_of(p);
+
+    while (rest.n > 0) {
+        size_t n = str_utf8_bytes(rest), at = (size_t)(rest.p - p);
+        unsigned char c = (unsigned char)rest.p[0];
+
+        if (n == 0)
+            p[at] = '?';
+        else if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)rest.p[1] < 0xa0))
+            memset(p + at, ' ', n);
+        rest = str_skip(rest, n > 0 ? n : 1);
     }
 }
 
@@ -84,8 +97,8 @@ static int format_json(char *line, const char *when, const char *level, const ch
 {
     char text[LINE_BYTES / 2], ctx[CONTEXT_BYTES * 2];
 
-    put_json_text(text, sizeof(text), fields);
-    put_json_text(ctx, sizeof(ctx), context);
+    put_json_text(text, sizeof(text), str_of(fields));
+    put_json_text(ctx, sizeof(ctx), str_of(context));
     return snprintf(line, LINE_BYTES,
                     "{\"ts\":\"%s\",\"level\":\"%s\",\"service\":\"%s\",\"event\":\"%s\","
                     "\"context\":\"%s\",\"fields\":\"%s\"}\n",
@@ -106,7 +119,7 @@ void log_line(enum log_level level, const char *event, const char *fields, ...)
     va_start(args, fields);
     vsnprintf(text, sizeof(text), fields, args);
     va_end(args);
-    remove_controls(text);
+    make_harmless(text);
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     at = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);

@@ -128,7 +128,7 @@ static void test_controls_become_blanks(void **state)
     assert_text_line(logged(), " info  s e reply=\"no  2025 error s forged [2J  .\"\n");
 }
 
-/* ---- JSON, read strictly: one object of strings, all ASCII ---- */
+/* ---- JSON, read strictly: one object of strings ---- */
 
 static size_t pass(str_t s, size_t at, const char *text)
 {
@@ -155,7 +155,7 @@ static str_t json_member(str_t s, size_t *end, const char *before, char *to)
     size_t at = pass(s, *end, before), n = 0;
 
     while (s.p[at] != '"') {
-        assert_in_range(s.p[at], 0x20, 0x7e);
+        assert_true((unsigned char)s.p[at] >= 0x20 && s.p[at] != 0x7f);
         if (s.p[at] != '\\') {
             to[n++] = s.p[at++];
         } else if (s.p[at + 1] == 'u') {
@@ -208,14 +208,14 @@ static void test_json(void **state)
     assert_true(str_eq(line.service, S("a-service")));
     assert_true(str_eq(line.event, S("smtp.accepted")));
     assert_true(str_eq(line.context, S("session=\"a\\b\"")));
-    assert_true(
-        str_eq(line.fields, S("name=\"x\" path=c:\\y reply=no  \"}\xff\xc3\xa4  ")));
+    assert_true(str_eq(line.fields, S("name=\"x\" path=c:\\y reply=no  \"}?\xc3\xa4  ")));
 }
 
 /* Whatever is too long is cut, and what is left is a whole line. */
 static void test_long_lines_are_cut(void **state)
 {
     static const char kinds[] = { 'x', '"', '\\', '\n', '\xc3' };
+    static const char shown[] = { 'x', '"', '\\', ' ', '?' };
     static char text[10000];
     str_t got;
 
@@ -242,7 +242,65 @@ static void test_long_lines_are_cut(void **state)
         json_read(logged(), &line);
         log_context_clear();
         assert_true(line.context.n > 0 && line.fields.n > 100);
-        assert_true(line.fields.p[0] == (kinds[i] == '\n' ? ' ' : kinds[i]));
+        assert_true(line.fields.p[0] == shown[i]);
+    }
+}
+
+static void assert_clean(str_t line)
+{
+    assert_true(str_ends_nocase(line, S("\n")));
+    for (size_t i = 0; i < line.n - 1;) {
+        size_t n = str_utf8_bytes(str_skip(line, i));
+
+        assert_true(n > 0);
+        assert_true((unsigned char)line.p[i] >= 0x20 && line.p[i] != 0x7f);
+        i += n;
+    }
+}
+
+static const struct {
+    const char *fields, *seen;
+} cases[] = {
+    { "reply=\"550 gr\xc3\xbc\xc3\x9f dich\"", "gr\xc3\xbc\xc3\x9f dich" },
+    { "x=latin\xe9 end", "x=latin? end" },
+    { "x=\xc0\xaf\xed\xa0\x80\xf5 end", "x=?????? end" },
+    { "x=cut\xe2\x82", "x=cut??" },
+    { "x=a\r\nb\x1b[2J\x7f", "x=a  b [2J " },
+    { "x=\xc2\x9b"
+      "2J",
+      "x=  2J" }, /* the same control in one byte of Latin-1 */
+};
+
+/* As text and as JSON. */
+static void test_lines_are_utf8(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        str_t got;
+
+        log_init("s", LOG_LEVEL_INFO, i % 2 == 1);
+        begin();
+        log_info("e", "%s", cases[i / 2].fields);
+        got = logged();
+        assert_clean(got);
+        assert_true(i % 2 == 1 || str_find(got, str_of(cases[i / 2].seen)) != SIZE_MAX);
+    }
+}
+
+/* Lines are cut somewhere: never within a character. */
+static void test_cuts_are_between_characters(void **state)
+{
+    char fields[4000];
+
+    (void)state;
+    for (size_t shift = 0; shift < 8; shift++) {
+        memset(fields, 'x', shift);
+        for (size_t i = shift; i + 5 < sizeof(fields); i += 4)
+            memcpy(fields + i, "\xf0\x9f\x98\x80", 5);
+        log_init("s", LOG_LEVEL_INFO, shift % 2 == 0);
+        begin();
+        log_info("e", "%s", fields);
+        assert_clean(logged());
     }
 }
 
@@ -316,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_controls_become_blanks),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_long_lines_are_cut),
+        cmocka_unit_test(test_lines_are_utf8),
+        cmocka_unit_test(test_cuts_are_between_characters),
         cmocka_unit_test(test_threads_do_not_mix),
         cmocka_unit_test(test_check_says_where_and_aborts),
     };

@@ -167,3 +167,36 @@ bool str_to_u64(str_t s, uint64_t max, uint64_t *out)
     *out = value;
     return true;
 }
+
+bool str_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+int str_hex_value(char c)
+{
+    if (str_is_digit(c))
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+size_t str_utf8_bytes(str_t s)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    unsigned char c = s.n > 0 ? (unsigned char)s.p[0] : 0xff;
+    size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    uint32_t code = n == 1 ? c : c & (0xffu >> (n + 1));
+
+    if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || n > s.n)
+        return 0;
+    for (size_t k = 1; k < n; k++) {
+        if (((unsigned char)s.p[k] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | ((unsigned char)s.p[k] & 0x3f);
+    }
+    if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+        return 0;
+    return n;
+}

@@ -58,3 +58,9 @@ bool str_split(str_t *s, char sep, str_t *head);
 bool str_to_u64(str_t s, uint64_t max, uint64_t *out);
 
 unsigned char str_lower_char(unsigned char c); /* ASCII only, independent of the locale */
+
+bool str_is_digit(char c); /* 0 to 9 */
+int str_hex_value(char c); /* 0 to 15, in either case; -1: no hexadecimal digit */
+
+/* Length of the well-formed UTF-8 character (RFC 3629) that s begins with; 0: none. */
+size_t str_utf8_bytes(str_t s);
