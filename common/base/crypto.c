@@ -162,42 +162,52 @@ void crypto_base64_encode(struct buf *to, str_t data)
     }
 }
 
-static int base64_value(char c)
+int crypto_base64_digit(unsigned char c)
 {
-    const char *at = c == '\0' ? NULL : strchr(alphabet, c);
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
 
-    return at == NULL ? -1 : (int)(at - alphabet);
+/* False: not a digit, or bits behind the end that are not zero (RFC 4648 3.5). */
+static bool decode_group(const char *four, size_t padding, char *to)
+{
+    uint32_t v = 0;
+
+    for (size_t k = 0; k < 4; k++) {
+        int digit = k >= 4 - padding ? 0 : crypto_base64_digit((unsigned char)four[k]);
+
+        if (digit < 0)
+            return false;
+        v = v << 6 | (uint32_t)digit;
+    }
+    to[0] = (char)(v >> 16);
+    to[1] = (char)(v >> 8);
+    to[2] = (char)v;
+    return padding == 0 || (v & (padding == 2 ? 0xffff : 0xff)) == 0;
 }
 
 enum rc crypto_base64_decode(struct arena *a, str_t text, str_t *out)
 {
-    size_t padding = 0, n = 0;
+    size_t padding = 0, room = text.n / 4 * 3;
     char *to;
 
     if (text.n % 4 != 0)
         return RC_INVALID;
     while (padding < 2 && padding < text.n && text.p[text.n - 1 - padding] == '=')
         padding++;
-    to = arena_alloc(a, text.n / 4 * 3 + 1);
+    to = arena_alloc(a, room + 1);
     for (size_t i = 0; i < text.n; i += 4) {
-        bool last = i + 4 == text.n;
-        uint32_t v = 0;
-
-        for (size_t k = 0; k < 4; k++) {
-            bool pad = last && k >= 4 - padding;
-            int digit = pad ? 0 : base64_value(text.p[i + k]);
-
-            if (digit < 0)
-                return RC_INVALID;
-            v = v << 6 | (uint32_t)digit;
+        if (!decode_group(text.p + i, i + 4 == text.n ? padding : 0, to + i / 4 * 3)) {
+            crypto_wipe(to, room); /* it may be half of a password */
+            return RC_INVALID;
         }
-        if (last && padding > 0 && (v & (padding == 2 ? 0xffff : 0xff)) != 0)
-            return RC_INVALID; /* bits behind the end must be zero, RFC 4648 3.5 */
-        to[n++] = (char)(v >> 16);
-        to[n++] = (char)(v >> 8);
-        to[n++] = (char)v;
     }
-    *out = str_n(to, n - padding);
+    *out = str_n(to, room - padding);
     return RC_OK;
 }
 

@@ -37,8 +37,10 @@ bool crypto_equal(str_t a, str_t b); /* in constant time for equal lengths */
 void crypto_wipe(void *p, size_t n);
 
 /* RFC 4648 4, with padding.  Decoding is strict: alphabet, length and padding must be
- * exact, nothing else may stand in the text.  RC_INVALID otherwise. */
+ * exact, nothing else may stand in the text.  RC_INVALID otherwise; nothing of the text
+ * stays in the arena then. */
 void crypto_base64_encode(struct buf *to, str_t data);
 enum rc crypto_base64_decode(struct arena *a, str_t text, str_t *out) RC_CHECKED;
+int crypto_base64_digit(unsigned char c); /* 0 to 63; -1: no digit */
 
 void crypto_hex(char *out, str_t data); /* writes 2 * data.n characters and a NUL */

@@ -139,12 +139,68 @@ static void test_random(void **state)
     assert_true(zero < 16);
 }
 
+static void test_base64_is_strict(void **state)
+{
+    static const struct {
+        str_t text;
+        enum rc rc;
+        str_t expect;
+    } cases[] = {
+        { STR(""), RC_OK, STR("") },
+        { STR("AA=="), RC_OK, STR("\0") },
+        { STR("AAA="), RC_OK, STR("\0\0") },
+        { STR("+/+/"), RC_OK, STR("\xfb\xff\xbf") },
+        { STR("c2VjcmV0"), RC_OK, STR("secret") },
+        { STR("c2VjcmV0Cg=="), RC_OK, STR("secret\n") },
+        { STR("c2VjcmV"), RC_INVALID, STR("") },
+        { STR("c2Vj\r\n=="), RC_INVALID, STR("") },
+        { STR("AB=="), RC_INVALID, STR("") },
+        { STR("AAB="), RC_INVALID, STR("") },
+        { STR("A==="), RC_INVALID, STR("") },
+        { STR("===="), RC_INVALID, STR("") },
+        { STR("AA==AAAA"), RC_INVALID, STR("") },
+        { STR("AA-_"), RC_INVALID, STR("") },
+        { STR("AA\0A"), RC_INVALID, STR("") },
+    };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t out = { NULL, 0 };
+
+        assert_int_equal(crypto_base64_decode(a, cases[i].text, &out), cases[i].rc);
+        if (cases[i].rc == RC_OK)
+            assert_true(str_eq(out, cases[i].expect));
+    }
+    arena_free(&a);
+}
+
+/* "the password" and then something that is not base64. */
+static void test_half_a_secret_is_wiped(void **state)
+{
+    struct arena *a = arena_new();
+    char *before = arena_alloc(a, 16);
+    str_t out, seen = str_n(before, 64);
+
+    (void)state;
+    assert_int_equal(crypto_base64_decode(a, S("dGhlIHBhc3N3b3Jk!!!!"), &out),
+                     RC_INVALID);
+    assert_int_equal(str_find(seen, S("the pass")), SIZE_MAX);
+    assert_int_equal(crypto_base64_decode(a, S("dGhlIHBhc3N3b3Jk"), &out), RC_OK);
+    assert_true(out.p > before && out.p < before + 64); /* we did look at the place */
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hashes), cmocka_unit_test(test_hkdf),
-        cmocka_unit_test(test_base64), cmocka_unit_test(test_equal_and_wipe),
+        cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_hkdf),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_equal_and_wipe),
         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_base64_is_strict),
+        cmocka_unit_test(test_half_a_secret_is_wiped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

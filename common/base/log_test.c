@@ -246,14 +246,14 @@ static void test_long_lines_are_cut(void **state)
     }
 }
 
-static void assert_clean(str_t line)
+static void assert_clean(str_t got)
 {
-    assert_true(str_ends_nocase(line, S("\n")));
-    for (size_t i = 0; i < line.n - 1;) {
-        size_t n = str_utf8_bytes(str_skip(line, i));
+    assert_true(str_ends_nocase(got, S("\n")));
+    for (size_t i = 0; i < got.n - 1;) {
+        size_t n = str_utf8_bytes(str_skip(got, i));
 
         assert_true(n > 0);
-        assert_true((unsigned char)line.p[i] >= 0x20 && line.p[i] != 0x7f);
+        assert_true((unsigned char)got.p[i] >= 0x20 && got.p[i] != 0x7f);
         i += n;
     }
 }

@@ -7,6 +7,7 @@
 #include "mail/mime.h"
 
 #include "base/arena.h"
+#include "base/crypto.h"
 #include "mail/header.h"
 
 #include <string.h>
@@ -451,17 +452,6 @@ void mime_tree_parse(struct arena *a, str_t message, struct mime_tree *out)
 
 /* ---- transfer encodings ---- */
 
-static int base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 static enum rc decode_base64(struct arena *a, str_t in, str_t *out)
 {
     unsigned char *p = arena_alloc(a, in.n / 4 * 3 + 3);
@@ -470,7 +460,7 @@ static enum rc decode_base64(struct arena *a, str_t in, str_t *out)
 
     for (size_t i = 0; i < in.n; i++) {
         unsigned char c = (unsigned char)in.p[i];
-        int value = base64_value(c);
+        int value = crypto_base64_digit(c);
 
         if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
             continue;
@@ -488,15 +478,6 @@ static enum rc decode_base64(struct arena *a, str_t in, str_t *out)
         return RC_INVALID;
     *out = str_n((const char *)p, n);
     return RC_OK;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Length of a soft line break that begins with the '=' at s.p[0], 0 if it is none. */
@@ -523,9 +504,9 @@ static enum rc decode_quoted(struct arena *a, str_t in, str_t *out)
 
         if (in.p[i] != '=') {
             p[n++] = in.p[i++];
-        } else if (in.n - i > 2 && hex_value(in.p[i + 1]) >= 0 &&
-                   hex_value(in.p[i + 2]) >= 0) {
-            p[n++] = (char)(hex_value(in.p[i + 1]) * 16 + hex_value(in.p[i + 2]));
+        } else if (in.n - i > 2 && str_hex_value(in.p[i + 1]) >= 0 &&
+                   str_hex_value(in.p[i + 2]) >= 0) {
+            p[n++] = (char)(str_hex_value(in.p[i + 1]) * 16 + str_hex_value(in.p[i + 2]));
             i += 3;
         } else {
             skip = soft_break(str_skip(in, i));

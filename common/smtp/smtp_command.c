@@ -12,11 +12,6 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static str_t skip_spaces(str_t s)
 {
     while (s.n > 0 && s.p[0] == ' ')
@@ -64,7 +59,7 @@ static bool is_keyword(str_t s)
     if (s.n == 0 || s.n > 64 || s.p[0] == '-')
         return false;
     for (size_t i = 0; i < s.n; i++) {
-        if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-')
+        if (!is_letter(s.p[i]) && !str_is_digit(s.p[i]) && s.p[i] != '-')
             return false;
     }
     return true;
@@ -151,7 +146,7 @@ static bool is_mechanism(str_t s)
     if (s.n == 0 || s.n > MAX_MECHANISM_BYTES)
         return false;
     for (size_t i = 0; i < s.n; i++) {
-        if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+        if (!is_letter(s.p[i]) && !str_is_digit(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
             return false;
     }
     return true;
@@ -168,11 +163,9 @@ enum rc smtp_command_auth_parse(str_t rest, struct smtp_command_auth *out)
 }
 
 /* RFC 3461 4: upper case only. */
-static int hex_value(char c)
+static int xtext_value(char c)
 {
-    if (is_digit(c))
-        return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= 'a' ? -1 : str_hex_value(c);
 }
 
 enum rc smtp_command_xtext_decode(struct arena *a, str_t text, str_t *out)
@@ -189,10 +182,10 @@ enum rc smtp_command_xtext_decode(struct arena *a, str_t text, str_t *out)
             p[n++] = (char)c;
             continue;
         }
-        if (text.n - i < 3 || hex_value(text.p[i + 1]) < 0 ||
-            hex_value(text.p[i + 2]) < 0)
+        if (text.n - i < 3 || xtext_value(text.p[i + 1]) < 0 ||
+            xtext_value(text.p[i + 2]) < 0)
             return RC_INVALID;
-        p[n++] = (char)(hex_value(text.p[i + 1]) * 16 + hex_value(text.p[i + 2]));
+        p[n++] = (char)(xtext_value(text.p[i + 1]) * 16 + xtext_value(text.p[i + 2]));
         i += 2;
     }
     *out = str_n(p, n);

@@ -58,11 +58,6 @@ void smtp_reply_rc(struct buf *out, enum rc rc)
 
 /* ---- reading ---- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static str_t without_line_end(str_t s)
 {
     if (s.n > 0 && s.p[s.n - 1] == '\n')
@@ -80,7 +75,7 @@ static int code_of(str_t line)
     if (line.n < CODE_BYTES - 1)
         return -1;
     for (size_t i = 0; i < CODE_BYTES - 1; i++) {
-        if (!is_digit(line.p[i]))
+        if (!str_is_digit(line.p[i]))
             return -1;
         code = code * 10 + (line.p[i] - '0');
     }
