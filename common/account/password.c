@@ -7,48 +7,18 @@
 
 #include "base/arena.h"
 #include "base/crypto.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #include <crypt.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PASSWORD_MAX_BYTES = CRYPT_MAX_PASSPHRASE_SIZE, SALT_BYTES = 24 };
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
-static unsigned running;
-static unsigned limit;
 
 /* What a thread works with; more than most stacks' guard distance, so on the heap. */
 struct work {
     struct crypt_data data;
     char password[PASSWORD_MAX_BYTES];
 };
-
-static void slot_take(void)
-{
-    CHECK(pthread_mutex_lock(&lock) == 0);
-    if (limit == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-        limit = cores > 0 ? (unsigned)cores : 1;
-    }
-    while (running >= limit)
-        CHECK(pthread_cond_wait(&released, &lock) == 0);
-    running++;
-    CHECK(pthread_mutex_unlock(&lock) == 0);
-}
-
-static void slot_release(void)
-{
-    CHECK(pthread_mutex_lock(&lock) == 0);
-    running--;
-    CHECK(pthread_cond_signal(&released) == 0);
-    CHECK(pthread_mutex_unlock(&lock) == 0);
-}
 
 static bool is_possible(str_t password)
 {
@@ -64,9 +34,7 @@ static str_t hash_under(struct arena *a, str_t password, const char *setting)
     str_t out = { NULL, 0 };
 
     memcpy(w->password, password.p, password.n);
-    slot_take();
     hash = crypt_rn(w->password, setting, &w->data, sizeof(w->data));
-    slot_release();
     if (hash != NULL)
         out = arena_str(a, str_of(hash));
     crypto_wipe(w, sizeof(*w));
@@ -94,13 +62,6 @@ static bool is_known_form(str_t hash)
         if (str_starts(hash, forms[i]))
             return true;
     return false;
-}
-
-void password_limit_parallel(unsigned count)
-{
-    CHECK(pthread_mutex_lock(&lock) == 0);
-    limit = count;
-    CHECK(pthread_mutex_unlock(&lock) == 0);
 }
 
 enum rc password_hash(struct arena *a, str_t password, unsigned cost, str_t *out)

@@ -1,9 +1,8 @@
 /* password.h - password hashes: made with yescrypt, checked in every form that accounts
  * are imported with.
  *
- * The only door to libcrypt.  A hash costs milliseconds of a core, so the number that
- * runs at the same time is capped for the process; callers above the cap wait, which is
- * why they live in the login pool.
+ * The only door to libcrypt.  A hash costs milliseconds of a core, so callers live in the
+ * login pool: its threads (login_threads) are the number that runs at the same time.
  * Thread: any.
  */
 #pragma once
@@ -20,9 +19,6 @@ enum {
     PASSWORD_COST_MIN = 1,
     PASSWORD_COST_MAX = 11,
 };
-
-/* At most count hashes at once in this process; 0 means one per core.  Default: 0. */
-void password_limit_parallel(unsigned count);
 
 /* A new "$y$" hash in the arena.  RC_INVALID: an empty or too long password, one with a
  * NUL byte, or a cost outside the range. */

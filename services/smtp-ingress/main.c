@@ -6,7 +6,6 @@
  */
 #include "accept.h"
 #include "account/login.h"
-#include "account/password.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -212,7 +211,6 @@ static enum rc start(struct svc *svc)
         return RC_INVALID;
     }
     register_metrics();
-    password_limit_parallel((unsigned)options_login_threads(o));
     fill_ingress(svc, &s->ingress);
     start_loops(svc, s);
     for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
