@@ -10,6 +10,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static struct addr parse(const char *text)
 {
     struct addr a;
@@ -88,6 +96,84 @@ static void test_cidr_local(void **state)
     assert_int_equal(cidr_list_new(S("localhost"), &l), RC_INVALID);
 }
 
+/* Runs in a child with a network of its own, whose only interface has this address. */
+static int only_interface_is(const char *address, const char *in)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET };
+    struct ifreq request = { .ifr_name = "lo" };
+    int fd;
+    struct addr a = parse(in);
+    struct cidr_list *l;
+    bool has;
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return 100;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    inet_pton(AF_INET, address, &at.sin_addr);
+    memcpy(&request.ifr_addr, &at, sizeof(at));
+    if (ioctl(fd, SIOCSIFADDR, &request) != 0)
+        return 101;
+    inet_pton(AF_INET, "255.255.255.0", &at.sin_addr);
+    memcpy(&request.ifr_netmask, &at, sizeof(at));
+    if (ioctl(fd, SIOCSIFNETMASK, &request) != 0)
+        return 102;
+    request.ifr_flags = IFF_UP;
+    if (ioctl(fd, SIOCSIFFLAGS, &request) != 0)
+        return 103;
+    close(fd);
+    if (cidr_list_new(S("local"), &l) != RC_OK)
+        return 104;
+    has = cidr_list_has(l, &a);
+    cidr_list_free(&l);
+    return has;
+}
+
+/* The other customers of a data centre's network are no proxies of ours. */
+static void test_cidr_local_is_private(void **state)
+{
+    static const struct {
+        const char *own, *neighbour;
+        bool in;
+    } rows[] = {
+        { "192.168.7.2", "192.168.7.9", true },  { "10.1.2.3", "10.1.2.4", true },
+        { "172.31.0.2", "172.31.0.1", true },    { "100.64.9.1", "100.64.9.2", true },
+        { "203.0.113.5", "203.0.113.6", false }, { "172.32.0.2", "172.32.0.1", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        pid_t child = fork();
+        int status;
+
+        if (child == 0)
+            _exit(only_interface_is(rows[i].own, rows[i].neighbour));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), rows[i].in);
+    }
+}
+
+static void test_cidr_private(void **state)
+{
+    static const struct {
+        const char *addr;
+        bool is_private;
+    } rows[] = {
+        { "127.0.0.1", true },   { "10.255.255.255", true }, { "172.16.0.1", true },
+        { "172.32.0.1", false }, { "192.168.1.1", true },    { "169.254.1.1", true },
+        { "100.64.0.1", true },  { "100.128.0.1", false },   { "192.0.2.1", false },
+        { "::1", true },         { "fd00::1", true },        { "fe80::1", true },
+        { "fec0::1", false },    { "2001:db8::1", false },   { "::ffff:10.0.0.1", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct addr a = parse(rows[i].addr);
+
+        assert_int_equal(cidr_is_private(&a), rows[i].is_private);
+    }
+}
+
 static void test_cidr(void **state)
 {
     static const struct {
@@ -151,8 +237,12 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),  cmocka_unit_test(test_network_key),
-        cmocka_unit_test(test_cidr),  cmocka_unit_test(test_cidr_local),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_network_key),
+        cmocka_unit_test(test_cidr),
+        cmocka_unit_test(test_cidr_local),
+        cmocka_unit_test(test_cidr_local_is_private),
+        cmocka_unit_test(test_cidr_private),
         cmocka_unit_test(test_limit),
     };
 

@@ -43,6 +43,36 @@ static enum rc parse_entry(str_t text, struct entry *out)
     return RC_OK;
 }
 
+static bool entry_has(const struct entry *e, const struct addr *a)
+{
+    unsigned whole = e->bits / 8, rest = e->bits % 8;
+
+    if (e->net.family != a->family || memcmp(e->net.ip, a->ip, whole) != 0)
+        return false;
+    return rest == 0 || ((e->net.ip[whole] ^ a->ip[whole]) >> (8 - rest)) == 0;
+}
+
+/* Does one of these networks hold all of that one? */
+static bool is_inside_private(const struct entry *e)
+{
+    static const struct entry private[] = {
+        { { .family = 4, .ip = { 10 } }, 8 },
+        { { .family = 4, .ip = { 100, 64 } }, 10 },
+        { { .family = 4, .ip = { 127 } }, 8 },
+        { { .family = 4, .ip = { 169, 254 } }, 16 },
+        { { .family = 4, .ip = { 172, 16 } }, 12 },
+        { { .family = 4, .ip = { 192, 168 } }, 16 },
+        { { .family = 6, .ip = { [15] = 1 } }, 128 },
+        { { .family = 6, .ip = { 0xfc } }, 7 },
+        { { .family = 6, .ip = { 0xfe, 0x80 } }, 10 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(private); i++)
+        if (private[i].bits <= e->bits && entry_has(&private[i], &e -> net))
+            return true;
+    return false;
+}
+
 static socklen_t sockaddr_bytes(const struct sockaddr *sa)
 {
     return sa->sa_family == AF_INET ? sizeof(struct sockaddr_in)
@@ -63,10 +93,10 @@ static bool network_of(const struct ifaddrs *i, struct entry *out)
         out->bits++;
     for (size_t k = 0; k < sizeof(mask.ip); k++)
         out->net.ip[k] &= mask.ip[k];
-    return out->bits > 0; /* the whole world is no neighbourhood */
+    return is_inside_private(out);
 }
 
-/* The networks that this machine's own interfaces are in. */
+/* The private networks that this machine's own interfaces are in. */
 static enum rc add_local(struct cidr_list *l)
 {
     struct ifaddrs *all = NULL;
@@ -134,19 +164,17 @@ void cidr_list_free(struct cidr_list **l)
     *l = NULL;
 }
 
-static bool entry_has(const struct entry *e, const struct addr *a)
-{
-    unsigned whole = e->bits / 8, rest = e->bits % 8;
-
-    if (e->net.family != a->family || memcmp(e->net.ip, a->ip, whole) != 0)
-        return false;
-    return rest == 0 || ((e->net.ip[whole] ^ a->ip[whole]) >> (8 - rest)) == 0;
-}
-
 bool cidr_list_has(const struct cidr_list *l, const struct addr *a)
 {
     for (size_t i = 0; l != NULL && i < l->count; i++)
         if (entry_has(&l->entries[i], a))
             return true;
     return false;
+}
+
+bool cidr_is_private(const struct addr *a)
+{
+    const struct entry e = { *a, a->family == 4 ? 32 : 128 };
+
+    return is_inside_private(&e);
 }

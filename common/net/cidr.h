@@ -13,10 +13,15 @@
 struct cidr_list;
 
 /* Entries are separated by commas or blanks; the empty list contains nobody.  The word
- * `local` stands for the networks that this machine's interfaces are in at this moment.
+ * `local` stands for the private networks that this machine's interfaces are in at this
+ * moment: who shares a public network with us may be anybody.
  * RC_INVALID: an entry is malformed or has bits set beyond its length; RC_LIMIT: more
  * than 256 entries. */
 enum rc cidr_list_new(str_t text, struct cidr_list **out) RC_CHECKED;
 void cidr_list_free(struct cidr_list **l);
 
 bool cidr_list_has(const struct cidr_list *l, const struct addr *a); /* l may be NULL */
+
+/* Loopback, link-local, or of a network that the internet does not route (RFC 1918,
+ * RFC 6598, RFC 4193): it says nothing about who the client is. */
+bool cidr_is_private(const struct addr *a);
