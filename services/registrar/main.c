@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/rate.h"
 #include "net/cidr.h"
 #include "net/http_server.h"
 #include "net/https_bridge.h"
@@ -16,7 +17,6 @@
 #include "net/loop.h"
 #include "net/tls.h"
 #include "print_invite.h"
-#include "rate.h"
 #include "router.h"
 #include "site.h"
 #include "svc/svc.h"
@@ -79,8 +79,8 @@ static enum rc open_pages(const struct options *o)
 
 static enum rc make_web(const struct options *o)
 {
-    struct rate_options rate = { .per_minute = (unsigned)o->new_accounts_per_minute,
-                                 .burst = (unsigned)o->new_accounts_burst };
+    struct rate_options rate = { .per_minute = o->new_accounts_per_minute,
+                                 .burst = o->new_accounts_burst };
 
     registrar.arena = arena_new();
     site_init(&registrar.site, registrar.arena, o);

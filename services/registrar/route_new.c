@@ -7,11 +7,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/rate.h"
 #include "credentials.h"
 #include "invite.h"
 #include "json.h"
 #include "net/http_server.h"
-#include "rate.h"
 #include "reply.h"
 #include "route.h"
 #include "site.h"
@@ -30,10 +30,10 @@ static void refuse_later(struct http_exchange *x, int status, unsigned seconds,
 static bool is_welcome(const struct web *web, struct http_exchange *x)
 {
     uint64_t network = addr_network_key(&x->request.client);
-    unsigned seconds;
+    int64_t retry_ms;
 
-    if (!rate_take(web->rate, network, clock_monotonic_ms(), &seconds)) {
-        refuse_later(x, 429, seconds,
+    if (!rate_take(web->rate, network, clock_monotonic_us(), &retry_ms)) {
+        refuse_later(x, 429, (unsigned)((retry_ms + 999) / 1000),
                      "Too many accounts were asked for from your network. "
                      "Please try again in a minute.");
         return false;

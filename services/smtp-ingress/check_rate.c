@@ -5,8 +5,8 @@
  */
 #include "checks.h"
 
+#include "base/rate.h"
 #include "ingress.h"
-#include "rate.h"
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
@@ -17,9 +17,10 @@ bool check_rate(struct check *c)
     struct transaction *t = c->mail;
 
     if (t->rate == RATE_UNASKED)
-        t->rate = rate_take(c->ingress->rate, c->account, c->now_us, &t->retry_ms)
-                      ? RATE_WITHIN
-                      : RATE_OVER;
+        t->rate =
+            rate_take(c->ingress->rate, (uint64_t)c->account, c->now_us, &t->retry_ms)
+                ? RATE_WITHIN
+                : RATE_OVER;
     if (t->rate == RATE_WITHIN)
         return true;
     /* The colon behind the enhanced code is what clients and tests look for. */

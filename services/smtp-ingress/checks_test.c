@@ -5,10 +5,10 @@
  */
 #include "checks.h"
 
+#include "base/rate.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "ingress.h"
-#include "rate.h"
 #include "svc/options.h"
 #include "transaction.h"
 
@@ -151,7 +151,7 @@ static void send_rate(void **state)
     struct fixture first, second;
 
     (void)state;
-    ingress.rate = rate_new(60, 1, 64);
+    ingress.rate = rate_new(&(struct rate_options){ .per_minute = 60, .burst = 1 });
     setup(&first, CHECKS_OUTGOING, ALICE);
     setup(&second, CHECKS_OUTGOING, ALICE);
     for (int i = 0; i < 3; i++)

@@ -9,12 +9,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/rate.h"
 #include "checks.h"
 #include "cmd_data.h"
 #include "ingress.h"
 #include "net/cidr.h"
 #include "net/limit.h"
-#include "rate.h"
 #include "session.h"
 #include "smtp_commands.h"
 #include "svc/svc.h"
@@ -25,7 +25,6 @@
 enum {
     PORT_COUNT = 3,
     LOOPS_MAX = 64,
-    RATE_ACCOUNTS = 65536,
     SPOOL_MEMORY_BYTES = 128 * 1024,
     IN_MAX_BYTES = 128 * 1024,
 };
@@ -108,6 +107,8 @@ static struct login *make_login(const struct options *o)
 static void fill_ingress(struct svc *svc, struct ingress *in)
 {
     const struct options *o = svc->options;
+    struct rate_options rate = { .per_minute = o->max_user_send_per_minute,
+                                 .burst = o->max_user_send_burst_size };
 
     in->options = o;
     in->domain = str_of(o->mail_domain);
@@ -116,8 +117,7 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->commands = svc_pool_new(svc, "command", options_worker_threads(o));
     in->logins = svc_pool_new(svc, "login", options_login_threads(o));
     in->login = make_login(o);
-    in->rate =
-        rate_new(o->max_user_send_per_minute, o->max_user_send_burst_size, RATE_ACCOUNTS);
+    in->rate = rate_new(&rate);
     in->accept = accept_new(svc->bus);
     in->spool = (struct spool_limits){ .directory = o->spool_directory,
                                        .memory_bytes = SPOOL_MEMORY_BYTES,

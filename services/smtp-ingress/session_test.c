@@ -10,11 +10,11 @@
 #include "account/test_database.h"
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "base/rate.h"
 #include "ingress.h"
 #include "net/limit.h"
 #include "net/stream.h"
 #include "net/test_certificate.h"
-#include "rate.h"
 #include "store/store_ids.h"
 #include "svc/options.h"
 
@@ -119,7 +119,7 @@ static int start(void **state)
     ingress.commands = pool("command");
     ingress.logins = pool("login");
     ingress.login = login_new(&login);
-    ingress.rate = rate_new(60, 1000, 1000);
+    ingress.rate = rate_new(&(struct rate_options){ .per_minute = 60, .burst = 1000 });
     ingress.accept = accept_new(NULL);
     ingress.spool = (struct spool_limits){ "/tmp", 65536, 100000000 };
     loop = loop_new("test-io");

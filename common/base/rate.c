@@ -1,11 +1,11 @@
-/* rate.c - token buckets kept as one time each: "empty until" (GCRA).
+/* rate.c - token buckets kept as one time each: "full again at" (GCRA).
  *
  * A bucket of n tokens that refills every interval is described by the time at which it
  * will be full again; a token may be taken while that time is less than n intervals
  * ahead.  Entries live in sets of eight, found by a seeded hash, so that nobody can aim
  * at the set of somebody else.
  */
-#include "rate.h"
+#include "base/rate.h"
 
 #include "base/crypto.h"
 #include "base/log.h"
@@ -13,10 +13,10 @@
 
 #include <pthread.h>
 
-enum { WAYS = 8, DEFAULT_NETWORKS = 65536 };
+enum { WAYS = 8, DEFAULT_KEYS = 65536 };
 
 struct bucket {
-    uint64_t network;
+    uint64_t key;
     int64_t full_at_us; /* monotonic; in the past: full, the entry is free */
 };
 
@@ -39,19 +39,19 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* The network's own bucket, or the one nearest to full, which is the least to lose. */
-static struct bucket *find(struct rate *r, uint64_t network)
+/* The key's own bucket, or the one nearest to full, which is the least to lose. */
+static struct bucket *find(struct rate *r, uint64_t key)
 {
-    struct bucket *set = &r->buckets[(mix(network ^ r->seed) & (r->sets - 1)) * WAYS];
+    struct bucket *set = &r->buckets[(mix(key ^ r->seed) & (r->sets - 1)) * WAYS];
     struct bucket *oldest = &set[0];
 
     for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].network == network)
+        if (set[i].key == key)
             return &set[i];
         if (set[i].full_at_us < oldest->full_at_us)
             oldest = &set[i];
     }
-    oldest->network = network;
+    oldest->key = key;
     oldest->full_at_us = 0;
     return oldest;
 }
@@ -59,18 +59,17 @@ static struct bucket *find(struct rate *r, uint64_t network)
 struct rate *rate_new(const struct rate_options *o)
 {
     struct rate *r = mem_alloc(sizeof(*r));
-    size_t networks = o->networks == 0 ? DEFAULT_NETWORKS : o->networks;
-    unsigned burst = o->burst == 0 ? 1 : o->burst;
+    size_t keys = o->keys == 0 ? DEFAULT_KEYS : o->keys;
 
     CHECK(pthread_mutex_init(&r->lock, NULL) == 0);
     r->seed = crypto_random_u64();
     r->sets = 1;
-    while (r->sets * WAYS < networks)
+    while (r->sets * WAYS < keys)
         r->sets *= 2;
     r->buckets = mem_alloc(r->sets * WAYS * sizeof(*r->buckets));
     if (o->per_minute > 0)
         r->interval_us = INT64_C(60000000) / o->per_minute;
-    r->depth_us = r->interval_us * burst;
+    r->depth_us = r->interval_us * (o->burst < 1 ? 1 : o->burst);
     return r;
 }
 
@@ -78,31 +77,41 @@ void rate_free(struct rate **r)
 {
     if (*r == NULL)
         return;
-    pthread_mutex_destroy(&(*r)->lock);
+    CHECK(pthread_mutex_destroy(&(*r)->lock) == 0);
     mem_free((*r)->buckets);
     mem_free(*r);
     *r = NULL;
 }
 
-bool rate_take(struct rate *r, uint64_t network, int64_t now_ms,
-               unsigned *retry_after_seconds)
+bool rate_take(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms)
 {
-    int64_t now_us = now_ms * 1000;
-    int64_t over_us;
     struct bucket *b;
+    int64_t over_us;
 
+    *retry_ms = 0;
     if (r->interval_us == 0)
         return true;
-    pthread_mutex_lock(&r->lock);
-    b = find(r, network);
+    CHECK(pthread_mutex_lock(&r->lock) == 0);
+    b = find(r, key);
     if (b->full_at_us < now_us)
         b->full_at_us = now_us;
     over_us = b->full_at_us + r->interval_us - now_us - r->depth_us;
     if (over_us <= 0)
         b->full_at_us += r->interval_us;
-    pthread_mutex_unlock(&r->lock);
+    CHECK(pthread_mutex_unlock(&r->lock) == 0);
     if (over_us <= 0)
         return true;
-    *retry_after_seconds = (unsigned)((over_us + 999999) / 1000000);
+    *retry_ms = (over_us + 999) / 1000;
     return false;
+}
+
+void rate_give_back(struct rate *r, uint64_t key, int64_t now_us)
+{
+    struct bucket *b;
+
+    CHECK(pthread_mutex_lock(&r->lock) == 0);
+    b = find(r, key);
+    if (b->full_at_us > now_us)
+        b->full_at_us -= r->interval_us;
+    CHECK(pthread_mutex_unlock(&r->lock) == 0);
 }
