@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/rate.h"
 #include "store/store_account.h"
 #include "store/store_ids.h"
 
@@ -37,6 +38,7 @@ enum outcome {
     OUTCOME_MALFORMED,
     OUTCOME_DISABLED,
     OUTCOME_REFUSED,
+    OUTCOME_LIMITED,
     OUTCOME_UNAVAILABLE,
     OUTCOME_COUNT
 };
@@ -49,6 +51,7 @@ static struct metric outcomes[OUTCOME_COUNT] = {
     [OUTCOME_MALFORMED] = LOGINS("malformed"),
     [OUTCOME_DISABLED] = LOGINS("disabled"),
     [OUTCOME_REFUSED] = LOGINS("refused"),
+    [OUTCOME_LIMITED] = LOGINS("limited"),
     [OUTCOME_UNAVAILABLE] = LOGINS("unavailable"),
 };
 
@@ -66,6 +69,7 @@ enum refusal {
     REFUSAL_LOAD,
     REFUSAL_MEMORY,
     REFUSAL_DISK,
+    REFUSAL_RATE,
     REFUSAL_COUNT
 };
 
@@ -73,6 +77,7 @@ static struct metric refusals[REFUSAL_COUNT] = {
     [REFUSAL_CLOSED] = REFUSED("closed"), [REFUSAL_PASSWORD] = REFUSED("password"),
     [REFUSAL_NAME] = REFUSED("name"),     [REFUSAL_LOAD] = REFUSED("load"),
     [REFUSAL_MEMORY] = REFUSED("memory"), [REFUSAL_DISK] = REFUSED("disk"),
+    [REFUSAL_RATE] = REFUSED("rate"),
 };
 
 static pthread_once_t registered = PTHREAD_ONCE_INIT;
@@ -80,6 +85,7 @@ static pthread_once_t registered = PTHREAD_ONCE_INIT;
 struct login {
     struct login_options options;
     struct login_cache *cache;
+    struct rate *failures, *creations; /* by network */
     struct arena *arena;
     str_t decoy; /* a hash of nothing, for those whom we refuse anyway */
 };
@@ -89,7 +95,7 @@ struct attempt {
     struct login *login;
     struct db *db;
     struct arena *arena;
-    enum login_purpose purpose;
+    const struct login_request *request;
     str_t address, password;
     struct login_account *out;
 };
@@ -138,7 +144,7 @@ static enum refusal creation_refusal(const struct attempt *at, const char **reas
 static enum rc admit(struct attempt *at, const struct store_account *account,
                      enum outcome outcome)
 {
-    if (at->purpose == LOGIN_FOR_MAILBOX && account->seen_day < account->today) {
+    if (at->request->purpose == LOGIN_FOR_MAILBOX && account->seen_day < account->today) {
         enum rc rc = store_account_seen(at->db, account->id);
 
         /* Expiry counts in months; the next login writes the day as well. */
@@ -152,13 +158,19 @@ static enum rc admit(struct attempt *at, const struct store_account *account,
     return end(outcome, RC_OK);
 }
 
+static bool is_remembered(struct attempt *at, const struct store_account *account)
+{
+    return account->state == STORE_ACCOUNT_ACTIVE &&
+           login_cache_has(at->login->cache, account->id, account->password_hash,
+                           at->password, clock_monotonic_ms());
+}
+
 static enum rc verify(struct attempt *at, const struct store_account *account)
 {
     struct login_cache *cache = at->login->cache;
     str_t hash = account->password_hash;
 
-    if (account->state == STORE_ACCOUNT_ACTIVE &&
-        login_cache_has(cache, account->id, hash, at->password, clock_monotonic_ms()))
+    if (is_remembered(at, account)) /* by the winner of a race */
         return admit(at, account, OUTCOME_CACHED);
     if (!password_verify(at->arena, at->password, hash))
         return end(OUTCOME_WRONG_PASSWORD, RC_DENIED);
@@ -173,9 +185,28 @@ static enum rc refuse_creation(struct attempt *at, enum refusal refusal,
 {
     metric_add(&refusals[refusal], 1);
     log_info("account.refused", "reason=\"%s\"", reason);
+    if (refusal == REFUSAL_RATE)
+        return end(OUTCOME_LIMITED, RC_LIMIT);
     /* Costs what a wrong password costs: the time does not tell who has an account. */
     (void)password_verify(at->arena, at->password, at->login->decoy);
+    if (refusal == REFUSAL_LOAD || refusal == REFUSAL_MEMORY || refusal == REFUSAL_DISK)
+        return end(OUTCOME_REFUSED, RC_RETRY);
     return end(OUTCOME_REFUSED, RC_DENIED);
+}
+
+/* For a network that is limited: may it do one more?  Nobody else is asked. */
+static bool take(const struct attempt *at, struct rate *of)
+{
+    int64_t retry_ms;
+
+    return at->request->network == 0 ||
+           rate_take(of, at->request->network, clock_monotonic_us(), &retry_ms);
+}
+
+static void give_back(const struct attempt *at, struct rate *of)
+{
+    if (at->request->network != 0)
+        rate_give_back(of, at->request->network, clock_monotonic_us());
 }
 
 static enum rc insert(struct attempt *at, struct store_account *account)
@@ -199,10 +230,14 @@ static enum rc create(struct attempt *at)
 
     if (refusal != REFUSAL_NONE)
         return refuse_creation(at, refusal, reason);
+    if (!take(at, at->login->creations))
+        return refuse_creation(at, REFUSAL_RATE, "too many new accounts of one network");
     if (password_hash(at->arena, at->password, o->password_hash_cost,
                       &account.password_hash) != RC_OK)
         return end(OUTCOME_MALFORMED, RC_DENIED);
     rc = insert(at, &account);
+    if (rc != RC_OK)
+        give_back(at, at->login->creations);
     if (rc == RC_EXISTS) {
         rc = store_account_find(at->arena, at->db, at->address, &account);
         if (rc == RC_OK)
@@ -226,9 +261,15 @@ static void register_metrics(void)
 
 struct login *login_new(const struct login_options *o)
 {
+    const struct rate_options failures = { .per_minute = o->failed_per_minute,
+                                           .burst = o->failed_per_minute };
+    const struct rate_options creations = { .per_minute = o->new_accounts_per_minute,
+                                            .burst = o->new_accounts_burst };
     struct login *l = mem_alloc(sizeof(*l));
 
     l->options = *o;
+    l->failures = rate_new(&failures);
+    l->creations = rate_new(&creations);
     l->cache =
         login_cache_new(o->cache_entries, o->cache_age_ms > 0 ? o->cache_age_ms : DAY_MS);
     l->arena = arena_new();
@@ -242,30 +283,37 @@ void login_free(struct login **l)
     if (*l == NULL)
         return;
     login_cache_free(&(*l)->cache);
+    rate_free(&(*l)->failures);
+    rate_free(&(*l)->creations);
     arena_free(&(*l)->arena);
     mem_free(*l);
     *l = NULL;
 }
 
 enum rc login_check(struct login *l, struct db *db, struct arena *a,
-                    enum login_purpose purpose, str_t user, str_t password,
-                    struct login_account *out)
+                    const struct login_request *request, struct login_account *out)
 {
     struct attempt at = { .login = l,
                           .db = db,
                           .arena = a,
-                          .purpose = purpose,
-                          .password = password,
+                          .request = request,
+                          .password = request->password,
                           .out = out };
     struct store_account account;
-    enum rc rc;
+    enum rc found, rc;
 
-    if (rules_login_address(&l->options.rules, a, user, &at.address) != RC_OK)
+    if (rules_login_address(&l->options.rules, a, request->user, &at.address) != RC_OK)
         return end(OUTCOME_MALFORMED, RC_DENIED);
-    rc = store_account_find(a, db, at.address, &account);
-    if (rc == RC_OK)
-        return verify(&at, &account);
-    if (rc == RC_NOT_FOUND)
-        return create(&at);
-    return end(OUTCOME_UNAVAILABLE, RC_RETRY);
+    found = store_account_find(a, db, at.address, &account);
+    if (found != RC_OK && found != RC_NOT_FOUND)
+        return end(OUTCOME_UNAVAILABLE, RC_RETRY);
+    if (found == RC_OK && is_remembered(&at, &account))
+        return admit(&at, &account, OUTCOME_CACHED);
+    /* Taken before the password is looked at, so that a crowd cannot slip through. */
+    if (!take(&at, l->failures))
+        return end(OUTCOME_LIMITED, RC_LIMIT);
+    rc = found == RC_OK ? verify(&at, &account) : create(&at);
+    if (rc != RC_DENIED)
+        give_back(&at, l->failures);
+    return rc;
 }

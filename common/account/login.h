@@ -24,6 +24,9 @@ struct login;
 
 struct login_options { /* strings are borrowed for the life of the process */
     struct rules rules;
+    /* For each client network; 0: no limit.  A minute's worth may fail at once. */
+    int64_t failed_per_minute;
+    int64_t new_accounts_per_minute, new_accounts_burst;
     bool registration_open;
     const char *nocreate_file; /* while it exists nobody gets an account; NULL: none */
     struct overload_limits limits;
@@ -43,14 +46,23 @@ enum login_purpose {
     LOGIN_FOR_SUBMISSION, /* SMTP */
 };
 
+struct login_request {
+    enum login_purpose purpose;
+    str_t user, password;
+    uint64_t network; /* where it comes from, see cidr_client_key; 0: is not limited */
+};
+
 /* Makes the metrics visible.  Never NULL. */
 struct login *login_new(const struct login_options *o);
 void login_free(struct login **l);
 
 /* RC_OK: *out is set.  RC_DENIED: no (wrong, unknown and not to be created, malformed,
- * closed, overloaded: the client is told the same, the log and the metrics know why).
- * RC_RETRY: the database is away.  Takes as long as a password hash except after a cache
- * hit; the same for unknown names of our domain that may not be created. */
+ * closed: the client is told the same, the log and the metrics know why).  RC_RETRY: the
+ * database is away, or a new account would be more than the machine can bear now.
+ * RC_LIMIT: the network has failed, or made accounts, too often; whom the cache remembers
+ * is let in all the same, so that nobody is locked out by others behind one address.
+ * Takes as long as a password hash except after a cache hit and with RC_LIMIT; the same
+ * for unknown names of our domain that may not be created. */
 enum rc login_check(struct login *l, struct db *db, struct arena *a,
-                    enum login_purpose purpose, str_t user, str_t password,
+                    const struct login_request *request,
                     struct login_account *out) RC_CHECKED;

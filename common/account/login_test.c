@@ -54,11 +54,21 @@ static int teardown(void **state)
     return 0;
 }
 
+static enum rc try_from(struct fixture *f, uint64_t network, const char *user,
+                        const char *password, struct login_account *out)
+{
+    struct login_request r = { .purpose = LOGIN_FOR_SUBMISSION,
+                               .user = str_of(user),
+                               .password = str_of(password),
+                               .network = network };
+
+    return login_check(f->login, f->db, f->arena, &r, out);
+}
+
 static enum rc try(struct fixture *f, const char *user, const char *password,
                    struct login_account *out)
 {
-    return login_check(f->login, f->db, f->arena, LOGIN_FOR_SUBMISSION, str_of(user),
-                       str_of(password), out);
+    return try_from(f, 0, user, password, out);
 }
 
 static void restart_login(struct fixture *f)
@@ -138,8 +148,71 @@ static void a_busy_machine_lets_known_people_in(void **state)
     f->options.limits.min_free_disk_bytes = INT64_MAX;
     f->options.limits.disk_path = "/";
     restart_login(f);
-    assert_int_equal(try(f, "new000003@chat.example", "correct horse", &out), RC_DENIED);
+    /* nobody is told that a password is wrong because the machine is busy */
+    assert_int_equal(try(f, "new000003@chat.example", "correct horse", &out), RC_RETRY);
     assert_int_equal(try(f, "known0002@chat.example", "correct horse", &out), RC_OK);
+}
+
+static void guessing_ends_for_a_network(void **state)
+{
+    enum { HERE = 1, THERE = 2, MANY = 20 };
+    struct fixture *f = *state;
+    struct login_account out;
+
+    f->options.failed_per_minute = 3;
+    restart_login(f);
+    assert_int_equal(try_from(f, HERE, "guessed01@chat.example", "correct horse", &out),
+                     RC_OK);
+    assert_int_equal(try_from(f, THERE, "guessed02@chat.example", "correct horse", &out),
+                     RC_OK);
+    for (int i = 0; i < MANY; i++) /* who is right is not counted */
+        assert_int_equal(
+            try_from(f, HERE, "guessed01@chat.example", "correct horse", &out), RC_OK);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(
+            try_from(f, HERE, "guessed02@chat.example", "incorrect one", &out),
+            i < 3 ? RC_DENIED : RC_LIMIT);
+    /* not even the right guess, nor an account of one's own, nor a refused name */
+    assert_int_equal(try_from(f, HERE, "guessed03@chat.example", "correct horse", &out),
+                     RC_LIMIT);
+    assert_int_equal(try_from(f, HERE, "short@chat.example", "correct horse", &out),
+                     RC_LIMIT);
+    /* neighbours who were here before do not notice, other networks neither */
+    assert_int_equal(try_from(f, HERE, "guessed01@chat.example", "correct horse", &out),
+                     RC_OK);
+    assert_int_equal(try_from(f, THERE, "guessed02@chat.example", "incorrect one", &out),
+                     RC_DENIED);
+    /* private addresses stand for anybody */
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(try(f, "guessed02@chat.example", "incorrect one", &out),
+                         RC_DENIED);
+}
+
+static void a_network_makes_so_many_accounts(void **state)
+{
+    enum { HERE = 1, THERE = 2 };
+    struct fixture *f = *state;
+    struct login_account out;
+    char name[64];
+
+    f->options.new_accounts_per_minute = 1;
+    f->options.new_accounts_burst = 3;
+    restart_login(f);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "flood%04d@chat.example", i);
+        assert_int_equal(try_from(f, HERE, name, "correct horse", &out),
+                         i < 3 ? RC_OK : RC_LIMIT);
+    }
+    assert_int_equal(try_from(f, HERE, "flood0001@chat.example", "correct horse", &out),
+                     RC_OK);
+    assert_int_equal(try_from(f, HERE, "flood0001@chat.example", "incorrect one", &out),
+                     RC_DENIED);
+    assert_int_equal(try_from(f, THERE, "flood0003@chat.example", "correct horse", &out),
+                     RC_OK);
+    for (int i = 10; i < 20; i++) {
+        snprintf(name, sizeof(name), "flood%04d@chat.example", i);
+        assert_int_equal(try(f, name, "correct horse", &out), RC_OK);
+    }
 }
 
 /* The cache must not outlive what it remembers. */
@@ -194,6 +267,9 @@ static void the_day_is_written_by_mailbox_logins_only(void **state)
 {
     struct fixture *f = *state;
     struct db *admin = test_database_connect("postgres", database);
+    struct login_request mailbox = { .purpose = LOGIN_FOR_MAILBOX,
+                                     .user = S("seenday01@chat.example"),
+                                     .password = S("correct horse") };
     struct store_account account;
     struct login_account out;
 
@@ -206,9 +282,7 @@ static void the_day_is_written_by_mailbox_logins_only(void **state)
     assert_int_equal(account.seen_day, 1);
     db_free(&f->db);
     f->db = test_database_connect("postbus_imap_gateway", database);
-    assert_int_equal(login_check(f->login, f->db, f->arena, LOGIN_FOR_MAILBOX,
-                                 S("seenday01@chat.example"), S("correct horse"), &out),
-                     RC_OK);
+    assert_int_equal(login_check(f->login, f->db, f->arena, &mailbox, &out), RC_OK);
     assert_int_equal(store_account_get(f->arena, admin, out.id, &account), RC_OK);
     assert_int_equal(account.seen_day, account.today);
     db_free(&admin);
@@ -231,11 +305,13 @@ static void *race(void *p)
     struct db *db = test_database_connect("postbus_smtp_ingress", database);
     struct arena *a = arena_new();
     struct login_account out = { 0 };
+    struct login_request request = { .purpose = LOGIN_FOR_SUBMISSION,
+                                     .user = str_of(r->user),
+                                     .password = str_of(r->password) };
 
     CHECK(db_connect(db, deadline_in_ms(5000)) == RC_OK);
     pthread_barrier_wait(r->start);
-    r->rc = login_check(r->login, db, a, LOGIN_FOR_SUBMISSION, str_of(r->user),
-                        str_of(r->password), &out);
+    r->rc = login_check(r->login, db, a, &request, &out);
     r->id = out.id;
     r->created = out.created;
     arena_free(&a);
@@ -291,10 +367,10 @@ static void an_absent_database_is_temporary(void **state)
     struct login_account out;
     struct db_options o = { .host = "/nonexistent", .connect_timeout_ms = 100 };
     struct db *db = db_new(&o);
+    struct login_request r = { .user = S("absent001@chat.example"),
+                               .password = S("correct horse") };
 
-    assert_int_equal(login_check(f->login, db, f->arena, LOGIN_FOR_SUBMISSION,
-                                 S("absent001@chat.example"), S("correct horse"), &out),
-                     RC_RETRY);
+    assert_int_equal(login_check(f->login, db, f->arena, &r, &out), RC_RETRY);
     db_free(&db);
 }
 
@@ -306,6 +382,8 @@ int main(int argc, char **argv)
         TEST(refused_names_and_passwords_leave_nothing),
         TEST(closed_registration_lets_known_people_in),
         TEST(a_busy_machine_lets_known_people_in),
+        TEST(guessing_ends_for_a_network),
+        TEST(a_network_makes_so_many_accounts),
         TEST(changes_count_at_the_next_login),
         TEST(imported_hashes_log_in),
         TEST(the_day_is_written_by_mailbox_logins_only),

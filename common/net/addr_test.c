@@ -171,6 +171,8 @@ static void test_cidr_private(void **state)
         struct addr a = parse(rows[i].addr);
 
         assert_int_equal(cidr_is_private(&a), rows[i].is_private);
+        assert_true(cidr_client_key(&a) ==
+                    (rows[i].is_private ? 0 : addr_network_key(&a)));
     }
 }
 

@@ -178,3 +178,8 @@ bool cidr_is_private(const struct addr *a)
 
     return is_inside_private(&e);
 }
+
+uint64_t cidr_client_key(const struct addr *a)
+{
+    return cidr_is_private(a) ? 0 : addr_network_key(a);
+}

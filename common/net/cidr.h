@@ -9,6 +9,7 @@
 #include "net/addr.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct cidr_list;
 
@@ -25,3 +26,7 @@ bool cidr_list_has(const struct cidr_list *l, const struct addr *a); /* l may be
 /* Loopback, link-local, or of a network that the internet does not route (RFC 1918,
  * RFC 6598, RFC 4193): it says nothing about who the client is. */
 bool cidr_is_private(const struct addr *a);
+
+/* What limits of a client's doings count: addr_network_key, or 0 for a private address,
+ * behind which a proxy or the operator's whole network may stand. */
+uint64_t cidr_client_key(const struct addr *a);

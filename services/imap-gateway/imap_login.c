@@ -16,10 +16,19 @@ static const char prompt_password[] = "UGFzc3dvcmQ6";
 
 enum cmd_result imap_login_try(struct imap_cmd *cmd, str_t user, str_t password)
 {
+    struct login_request request = { .purpose = LOGIN_FOR_MAILBOX,
+                                     .user = user,
+                                     .password = password,
+                                     .network = cmd->session->client_key };
     struct login_account account;
-    enum rc rc = login_check(cmd->gateway->login, cmd->db, cmd->arena, LOGIN_FOR_MAILBOX,
-                             user, password, &account);
+    enum rc rc =
+        login_check(cmd->gateway->login, cmd->db, cmd->arena, &request, &account);
 
+    if (rc == RC_LIMIT) {
+        imap_reply_no(cmd, "UNAVAILABLE",
+                      "Too many attempts from your network, try again later.");
+        return CMD_REFUSED;
+    }
     if (rc == RC_DENIED) {
         imap_reply_no(cmd, "AUTHENTICATIONFAILED", "Authentication failed.");
         return CMD_REFUSED;

@@ -29,4 +29,5 @@ struct imap_session {
     struct view *parked;     /* of the mailbox that CLOSE left, for the next SELECT */
     int64_t parked_ms;       /* when */
     uint64_t id;             /* in the log */
+    uint64_t client_key;     /* for the limit of failed logins, see cidr_client_key */
 };

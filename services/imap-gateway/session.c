@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "net/cidr.h"
 #include "store/store_mailbox.h"
 #include "svc/options.h"
 
@@ -436,6 +437,7 @@ static void on_open(struct conn *conn)
     s->imap.state = ST_GREETED;
     s->imap.tls = conn_is_tls(conn);
     s->imap.id = conn_serial(conn);
+    s->imap.client_key = cidr_client_key(conn_peer(conn));
     s->greeted_until_ms = clock_monotonic_ms() + GREETED_MS;
     s->links.next = io->sessions;
     if (io->sessions != NULL)

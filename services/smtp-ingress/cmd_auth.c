@@ -48,9 +48,12 @@ static void wipe(str_t s)
 static enum cmd_result check_login(struct session *s, struct worker *w, struct buf *out)
 {
     struct credentials *c = s->credentials;
+    struct login_request request = { .purpose = LOGIN_FOR_SUBMISSION,
+                                     .user = c->user,
+                                     .password = c->password,
+                                     .network = s->client_key };
     struct login_account account;
-    enum rc rc = login_check(s->ingress->login, w->context, w->arena,
-                             LOGIN_FOR_SUBMISSION, c->user, c->password, &account);
+    enum rc rc = login_check(s->ingress->login, w->context, w->arena, &request, &account);
 
     if (rc == RC_OK) {
         s->account = account.id;
@@ -59,12 +62,17 @@ static enum cmd_result check_login(struct session *s, struct worker *w, struct b
         smtp_reply_put(out, 235, "2.7.0", S("Authentication successful"));
         return CMD_DONE;
     }
-    if (rc != RC_DENIED) {
+    if (rc != RC_DENIED && rc != RC_LIMIT) {
         smtp_reply_put(out, 454, "4.7.0", S("Temporary authentication failure"));
         return CMD_FAIL;
     }
     s->auth_failures++;
-    log_info("smtp.login_failed", "failures=%u", s->auth_failures);
+    log_info("smtp.login_failed", "failures=%u rc=%s", s->auth_failures, rc_name(rc));
+    if (rc == RC_LIMIT) {
+        smtp_reply_put(out, 454, "4.7.0",
+                       S("Too many attempts from your network, try again later"));
+        return CMD_FAIL;
+    }
     smtp_reply_put(out, 535, "5.7.8", S("Error: authentication failed"));
     return CMD_FAIL;
 }

@@ -15,6 +15,7 @@
 #include "cmd_auth.h"
 #include "cmd_data.h"
 #include "ingress.h"
+#include "net/cidr.h"
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
@@ -290,6 +291,7 @@ static void on_open(struct conn *c)
     s->ingress = port->ingress;
     s->port = port;
     s->serial = conn_serial(c);
+    s->client_key = cidr_client_key(conn_peer(c));
     s->state = ST_GREETED;
     s->tls = conn_is_tls(c);
     if (port->kind == PORT_SUBMISSION)

@@ -50,7 +50,8 @@ struct session {
     struct loop *loop;
     struct ingress *ingress;
     const struct port *port;
-    uint64_t serial; /* in logs */
+    uint64_t serial;     /* in logs */
+    uint64_t client_key; /* see cidr_client_key */
     enum smtp_state state;
     enum smtp_event event; /* of the command in flight */
     struct smtp_framer framer;

@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/rate.h"
 #include "ingress.h"
+#include "net/cidr.h"
 #include "net/limit.h"
 #include "net/stream.h"
 #include "net/test_certificate.h"
@@ -39,8 +40,10 @@ static const char *database;
 static char cert_file[64], key_file[64];
 static struct options options;
 static struct ingress ingress;
-static struct port ports[3]; /* smtp, submission, submissions */
-static struct listener *listeners[3];
+/* smtp, submission, submissions, submissions behind a proxy */
+static struct port ports[4];
+static struct listener *listeners[ARRAY_LEN(ports)];
+static struct cidr_list *proxies;
 static struct loop *loop;
 static struct tls_context *server_tls, *client_tls;
 static struct db *observer;
@@ -87,6 +90,8 @@ static void start_port(size_t i, enum port_kind kind, bool implicit)
     p->tls = server_tls;
     p->listener = (struct listener_options){ .address = "127.0.0.1",
                                              .tls = implicit ? server_tls : NULL,
+                                             .proxy_protocol = i == 3,
+                                             .trusted_proxies = proxies,
                                              .handler = &session_handler,
                                              .user = p };
     assert_int_equal(listener_new(loop, &p->listener, &listeners[i]), RC_OK);
@@ -95,6 +100,7 @@ static void start_port(size_t i, enum port_kind kind, bool implicit)
 static int start(void **state)
 {
     struct login_options login = { .rules = { STR(DOMAIN), 9, 9, 9 },
+                                   .failed_per_minute = 5,
                                    .registration_open = true,
                                    .password_hash_cost = 1,
                                    .cache_entries = 100 };
@@ -127,6 +133,8 @@ static int start(void **state)
     start_port(0, PORT_MX, false);
     start_port(1, PORT_SUBMISSION, false);
     start_port(2, PORT_SUBMISSION, true);
+    assert_int_equal(cidr_list_new(S("127.0.0.0/8"), &proxies), RC_OK);
+    start_port(3, PORT_SUBMISSION, true);
     observer = test_database_connect("postgres", database);
     arena = arena_new();
     return 0;
@@ -137,8 +145,9 @@ static int stop(void **state)
     (void)state;
     worker_pool_free(&ingress.commands);
     worker_pool_free(&ingress.logins);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < ARRAY_LEN(listeners); i++)
         listener_free(&listeners[i]);
+    cidr_list_free(&proxies);
     loop_stop(loop);
     loop_free(&loop);
     accept_free(&ingress.accept);
@@ -192,20 +201,31 @@ static void expect_end(struct client *c)
     assert_int_equal(stream_read_line(c->stream, 2048, c->until, &line), RC_CLOSED);
 }
 
-static struct client dial(size_t port)
+/* from: for the port behind the proxy, the last byte of 198.51.100.x. */
+static struct client dial_from(size_t port, char from)
 {
+    char header[] =
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64x\xc0\0\2\1\x30\x39\1\xd1";
     struct client c = { .until = deadline_in_ms(WAIT_MS) };
     struct addr to;
 
     assert_int_equal(addr_parse(S("127.0.0.1"), &to), RC_OK);
     to.port = listener_port(listeners[port]);
     assert_int_equal(stream_connect(&to, c.until, &c.stream), RC_OK);
-    if (port == 2)
+    header[19] = from;
+    if (port == 3)
+        say_bytes(&c, str_n(header, sizeof(header) - 1));
+    if (port >= 2)
         assert_int_equal(stream_start_tls(c.stream, client_tls, "mail.example",
                                           TLS_VERIFY_NAME, c.until),
                          RC_OK);
     expect(&c, "220 mail." DOMAIN " ESMTP");
     return c;
+}
+
+static struct client dial(size_t port)
+{
+    return dial_from(port, 0);
 }
 
 static void start_tls(struct client *c)
@@ -572,6 +592,30 @@ static void failed_logins(void **state)
     hang_up(&c);
 }
 
+/* The reply to a login of bob000001 from the host, on a connection of its own. */
+static void try_login(char from, const char *password, const char *reply)
+{
+    struct client c = dial_from(3, from);
+
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say(&c, plain("bob000001@" DOMAIN, password));
+    expect(&c, reply);
+    hang_up(&c);
+}
+
+static void guessing_ends_for_a_network(void **state)
+{
+    struct client c = log_in("bob000001"); /* and is remembered */
+
+    (void)state;
+    hang_up(&c);
+    for (int i = 0; i < 8; i++)
+        try_login(1, "wrong password", i < 5 ? "535 5.7.8 " : "454 4.7.0 ");
+    try_login(1, "correct horse", "235 ");
+    try_login(2, "wrong password", "535 5.7.8 ");
+}
+
 static void senders_are_refused_at_rcpt(void **state)
 {
     struct client c = log_in("alice0001");
@@ -772,6 +816,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(starttls_forgets_what_was_injected),
         cmocka_unit_test(submission_over_starttls),
         cmocka_unit_test(failed_logins),
+        cmocka_unit_test(guessing_ends_for_a_network),
         cmocka_unit_test(senders_are_refused_at_rcpt),
         cmocka_unit_test(mail_from_other_servers),
         cmocka_unit_test(a_stranger_who_does_not_wait_is_cut_off),

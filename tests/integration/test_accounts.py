@@ -2,11 +2,13 @@
 import ctypes
 import imaplib
 import smtplib
+import socket
 import threading
 
 import pytest
 
 import mail
+from beside import running
 from product import Product, wait_for
 
 
@@ -108,3 +110,43 @@ def test_a_changed_mailbox_size_counts_for_who_is_there_already(tmp_path):
         for i in range(2):
             smtp.sendmail(user, [user], mail.encrypted(user, f"{i}@test", size=1_000_000))
         wait_for("both are there", lambda: client.select("INBOX")[1] == [b"2"])
+
+
+def from_network(r, network, user, password):
+    """One login through a proxy that names the client; the words of the answer."""
+    imap = r.service == "imap-gateway"
+    addresses = socket.inet_aton(f"198.51.100.{network}") + socket.inet_aton("192.0.2.80")
+    with socket.create_connection(("127.0.0.1", r.port(2993 if imap else 2465)), 30) as raw:
+        raw.sendall(b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + addresses + b"\x30\x39\x01\xd1")
+        with mail.tls().wrap_socket(raw) as s, s.makefile("rb") as lines:
+            lines.readline()
+            if imap:
+                s.sendall(f"a LOGIN {user} {password}\r\n".encode())
+            else:
+                s.sendall(b"EHLO a.example\r\n")
+                while lines.readline()[3:4] == b"-":
+                    pass
+                s.sendall(f"AUTH PLAIN {mail.plain(user, password)}\r\n".encode())
+            return lines.readline().decode()
+
+
+@pytest.mark.parametrize("service, let_in, wrong, later", [
+    ("imap-gateway", "a OK", "a NO [AUTHENTICATIONFAILED]", "a NO [UNAVAILABLE]"),
+    ("smtp-ingress", "235 ", "535 5.7.8 ", "454 4.7.0 "),
+])
+def test_a_network_fails_and_makes_accounts_so_often(product, service, let_in, wrong, later):
+    user = mail.new_account(product)
+    with running(product, service, proxy_protocol="true", trusted_proxies="127.0.0.0/8",
+                 failed_logins_per_minute=3, new_accounts_per_minute=1, new_accounts_burst=2,
+                 login_failure_delay_ms=0) as r:
+        def login(network, name=user, password=mail.PASSWORD):
+            return from_network(r, network, name, password)
+
+        assert login(1).startswith(let_in)
+        for expected in [wrong] * 3 + [later] * 2:
+            assert login(1, password="something-else").startswith(expected)
+        assert login(1).startswith(let_in)  # is remembered
+        assert login(2, password="something-else").startswith(wrong)
+        for expected in [let_in] * 2 + [later]:
+            assert login(3, mail.new_name(r.domain)).startswith(expected)
+        assert login(4, mail.new_name(r.domain)).startswith(let_in)
