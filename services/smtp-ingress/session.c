@@ -163,10 +163,11 @@ static enum cmd_result execute(struct session *s, str_t line, bool pipelined)
     cmd.rest = parsed.rest;
     if (cmd.row == NULL)
         return unknown(s, parsed.verb, cmd.out);
-    if (!smtp_commands_allowed(s, cmd.row, cmd.rest, cmd.out))
-        return CMD_FAIL;
+    /* Asked first: what stands behind a DATA that is refused is a message. */
     if (pipelined && smtp_commands_waits(s, cmd.row))
         return refuse_pipelining(cmd.out);
+    if (!smtp_commands_allowed(s, cmd.row, cmd.rest, cmd.out))
+        return CMD_FAIL;
     s->event = cmd.row->event;
     smtp_commands_count_use(cmd.row);
     return cmd.row->handler(&cmd);

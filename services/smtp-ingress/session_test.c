@@ -421,6 +421,27 @@ static void a_large_message_goes_through_a_file(void **state)
     hang_up(&c);
 }
 
+/* Whoever goes on and on is answered before the end, and can read the answer. */
+static void far_too_large_a_message(void **state)
+{
+    static char piece[65536];
+    struct client c = log_in("alice0001");
+    int64_t before = queued();
+
+    (void)state;
+    memset(piece, 'x', sizeof(piece));
+    memcpy(piece + sizeof(piece) - 2, "\r\n", 2);
+    for (size_t i = 80; i < sizeof(piece) - 2; i += 80)
+        memcpy(piece + i, "\r\n", 2);
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    for (size_t sent = 0; sent < 5 * MAX_MESSAGE_BYTES; sent += sizeof(piece))
+        say_bytes(&c, str_n(piece, sizeof(piece)));
+    expect(&c, "552 5.3.4 ");
+    expect_end(&c);
+    assert_int_equal(queued(), before);
+    hang_up(&c);
+}
+
 static void refused_messages_leave_nothing(void **state)
 {
     static const struct {
@@ -677,6 +698,30 @@ static void a_stranger_who_does_not_wait_is_cut_off(void **state)
     hang_up(&c);
 }
 
+/* Not even when the command that it should have waited for is refused itself. */
+static void nor_is_what_stands_behind_a_refused_command_run(void **state)
+{
+    static const struct {
+        const char *before, *lines;
+    } cases[] = {
+        { "MAIL FROM:<carol@elsewhere.example>", "DATA\r\nRSET\r\nNOOP" },
+        { "NOOP", "DATA\r\nNOOP" },
+        { "NOOP", "EHLO x\r\nNOOP" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct client c = foreign();
+
+        say(&c, cases[i].before);
+        expect(&c, "250 ");
+        say(&c, cases[i].lines);
+        expect(&c, "554 5.5.1 ");
+        expect_end(&c);
+        hang_up(&c);
+    }
+}
+
 static void mail_from_other_servers(void **state)
 {
     struct client c = foreign();
@@ -808,6 +853,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_message_is_scrubbed_and_stored),
         cmocka_unit_test(the_client_of_delta_chat_pipelines),
         cmocka_unit_test(a_large_message_goes_through_a_file),
+        cmocka_unit_test(far_too_large_a_message),
         cmocka_unit_test(refused_messages_leave_nothing),
         cmocka_unit_test(smuggling),
         cmocka_unit_test(odd_command_lines_end_the_session),
@@ -820,6 +866,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(senders_are_refused_at_rcpt),
         cmocka_unit_test(mail_from_other_servers),
         cmocka_unit_test(a_stranger_who_does_not_wait_is_cut_off),
+        cmocka_unit_test(nor_is_what_stands_behind_a_refused_command_run),
         cmocka_unit_test(a_forged_bounce_address_is_dropped),
         cmocka_unit_test(a_web_browser_is_turned_away),
         cmocka_unit_test(too_many_errors),
