@@ -17,11 +17,11 @@
 typedef void (*smtp_data_sink_fn)(void *context, const char *p, size_t n);
 
 enum smtp_data_fault {
-    SMTP_DATA_BARE_CR = 1 << 0,   /* 550 5.5.2 and close: the two ends may disagree */
-    SMTP_DATA_BARE_LF = 1 << 1,   /* about where the message ends */
-    SMTP_DATA_NUL = 1 << 2,       /* 550 5.5.2 */
-    SMTP_DATA_LONG_LINE = 1 << 3, /* 500 5.5.2 */
-    SMTP_DATA_TOO_BIG = 1 << 4,   /* 552 5.3.4 */
+    SMTP_DATA_BARE_CR = 1 << 0, /* the two ends may disagree */
+    SMTP_DATA_BARE_LF = 1 << 1, /* about where the message ends */
+    SMTP_DATA_NUL = 1 << 2,
+    SMTP_DATA_LONG_LINE = 1 << 3,
+    SMTP_DATA_TOO_BIG = 1 << 4,
 };
 
 struct smtp_data {
@@ -38,7 +38,7 @@ void smtp_data_init(struct smtp_data *d, uint64_t max_bytes, size_t max_line_byt
 /* Feed a piece.  True: the end was seen, *used bytes belong to the message and its end;
  * what follows is the next command.  False: all of it was used.  Faults do not stop the
  * framing, so that a caller can answer at the end; it looks at d->faults after each call
- * and closes on a bare CR or LF at once. */
+ * and closes on a bare CR or LF or a NUL at once. */
 bool smtp_data_feed(struct smtp_data *d, str_t in, size_t *used, smtp_data_sink_fn sink,
                     void *context);
 

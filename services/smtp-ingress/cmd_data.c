@@ -24,12 +24,19 @@ static struct metric malformed = { .kind = METRIC_COUNTER,
                                    .help =
                                        "Messages with bytes that must not be there." };
 
+/* The code and the words are those of the chatmail relay (chatmail spec 2.4). */
 static enum cmd_result refuse(struct smtp_cmd *cmd, const char *text)
 {
     metric_add(&malformed, 1);
     log_info("smtp.refused", "check=data");
     smtp_reply_put(cmd->out, 500, NULL, str_of(text));
     return CMD_CLOSE;
+}
+
+static enum cmd_result too_big(struct smtp_cmd *cmd, enum cmd_result result)
+{
+    smtp_reply_put(cmd->out, 552, "5.3.4", S("Message exceeds maximum size"));
+    return result;
 }
 
 static enum cmd_result judge(struct smtp_cmd *cmd, bool ended)
@@ -43,13 +50,11 @@ static enum cmd_result judge(struct smtp_cmd *cmd, bool ended)
         return refuse(cmd, "Invalid DATA: NUL byte");
     /* Somebody who goes on and on is not waited for. */
     if (!ended && d->bytes > 2 * d->max_bytes)
-        return refuse(cmd, "Message exceeds maximum size");
+        return too_big(cmd, CMD_CLOSE);
     if (!ended)
         return CMD_LATER;
-    if ((d->faults & SMTP_DATA_TOO_BIG) != 0) {
-        smtp_reply_put(cmd->out, 552, "5.3.4", S("Message exceeds maximum size"));
-        return CMD_FAIL;
-    }
+    if ((d->faults & SMTP_DATA_TOO_BIG) != 0)
+        return too_big(cmd, CMD_FAIL);
     if ((d->faults & SMTP_DATA_LONG_LINE) != 0) {
         smtp_reply_put(cmd->out, 500, "5.5.2", S("Line too long"));
         return CMD_FAIL;
