@@ -250,15 +250,22 @@ static bool is_drained(struct svc *svc)
     return open == 0;
 }
 
-/* Pools first: what they still do ends in a message to a loop. */
+/* The pools first, because what they still do ends in a message to a loop and a reply
+ * from there; but sessions that outlasted the drain hand in jobs until the last of them
+ * is gone, so the pools are closed, stay, and are freed behind the ports. */
 static void stop(struct svc *svc)
 {
     struct service *s = svc->user;
+    int64_t wait_ms = svc->options->database_statement_seconds * 1000;
+    struct deadline until = deadline_in_ms(wait_ms);
 
-    worker_pool_free(&s->ingress.commands);
-    worker_pool_free(&s->ingress.logins);
+    if (worker_pool_drain(s->ingress.commands, until) != RC_OK ||
+        worker_pool_drain(s->ingress.logins, until) != RC_OK)
+        log_warn("smtp.workers_late", "after_ms=%" PRId64, wait_ms);
     for (size_t i = 0; i < s->listener_count; i++)
         listener_free(&s->listeners[i]);
+    worker_pool_free(&s->ingress.commands);
+    worker_pool_free(&s->ingress.logins);
     for (size_t i = 0; i < s->loop_count; i++) {
         loop_stop(s->loops[i]);
         loop_free(&s->loops[i]);

@@ -143,10 +143,10 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    worker_pool_free(&ingress.commands);
-    worker_pool_free(&ingress.logins);
     for (size_t i = 0; i < ARRAY_LEN(listeners); i++)
         listener_free(&listeners[i]);
+    worker_pool_free(&ingress.commands);
+    worker_pool_free(&ingress.logins);
     cidr_list_free(&proxies);
     loop_stop(loop);
     loop_free(&loop);
@@ -847,6 +847,28 @@ static void drain_says_goodbye(void **state)
     hang_up(&busy);
 }
 
+/* The last test: a drain cannot be taken back.  Who is still sending then, or logs in,
+ * hears that the service goes away. */
+static void pools_that_are_drained_still_answer(void **state)
+{
+    struct client late = log_in("alice0001"), newcomer = dial(2);
+    int64_t before = queued();
+
+    (void)state;
+    begin_data(&late, "alice0001@" DOMAIN, "b@elsewhere.example");
+    say(&newcomer, "EHLO x");
+    expect(&newcomer, "250 ");
+    assert_int_equal(worker_pool_drain(ingress.commands, deadline_in_ms(WAIT_MS)), RC_OK);
+    assert_int_equal(worker_pool_drain(ingress.logins, deadline_in_ms(WAIT_MS)), RC_OK);
+    send_message(&late, message("alice0001@" DOMAIN, "", 500));
+    expect(&late, "421 4.3.2 ");
+    say(&newcomer, plain("alice0001@" DOMAIN, "correct horse"));
+    expect(&newcomer, "421 4.3.2 ");
+    assert_int_equal(queued(), before);
+    hang_up(&late);
+    hang_up(&newcomer);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -873,6 +895,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_crowd),
         cmocka_unit_test(the_database_goes_away_and_comes_back),
         cmocka_unit_test(drain_says_goodbye),
+        cmocka_unit_test(pools_that_are_drained_still_answer),
     };
 
     (void)argc;
