@@ -132,7 +132,8 @@ static void answer(struct commit_item *item)
     session_job_done(s, CMD_DONE);
 }
 
-static bool passes(struct session *s, struct db *db, str_t message, struct buf *out)
+static enum cmd_result check(struct session *s, struct db *db, str_t message,
+                             struct buf *out)
 {
     struct check c = checks_of(s, out);
     struct encrypted_query q = { .direction = c.direction == CHECKS_OUTGOING
@@ -145,7 +146,9 @@ static bool passes(struct session *s, struct db *db, str_t message, struct buf *
     encrypted_judge(s->mail->arena, &q, &c.judged);
     c.message = message;
     c.db = db;
-    return checks_pass(&c, CHECKS_MESSAGE);
+    if (checks_pass(&c, CHECKS_MESSAGE) && checks_pass(&c, CHECKS_ACCEPT))
+        return CMD_DONE;
+    return c.is_last_word ? CMD_CLOSE : CMD_FAIL;
 }
 
 struct accept *accept_new(struct bus *bus)
@@ -173,14 +176,16 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
     enum scrub_kind kind =
         s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION : SCRUB_INCOMING;
     struct scrub_result scrubbed;
+    enum cmd_result checked;
     str_t message;
 
     if (spool_finish(t->spool, &message) != RC_OK) {
         smtp_reply_put(out, 452, "4.3.1", S("Insufficient system storage"));
         return CMD_FAIL;
     }
-    if (!passes(s, w->context, message, out))
-        return CMD_FAIL;
+    checked = check(s, w->context, message, out);
+    if (checked != CMD_DONE)
+        return checked;
     if (scrub_compose(t->arena, kind, t->sender, message, &scrubbed) != RC_OK) {
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
         return CMD_FAIL;

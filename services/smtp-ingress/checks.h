@@ -24,6 +24,7 @@ enum checks_phase {
     CHECKS_RECIPIENT = 1 << 1,
     CHECKS_ACCOUNT = 1 << 2,
     CHECKS_MESSAGE = 1 << 3,
+    CHECKS_ACCEPT = 1 << 4,
 };
 
 enum checks_direction {
@@ -39,10 +40,11 @@ struct check {
     str_t account_address; /* outgoing */
     struct transaction *mail;
     struct address recipient;       /* RECIPIENT, ACCOUNT */
-    struct db *db;                  /* ACCOUNT, MESSAGE */
+    struct db *db;                  /* ACCOUNT, ACCEPT */
     str_t message;                  /* MESSAGE */
     struct encrypted_result judged; /* MESSAGE */
     int64_t now_us;                 /* monotonic */
+    bool is_last_word;              /* set: the connection ends with the reply */
     struct buf *out;
 };
 

@@ -790,6 +790,33 @@ static void too_many_errors(void **state)
     hang_up(&c);
 }
 
+/* The account is read again for each message. */
+static void who_is_blocked_or_removed_sends_no_more(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE account SET state = 1 WHERE addr = 'mallory01@" DOMAIN "'",
+        "DELETE FROM account WHERE addr = 'mallory01@" DOMAIN "'",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct client c = log_in("mallory01");
+        int64_t before = queued();
+
+        begin_data(&c, "mallory01@" DOMAIN, "b@elsewhere.example");
+        send_message(&c, message("mallory01@" DOMAIN, "", 500));
+        expect(&c, "250 2.0.0 ");
+        begin_data(&c, "mallory01@" DOMAIN, "b@elsewhere.example");
+        assert_int_equal(db_script(observer, changes[i]), RC_OK);
+        send_message(&c, message("mallory01@" DOMAIN, "", 500));
+        expect(&c, "421 4.7.0 ");
+        expect_end(&c);
+        assert_int_equal(queued(), before + 1);
+        assert_int_equal(db_script(observer, "UPDATE account SET state = 0"), RC_OK);
+        hang_up(&c);
+    }
+}
+
 /* Many at once share transactions; each is stored once. */
 static void a_crowd(void **state)
 {
@@ -892,6 +919,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_forged_bounce_address_is_dropped),
         cmocka_unit_test(a_web_browser_is_turned_away),
         cmocka_unit_test(too_many_errors),
+        cmocka_unit_test(who_is_blocked_or_removed_sends_no_more),
         cmocka_unit_test(a_crowd),
         cmocka_unit_test(the_database_goes_away_and_comes_back),
         cmocka_unit_test(drain_says_goodbye),
