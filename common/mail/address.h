@@ -1,5 +1,4 @@
-/* address.h - mail addresses: strict ones for envelopes and logins, and the rich ones of
- * header fields.
+/* address.h - mail addresses of envelopes and logins, and whose message this is.
  *
  * Pure.  The strict grammar is an allow-list: dot-atom local part without '%' and '!'
  * (no routing tricks), host name or IPv4 literal "[1.2.3.4]"; no quoted local parts, no
@@ -15,7 +14,7 @@
 
 struct arena;
 
-enum { ADDRESS_MAX_BYTES = 254, ADDRESS_LOCAL_MAX_BYTES = 64, ADDRESS_LIST_MAX = 1000 };
+enum { ADDRESS_MAX_BYTES = 254, ADDRESS_LOCAL_MAX_BYTES = 64 };
 
 enum address_flags {
     ADDRESS_UTF8 =
@@ -50,16 +49,3 @@ enum rc address_from_header(struct arena *a, str_t value, struct address *out) R
 /* The author of a message.  RC_NOT_FOUND: no From field; RC_CONFLICT: more than one (a
  * reader might show the other one); RC_INVALID: it holds no address. */
 enum rc address_author(struct arena *a, str_t message, struct address *out) RC_CHECKED;
-
-enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
-
-struct address_item {
-    enum address_kind kind;
-    str_t name;    /* display name, unquoted; empty if none */
-    str_t mailbox; /* local part, unquoted; the group's name for ADDRESS_GROUP_START */
-    str_t host;    /* empty if none */
-};
-
-/* A list as IMAP's ENVELOPE wants it; lenient, never fails: what makes no sense is left
- * out, and what exceeds ADDRESS_LIST_MAX as well.  Returns the number of *items. */
-size_t address_list_parse(struct arena *a, str_t value, struct address_item **items);

@@ -2,7 +2,7 @@
 #include "mail/imap_structure.h"
 
 #include "base/arena.h"
-#include "mail/address.h"
+#include "mail/address_list.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 

@@ -1,0 +1,26 @@
+/* address_list.h - the addresses of a header field: names, comments, groups.
+ *
+ * Pure.  Linear in time and memory.  RFC 5322 3.4.  Thread: any.
+ */
+#pragma once
+
+#include "base/str.h"
+
+#include <stddef.h>
+
+struct arena;
+
+enum { ADDRESS_LIST_MAX = 1000 };
+
+enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
+
+struct address_item {
+    enum address_kind kind;
+    str_t name;    /* display name, unquoted; empty if none */
+    str_t mailbox; /* local part, unquoted; the group's name for ADDRESS_GROUP_START */
+    str_t host;    /* empty if none */
+};
+
+/* A list as IMAP's ENVELOPE wants it; lenient, never fails: what makes no sense is left
+ * out, and what exceeds ADDRESS_LIST_MAX as well.  Returns the number of *items. */
+size_t address_list_parse(struct arena *a, str_t value, struct address_item **items);
