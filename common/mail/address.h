@@ -1,8 +1,9 @@
 /* address.h - mail addresses of envelopes and logins, and whose message this is.
  *
  * Pure.  The strict grammar is an allow-list: dot-atom local part without '%' and '!'
- * (no routing tricks), host name or IPv4 literal "[1.2.3.4]"; no quoted local parts, no
- * source routes.  RFC 5321 4.1.2, RFC 5322 3.4.  Thread: any.
+ * (no routing tricks), host name or IPv4 literal "[1.2.3.4]"; no quoted local parts.  The
+ * whole one is everything that RFC 5321 4.1.2 and RFC 6531 3.3 call a Mailbox.  Neither
+ * has source routes.  RFC 5322 3.4.  Thread: any.
  */
 #pragma once
 
@@ -19,11 +20,12 @@ enum { ADDRESS_MAX_BYTES = 254, ADDRESS_LOCAL_MAX_BYTES = 64 };
 enum address_flags {
     ADDRESS_UTF8 =
         1 << 0, /* letters beyond ASCII are allowed, as valid UTF-8 (RFC 6531) */
+    ADDRESS_FULL = 1 << 1, /* the whole grammar, which knows no lengths */
 };
 
 struct address {
     str_t text;   /* local@domain */
-    str_t local;  /* points into text */
+    str_t local;  /* points into text; with its quotes if it has any */
     str_t domain; /* points into text; with its brackets if it is a literal */
 };
 
@@ -39,7 +41,12 @@ bool address_is_utf8(str_t text);         /* well formed, ASCII included */
 /* ASCII lower case, in the arena: the form under which accounts are stored. */
 str_t address_normalise(struct arena *a, str_t text);
 
-/* Without "+tag" in the local part: user+tag@domain gives user@domain. */
+/* Without quotes that change nothing: "ab"@c gives ab@c, "a b"@c stays (RFC 5321 4.1.2:
+ * the two forms are one mailbox). */
+str_t address_unquote(struct arena *a, str_t text);
+
+/* Without "+tag" in the local part: user+tag@domain gives user@domain.  What is quoted
+ * stays. */
 str_t address_untag(struct arena *a, str_t text);
 
 /* The first mailbox of a From field's value (display names, comments, groups).  The

@@ -76,6 +76,126 @@ static void strict_addresses(void **state)
     }
 }
 
+/* The whole grammar: what is good here and bad above is what submission takes. */
+static void full_addresses(void **state)
+{
+    static const struct {
+        str_t text;
+        enum rc rc;
+        const char *local, *domain;
+    } cases[] = {
+        { STR("a@b"), RC_OK, "a", "b" },
+        { STR("a%b@c"), RC_OK, "a%b", "c" },
+        { STR("b!a@c"), RC_OK, "b!a", "c" },
+        { STR("!#$%&'*+-/=?^_`{|}~@c"), RC_OK, "!#$%&'*+-/=?^_`{|}~", "c" },
+        { STR("\"a\"@c"), RC_OK, "\"a\"", "c" },
+        { STR("\"\"@c"), RC_OK, "\"\"", "c" },
+        { STR("\"a b\"@c"), RC_OK, "\"a b\"", "c" },
+        { STR("\"a@b\"@c"), RC_OK, "\"a@b\"", "c" },
+        { STR("\"a>b<\"@c"), RC_OK, "\"a>b<\"", "c" },
+        { STR("\"a\\\"b\\\\\"@c"), RC_OK, "\"a\\\"b\\\\\"", "c" },
+        { STR("\".a..b.\"@c"), RC_OK, "\".a..b.\"", "c" },
+        { STR("a@[1.2.3.4]"), RC_OK, "a", "[1.2.3.4]" },
+        { STR("a@[1.2.3.04]"), RC_OK, "a", "[1.2.3.04]" },
+        { STR("a@[IPv6:2001:db8::1]"), RC_OK, "a", "[IPv6:2001:db8::1]" },
+        { STR("a@[x-y1:d@\">]"), RC_OK, "a", "[x-y1:d@\">]" },
+        { STR("J\xc3\xbcrgen@m\xc3\xbcller.de"), RC_OK, "J\xc3\xbcrgen",
+          "m\xc3\xbcller.de" },
+        { STR("\"\xc3\xbc b\"@c"), RC_OK, "\"\xc3\xbc b\"", "c" },
+        { STR(L64 "x@" L64 "x." L64 "." L64 "." L64), RC_OK, L64 "x",
+          L64 "x." L64 "." L64 "." L64 },
+        { STR(""), RC_INVALID, NULL, NULL },
+        { STR("@c"), RC_INVALID, NULL, NULL },
+        { STR("a@"), RC_INVALID, NULL, NULL },
+        { STR("a b@c"), RC_INVALID, NULL, NULL },
+        { STR("a..b@c"), RC_INVALID, NULL, NULL },
+        { STR("a,b@c"), RC_INVALID, NULL, NULL },
+        { STR("a\"b\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\"b@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\".\"b\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\\\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\\"), RC_INVALID, NULL, NULL },
+        { STR("\"a\r\n\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\\\r\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\tb\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\0b\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"a\x7f\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"\xc3\"@c"), RC_INVALID, NULL, NULL },
+        { STR("\"\\\xc3\xbc\"@c"), RC_INVALID, NULL, NULL },
+        { STR("a@b@c"), RC_INVALID, NULL, NULL },
+        { STR("a@b c"), RC_INVALID, NULL, NULL },
+        { STR("a@c."), RC_INVALID, NULL, NULL },
+        { STR("a@[]"), RC_INVALID, NULL, NULL },
+        { STR("a@[1.2.3]"), RC_INVALID, NULL, NULL },
+        { STR("a@[x]"), RC_INVALID, NULL, NULL },
+        { STR("a@[:x]"), RC_INVALID, NULL, NULL },
+        { STR("a@[x:]"), RC_INVALID, NULL, NULL },
+        { STR("a@[x-:y]"), RC_INVALID, NULL, NULL },
+        { STR("a@[x:y z]"), RC_INVALID, NULL, NULL },
+        { STR("a@[x:[y]"), RC_INVALID, NULL, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct address out;
+        enum rc rc = address_parse(cases[i].text, ADDRESS_UTF8 | ADDRESS_FULL, &out);
+
+        if (rc != cases[i].rc)
+            print_error("case: %.*s\n", STR_ARG(cases[i].text));
+        assert_int_equal(rc, cases[i].rc);
+        if (rc == RC_OK)
+            assert_true(str_eq(out.local, str_of(cases[i].local)) &&
+                        str_eq(out.domain, str_of(cases[i].domain)));
+    }
+    /* Without SMTPUTF8 the whole grammar is ASCII. */
+    assert_int_equal(
+        address_parse(S("\"\xc3\xbc\"@c"), ADDRESS_FULL, &(struct address){ 0 }),
+        RC_INVALID);
+}
+
+static void ip_literals(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        { "[127.0.0.1]", true },
+        { "[127.0.0.01]", false },
+        { "[IPv6:::]", true },
+        { "[IPv6:::1]", true },
+        { "[ipv6:1::]", true },
+        { "[IPv6:2001:db8::1]", true },
+        { "[IPv6:1:2:3:4:5:6:7:8]", true },
+        { "[IPv6:1:2:3:4:5:6:7::]", true },
+        { "[IPv6:::FFFF:192.0.2.1]", true },
+        { "[IPv6:1:2:3:4:5:6:192.0.2.1]", true },
+        { "[IPv6:1:2:3:4:5:6:7]", false },
+        { "[IPv6:1:2:3:4:5:6:7:8:9]", false },
+        { "[IPv6:1:2:3:4::5:6:7:8]", false },
+        { "[IPv6:1::2::3]", false },
+        { "[IPv6:1:::2]", false },
+        { "[IPv6::1]", false },
+        { "[IPv6:1:2:3:4:5:6:7:]", false },
+        { "[IPv6:1::2:]", false },
+        { "[IPv6:12345::1]", false },
+        { "[IPv6:g::1]", false },
+        { "[IPv6:::192.0.2.1:1]", false },
+        { "[IPv6:::192.0.2.256]", false },
+        { "[IPv6:]", false },
+        { "[IPv6]", false },
+        { "IPv6:::1", false },
+        { "[]", false },
+        { "", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (address_is_ip_literal(str_of(cases[i].text)) != cases[i].good)
+            fail_msg("%s", cases[i].text);
+    }
+}
+
 static void parts_and_forms(void **state)
 {
     struct arena *a = arena_new();
@@ -88,6 +208,36 @@ static void parts_and_forms(void **state)
     assert_true(str_eq(address_untag(a, S("ab+x+y@c.org")), S("ab@c.org")));
     assert_true(str_eq(address_untag(a, S("ab@c+d.org")), S("ab@c+d.org")));
     assert_true(str_eq(address_untag(a, S("+x@c.org")), S("+x@c.org")));
+    assert_true(str_eq(address_untag(a, S("\"a+b\"@c.org")), S("\"a+b\"@c.org")));
+    arena_free(&a);
+}
+
+static void needless_quotes(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        { "a@c", "a@c" },
+        { "\"a\"@c", "a@c" },
+        { "\"a.b\"@[IPv6:::1]", "a.b@[IPv6:::1]" },
+        { "\"\\a\\b\"@c", "ab@c" },
+        { "\"a%b\"@c", "a%b@c" },
+        { "\"a b\"@c", "\"a b\"@c" },
+        { "\"a@x.org\"@c", "\"a@x.org\"@c" },
+        { "\"a..b\"@c", "\"a..b\"@c" },
+        { "\"\"@c", "\"\"@c" },
+        { "\"a", "\"a" },
+        { "", "" },
+    };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t got = address_unquote(a, str_of(cases[i].text));
+
+        if (!str_eq(got, str_of(cases[i].want)))
+            fail_msg("%s: %.*s", cases[i].text, STR_ARG(got));
+    }
     arena_free(&a);
 }
 
@@ -161,7 +311,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strict_addresses),
+        cmocka_unit_test(full_addresses),
+        cmocka_unit_test(ip_literals),
         cmocka_unit_test(parts_and_forms),
+        cmocka_unit_test(needless_quotes),
         cmocka_unit_test(first_address_of_a_from_field),
         cmocka_unit_test(a_message_has_one_author),
     };

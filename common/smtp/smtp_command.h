@@ -37,7 +37,8 @@ struct smtp_command_path {
 };
 
 /* rest of MAIL or RCPT; keyword "FROM" or "TO"; flags as for address_parse.
- * RC_INVALID: 501; RC_LIMIT: too long or too many parameters.  A source route is refused.
+ * RC_INVALID: 501; RC_LIMIT: too long or too many parameters.  A source route is refused,
+ * with ADDRESS_FULL it is left out of the address.
  * The caller judges whether <> or <postmaster> may stand here. */
 enum rc smtp_command_path_parse(str_t rest, const char *keyword, unsigned flags,
                                 struct smtp_command_path *out) RC_CHECKED;

@@ -94,6 +94,56 @@ static void paths(void **state)
     }
 }
 
+/* What an account may write to: every path that the grammar has. */
+static void whole_paths(void **state)
+{
+    static const struct {
+        const char *rest;
+        const char *address; /* NULL: refused */
+        bool bad_address;
+        size_t params;
+    } cases[] = {
+        { "TO:<a@b.org>", "a@b.org", false, 0 },
+        { "TO:<a%c!d@b.org>", "a%c!d@b.org", false, 0 },
+        { "TO:<\"a b\"@b.org> X=1", "\"a b\"@b.org", false, 1 },
+        { "TO:<\"a>b\"@b.org>", "\"a>b\"@b.org", false, 0 },
+        { "TO:<\"a\\\">\"@b.org>", "\"a\\\">\"@b.org", false, 0 },
+        { "TO:<\"a\\\\\"@b.org> X", "\"a\\\\\"@b.org", false, 1 },
+        { "TO:<a@[IPv6:2001:db8::1]>", "a@[IPv6:2001:db8::1]", false, 0 },
+        { "TO:<a@[x:>\"]> X", "a@[x:>\"]", false, 1 },
+        { "TO:<@c.org:a@b.org>", "a@b.org", false, 0 },
+        { "TO:<@c.org,@d.org:\"a:b\"@b.org> X", "\"a:b\"@b.org", false, 1 },
+        { "TO:<@c.org:@d.org:a@b.org>", NULL, true, 0 },
+        { "TO:<@c.org:>", NULL, true, 0 },
+        { "TO:<@c.org:postmaster>", NULL, true, 0 },
+        { "TO:<@c.org,:a@b.org>", NULL, true, 0 },
+        { "TO:<@c.org,d.org:a@b.org>", NULL, true, 0 },
+        { "TO:<@:a@b.org>", NULL, true, 0 },
+        { "TO:<@a@b.org>", NULL, true, 0 },
+        { "TO:<a b@b.org>", NULL, true, 0 },
+        { "TO:<a>b@b.org>", NULL, true, 0 },
+        { "TO:<\"a@b.org>", NULL, false, 0 },
+        { "TO:<a@[x:y>", NULL, false, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct smtp_command_path p;
+        enum rc rc = smtp_command_path_parse(str_of(cases[i].rest), "TO",
+                                             ADDRESS_UTF8 | ADDRESS_FULL, &p);
+
+        if ((rc == RC_OK) != (cases[i].address != NULL) ||
+            p.bad_address != cases[i].bad_address)
+            print_error("case: %s\n", cases[i].rest);
+        assert_int_equal(rc, cases[i].address != NULL ? RC_OK : RC_INVALID);
+        assert_int_equal(p.bad_address, cases[i].bad_address);
+        if (rc != RC_OK)
+            continue;
+        assert_true(str_eq(p.address.text, str_of(cases[i].address)));
+        assert_int_equal(p.param_count, cases[i].params);
+    }
+}
+
 static void params_have_names_and_values(void **state)
 {
     struct smtp_command_path p;
@@ -167,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(split_separates_verb_and_rest),
         cmocka_unit_test(paths),
+        cmocka_unit_test(whole_paths),
         cmocka_unit_test(params_have_names_and_values),
         cmocka_unit_test(hello_takes_names_and_literals),
         cmocka_unit_test(auth_has_a_mechanism_and_maybe_a_response),

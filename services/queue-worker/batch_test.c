@@ -143,6 +143,37 @@ static void test_unknown_bounces(void **state)
         fail_msg("the body came back");
 }
 
+/* What submission takes and nobody can be given; the others are served. */
+static void test_unsendable_bounces(void **state)
+{
+    const str_t to[] = { STR("\"no body\"@x.org"), STR("x@[x400:c=de]"),
+                         STR("\"user1\"@example.org"), STR("a%x.org@example.org"),
+                         STR("\"a,b\"@x.org") };
+    str_t text;
+
+    (void)state;
+    test_account(1, 100000);
+    test_account(3, 100000);
+    send_to("user3@example.org", to, ARRAY_LEN(to));
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 1);
+    assert_int_equal(count("message"), 1);
+    assert_int_equal(test_number(test_db,
+                                 "SELECT count(*) FROM queue_remote WHERE domain "
+                                 "= 'x.org' AND rcpt = ARRAY['\"a,b\"@x.org']"),
+                     1);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    text = only_message(3);
+    expect_in(text, "Final-Recipient: rfc822; \"no body\"@x.org\r\n"
+                    "Action: failed\r\nStatus: 5.1.3\r\n");
+    expect_in(text, "Final-Recipient: rfc822; x@[x400:c=de]\r\n"
+                    "Action: failed\r\nStatus: 5.1.3\r\n");
+    expect_in(text, "Final-Recipient: rfc822; a%x.org@example.org\r\n"
+                    "Action: failed\r\nStatus: 5.1.1\r\n");
+    if (str_find(text, S("a,b")) != SIZE_MAX || str_find(text, S("user1")) != SIZE_MAX)
+        fail_msg("somebody who can be reached is in: %.*s", STR_ARG(text));
+}
+
 static void test_null_sender_drops(void **state)
 {
     const str_t to[] = { STR("nobody1@example.org"), STR("not an address") };
@@ -418,6 +449,7 @@ int main(void)
         CASE(test_nothing),
         CASE(test_local_once),
         CASE(test_unknown_bounces),
+        CASE(test_unsendable_bounces),
         CASE(test_null_sender_drops),
         CASE(test_quota_message_by_message),
         CASE(test_remote_rows),

@@ -158,7 +158,7 @@ static enum rc deliver_one(struct run *r, struct job *j)
             rc = deliver_local(r, j, to);
         else
             add_failure(r, j, to->recipient, "5.1.3",
-                        "553 5.1.3 Bad recipient address syntax");
+                        "553 5.1.3 No mail can be sent to such an address");
         i += taken;
     }
     return rc;

@@ -6,24 +6,39 @@
 
 #include <stdlib.h>
 
+/* What remote-sender can write into a command.  Whatever it could not would fail the
+ * message for everybody at that destination, so it ends here. */
+static bool is_sendable(const struct address *to)
+{
+    if (to->text.n > ADDRESS_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < to->local.n; i++)
+        if (to->local.p[i] == ' ' || to->local.p[i] == '<' || to->local.p[i] == '>')
+            return false;
+    return address_is_domain(to->domain, ADDRESS_UTF8) ||
+           address_is_ip_literal(to->domain);
+}
+
 void route_find(struct arena *a, str_t mail_domain, str_t recipient, struct route *out)
 {
+    str_t plain = address_unquote(a, recipient);
     struct address parsed;
 
-    *out = (struct route){ .kind = ROUTE_REFUSED, .recipient = recipient };
-    if (address_parse(recipient, ADDRESS_UTF8, &parsed) != RC_OK) {
-        out->address = recipient;
+    *out = (struct route){ .kind = ROUTE_REFUSED,
+                           .recipient = recipient,
+                           .address = recipient };
+    if (address_parse(plain, ADDRESS_UTF8 | ADDRESS_FULL, &parsed) != RC_OK)
         return;
-    }
     if (str_eq_nocase(parsed.domain, mail_domain)) {
+        /* "a%elsewhere@here" is a name like any other that nobody has. */
         out->kind = ROUTE_LOCAL;
-        out->address = address_untag(a, address_normalise(a, recipient));
-        return;
+        out->address = address_untag(a, address_normalise(a, plain));
+    } else if (is_sendable(&parsed)) {
+        out->kind = ROUTE_REMOTE;
+        out->domain = arena_str_lower(a, parsed.domain);
+        out->address = str_of(
+            arena_printf(a, "%.*s@%.*s", STR_ARG(parsed.local), STR_ARG(out->domain)));
     }
-    out->kind = ROUTE_REMOTE;
-    out->domain = arena_str_lower(a, parsed.domain);
-    out->address =
-        str_of(arena_printf(a, "%.*s@%.*s", STR_ARG(parsed.local), STR_ARG(out->domain)));
 }
 
 static int compare(const void *x, const void *y)

@@ -15,13 +15,13 @@ struct arena;
 enum route_kind {
     ROUTE_LOCAL,   /* address: the account's, if it exists */
     ROUTE_REMOTE,  /* address and domain: for the foreign host */
-    ROUTE_REFUSED, /* no address at all */
+    ROUTE_REFUSED, /* no address, or one that no other host can be given */
 };
 
 struct route {
     enum route_kind kind;
     str_t recipient; /* as the sender wrote it */
-    str_t address;   /* local: lower case and without +tag */
+    str_t address;   /* without needless quotes; local: lower case and without +tag */
     str_t domain;    /* remote: lower case */
 };
 

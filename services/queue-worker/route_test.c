@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#define L64 "0123456789012345678901234567890123456789012345678901234567890123"
+
 static const struct {
     const char *own, *recipient;
     enum route_kind kind;
@@ -23,8 +25,33 @@ static const struct {
     { "[192.0.2.1]", "bob@[192.0.2.2]", ROUTE_REMOTE, "bob@[192.0.2.2]", "[192.0.2.2]" },
     { "c.org", "b\xc3\xb6@x.org", ROUTE_REMOTE, "b\xc3\xb6@x.org", "x.org" },
     { "c.org", "nobody", ROUTE_REFUSED, "nobody", "" },
-    { "c.org", "a%x.org@c.org", ROUTE_REFUSED, "a%x.org@c.org", "" },
     { "c.org", "", ROUTE_REFUSED, "", "" },
+    /* here: one mailbox in quotes and without, and no way to anywhere else */
+    { "c.org", "\"Ann\"@c.org", ROUTE_LOCAL, "ann@c.org", "" },
+    { "c.org", "\"ann+tag\"@c.org", ROUTE_LOCAL, "ann@c.org", "" },
+    { "c.org", "\"no body+t\"@c.org", ROUTE_LOCAL, "\"no body+t\"@c.org", "" },
+    { "c.org", "a%x.org@c.org", ROUTE_LOCAL, "a%x.org@c.org", "" },
+    { "c.org", "x.org!a@c.org", ROUTE_LOCAL, "x.org!a@c.org", "" },
+    { "c.org", "\"a@x.org\"@c.org", ROUTE_LOCAL, "\"a@x.org\"@c.org", "" },
+    /* elsewhere: what the other host makes of it is its own business */
+    { "c.org", "a%c.org@x.org", ROUTE_REMOTE, "a%c.org@x.org", "x.org" },
+    { "c.org", "c.org!a@x.org", ROUTE_REMOTE, "c.org!a@x.org", "x.org" },
+    { "c.org", "\"a@c.org\"@x.org", ROUTE_REMOTE, "\"a@c.org\"@x.org", "x.org" },
+    { "c.org", "\"Bob\"@x.org", ROUTE_REMOTE, "Bob@x.org", "x.org" },
+    { "c.org", "\"a,b\"@x.org", ROUTE_REMOTE, "\"a,b\"@x.org", "x.org" },
+    { "c.org", "b@[IPv6:2001:DB8::1]", ROUTE_REMOTE, "b@[ipv6:2001:db8::1]",
+      "[ipv6:2001:db8::1]" },
+    { "c.org", L64 "x@x.org", ROUTE_REMOTE, L64 "x@x.org", "x.org" },
+    /* what cannot be written to another host, or to none that exists */
+    { "c.org", "\"a b\"@x.org", ROUTE_REFUSED, "\"a b\"@x.org", "" },
+    { "c.org", "\"a>b\"@x.org", ROUTE_REFUSED, "\"a>b\"@x.org", "" },
+    { "c.org", "\"a<b\"@x.org", ROUTE_REFUSED, "\"a<b\"@x.org", "" },
+    { "c.org", "\"a\r\nDATA\"@x.org", ROUTE_REFUSED, "\"a\r\nDATA\"@x.org", "" },
+    { "c.org", "b@[x400:y]", ROUTE_REFUSED, "b@[x400:y]", "" },
+    { "c.org", "b@[IPv6:xyz]", ROUTE_REFUSED, "b@[IPv6:xyz]", "" },
+    { "c.org", "b@[192.0.2.01]", ROUTE_REFUSED, "b@[192.0.2.01]", "" },
+    { "c.org", "b@" L64 ".org", ROUTE_REFUSED, "b@" L64 ".org", "" },
+    { "c.org", L64 L64 L64 L64 "@x.org", ROUTE_REFUSED, L64 L64 L64 L64 "@x.org", "" },
 };
 
 static void test_table(void **state)
@@ -49,7 +76,7 @@ static void test_all(void **state)
 {
     const str_t in[] = { STR("z@b.org"),   STR("ann@c.org"), STR("y@a.org"),
                          STR("ANN@c.org"), STR("x@B.org"),   STR("ann+1@c.org"),
-                         STR("z@b.org"),   STR("Z@b.org") };
+                         STR("z@b.org"),   STR("Z@b.org"),   STR("\"z\"@b.org") };
     static const char *const want[] = { "ann@c.org", "y@a.org", "Z@b.org", "x@b.org",
                                         "z@b.org" };
     struct arena *a = arena_new();

@@ -1,8 +1,9 @@
 /* cmd_rcpt.c - RCPT TO.  RFC 5321 4.1.1.3.
  *
- * An account's recipients are taken as they are when their syntax is right: Delta Chat
- * gives a message up for all when one is refused, so whoever does not exist bounces
- * later.  A foreign server's recipients are looked up, which takes a worker.
+ * Of an account everything is taken that the grammar calls a mailbox: Delta Chat gives a
+ * message up for all when one recipient is refused, so whoever does not exist or cannot
+ * be reached bounces later.  A foreign server's recipients have our strict form and are
+ * looked up, which takes a worker.
  */
 #include "base/arena.h"
 #include "base/log.h"
@@ -48,13 +49,20 @@ static bool take_address(struct smtp_cmd *cmd, const struct smtp_command_path *p
                out) == RC_OK;
 }
 
+/* An account may forget SMTPUTF8: what is stored tells by itself that it is needed. */
+static unsigned grammar(const struct session *s)
+{
+    if (s->port->kind == PORT_SUBMISSION)
+        return ADDRESS_UTF8 | ADDRESS_FULL;
+    return s->mail->utf8 ? ADDRESS_UTF8 : 0;
+}
+
 enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
 {
     struct session *s = cmd->session;
     struct smtp_command_path path;
     struct check c = checks_of(s, cmd->out);
-    enum rc rc =
-        smtp_command_path_parse(cmd->rest, "TO", s->mail->utf8 ? ADDRESS_UTF8 : 0, &path);
+    enum rc rc = smtp_command_path_parse(cmd->rest, "TO", grammar(s), &path);
 
     if (rc != RC_OK && !path.bad_address) {
         smtp_reply_put(cmd->out, 501, "5.5.4", S("Syntax: RCPT TO:<address>"));

@@ -176,6 +176,42 @@ def test_unknown_recipient_bounces_and_does_not_spoil_the_others(product):
     assert "BEGIN PGP MESSAGE" not in bounce
 
 
+# What the grammar calls a mailbox and no mail can be brought to, and the status it bounces with.
+UNREACHABLE = {"\"no body\"@elsewhere.example": "5.1.3", "\"a>b\"@elsewhere.example": "5.1.3",
+               "a@[x400:c=de]": "5.1.3", "a@[IPv6:none]": "5.1.3",
+               f"a@{'long' * 20}.example": "5.1.3",
+               f"{'long' * 60}@elsewhere.example": "5.1.3",
+               "a%elsewhere.example@{domain}": "5.1.1", "elsewhere.example!a@{domain}": "5.1.1",
+               "\"no body\"@{domain}": "5.1.1", "müller@{domain}": "5.1.1"}
+
+
+def test_every_mailbox_is_taken_and_those_out_of_reach_bounce(product):
+    """One refused RCPT would fail the message for everybody."""
+    a, b = mail.new_account(product), mail.new_account(product)
+    unreachable = {address.format(domain=product.domain): status
+                   for address, status in UNREACHABLE.items()}
+    host = "[192.0.2.1]"  # nobody has to be asked about it
+    elsewhere = [f"a%b@{host}", f"b!a@{host}", f"\"a,b\"@{host}", f"\"plain\"@{host}"]
+    client = mail.smtp(product, a)
+    assert client.mail(a)[0] == 250
+    quoted = "\"{}\"@{}".format(*b.split("@"))  # the same mailbox as b
+    lines = [f"RCPT TO:<{r}>\r\n" for r in [*unreachable, *elsewhere, quoted, b]]
+    client.send("".join(lines).encode())
+    assert [client.getreply()[0] for _ in lines] == [250] * len(lines)
+    assert client.data(mail.encrypted(a, "everybody@test"))[0] == 250
+    at_b, at_a = mail.imap(product, b), mail.imap(product, a)
+    wait_for_count(at_b, 1)
+    assert mail.message_ids(at_b) == ["everybody@test"]
+    wait_for_count(at_a, 1)
+    bounce = at_a.fetch("1", "(RFC822)")[1][0][1].decode()
+    failed = re.findall(r"Final-Recipient: [\w-]+; (.*)\r\nAction: failed\r\nStatus: (.*)\r\n",
+                        bounce)
+    assert len(failed) == len(unreachable) and dict(failed) == unreachable
+    assert product.sql(f"SELECT array_to_string(rcpt, ' ') FROM queue_remote WHERE domain = "
+                       f"'{host}'") == f"\"a,b\"@{host} a%b@{host} b!a@{host} plain@{host}"
+    product.sql("DELETE FROM queue_remote")
+
+
 def refusal(product, user, text, sender=None, recipients=None):
     client = mail.smtp(product, user)
     with pytest.raises((smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused)) as e:

@@ -235,6 +235,16 @@ def test_a_host_with_a_trusted_certificate_gets_mail_over_tls(two):
     assert all(line.startswith("tls ") for line in journal[2:])
 
 
+@pytest.mark.parametrize("local", ["\"a,b@c\"", "odd%b.test!c", "\"it\\\"s\""])
+def test_a_host_is_given_an_odd_address_as_it_was_written(two, local):
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, f"{local}@trusted.test", f"odd{len(local)}@test")
+    wait_for_foreign(a, "trusted.test", f"<odd{len(local)}@test>")
+    journal = a.network.journal("trusted.test").splitlines()
+    assert f"tls RCPT TO:<{local}@trusted.test>" in journal
+
+
 @pytest.mark.parametrize("domain, reason", [
     ("selfsigned.test", "self-signed"), ("othername.test", "hostname mismatch"),
     ("plain.test", "STARTTLS is not offered")])
