@@ -317,8 +317,28 @@ str_t address_untag(struct arena *a, str_t text)
     return str_n(p, plus + text.n - at);
 }
 
+/* As an envelope would have it: the local part in quotes if it needs them. */
+static str_t envelope_form(struct arena *a, const struct address_item *item)
+{
+    str_t local = item->mailbox;
+    bool quotes = !is_local_part(local, ADDRESS_UTF8 | ADDRESS_FULL);
+    struct buf *b = arena_buf(a, 2 * local.n + item->host.n + 3);
+
+    if (quotes)
+        buf_putc(b, '"');
+    for (size_t i = 0; i < local.n; i++) {
+        if (local.p[i] == '"' || local.p[i] == '\\')
+            buf_putc(b, '\\');
+        buf_putc(b, local.p[i]);
+    }
+    buf_puts(b, quotes ? "\"@" : "@");
+    buf_put(b, item->host);
+    return buf_str(b);
+}
+
 enum rc address_from_header(struct arena *a, str_t value, struct address *out)
 {
+    const unsigned flags = ADDRESS_UTF8 | ADDRESS_FULL;
     struct address_item *items;
     size_t count = address_list_parse(a, value, &items);
     size_t i = 0;
@@ -326,13 +346,10 @@ enum rc address_from_header(struct arena *a, str_t value, struct address *out)
     *out = (struct address){ .text = str_n(NULL, 0) };
     while (i < count && items[i].kind != ADDRESS_MAILBOX)
         i++;
-    if (i == count || items[i].host.n == 0)
+    if (i == count || items[i].host.n == 0 || items[i].spoiled)
         return RC_INVALID;
-    if (items[i].mailbox.n + items[i].host.n + 1 > ADDRESS_MAX_BYTES)
-        return RC_INVALID;
-    value = str_of(
-        arena_printf(a, "%.*s@%.*s", STR_ARG(items[i].mailbox), STR_ARG(items[i].host)));
-    return address_parse(value, ADDRESS_UTF8, out) == RC_OK ? RC_OK : RC_INVALID;
+    return address_parse(envelope_form(a, &items[i]), flags, out) == RC_OK ? RC_OK
+                                                                           : RC_INVALID;
 }
 
 enum rc address_author(struct arena *a, str_t message, struct address *out)

@@ -49,8 +49,9 @@ str_t address_unquote(struct arena *a, str_t text);
  * stays. */
 str_t address_untag(struct arena *a, str_t text);
 
-/* The first mailbox of a From field's value (display names, comments, groups).  The
- * address must also satisfy address_parse with ADDRESS_UTF8.  RC_INVALID otherwise. */
+/* The first mailbox of a From field's value (display names, comments, groups), in the
+ * form that an envelope has.  The address must satisfy the whole grammar in UTF-8;
+ * RC_INVALID otherwise. */
 enum rc address_from_header(struct arena *a, str_t value, struct address *out) RC_CHECKED;
 
 /* The author of a message.  RC_NOT_FOUND: no From field; RC_CONFLICT: more than one (a

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
               str_eq(again.domain, found.domain));
     }
     if (address_from_header(a, text, &found) == RC_OK)
-        CHECK(address_parse(found.text, ADDRESS_UTF8, &again) == RC_OK);
+        CHECK(address_parse(found.text, ADDRESS_UTF8 | ADDRESS_FULL, &again) == RC_OK &&
+              str_eq(again.domain, found.domain));
     arena_free(&a);
     return 0;
 }

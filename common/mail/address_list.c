@@ -120,7 +120,7 @@ struct list {
     size_t count, cap;
     struct buf words;  /* display name or bare local part */
     struct buf domain; /* after an '@' */
-    bool has_at, in_group, angle_seen;
+    bool has_at, in_group, angle_seen, spoiled;
     struct address_item angle;
 };
 
@@ -149,7 +149,7 @@ static void forget(struct list *l)
 {
     buf_clear(&l->words);
     buf_clear(&l->domain);
-    l->has_at = l->angle_seen = false;
+    l->has_at = l->angle_seen = l->spoiled = false;
 }
 
 /* At ',', ';' or the end: what was read is an address, or nothing. */
@@ -161,16 +161,27 @@ static void finish(struct list *l)
     } else if (l->words.n > 0) {
         list_add(l, (struct address_item){ .kind = ADDRESS_MAILBOX,
                                            .mailbox = keep(l, &l->words),
-                                           .host = keep(l, &l->domain) });
+                                           .host = keep(l, &l->domain),
+                                           .spoiled = l->spoiled });
     }
     forget(l);
 }
 
-/* Words that blanks separate stay separate, or "a@b c" would become another address. */
-static void append_word(struct buf *to, const struct token *t)
+/* What only quotes could make a local part of. */
+static bool spoils(const struct token *t, bool in_domain)
 {
-    if (to->n > 0 && t->after_blank)
+    return t->kind == T_SPECIAL || (t->kind == T_LITERAL && !in_domain);
+}
+
+/* Words that blanks separate stay separate, or "a@b c" would become another address. */
+static void append_word(struct buf *to, const struct token *t, bool in_domain,
+                        bool *spoiled)
+{
+    if (to->n > 0 && t->after_blank) {
         buf_putc(to, ' ');
+        *spoiled = true;
+    }
+    *spoiled |= spoils(t, in_domain);
     buf_put(to, t->text);
 }
 
@@ -179,7 +190,7 @@ static void read_angle(struct list *l)
 {
     struct lexer *x = &l->lexer;
     struct buf local, domain;
-    bool has_at = false;
+    bool has_at = false, spoiled = false;
     struct token t;
 
     buf_init_arena(&local, x->arena, x->rest.n * 2 + 2);
@@ -190,19 +201,20 @@ static void read_angle(struct list *l)
         if (t.kind == T_SPECIAL && t.special == ':') {
             buf_clear(&local);
             buf_clear(&domain);
-            has_at = false;
+            has_at = spoiled = false;
         } else if (t.kind == T_SPECIAL && t.special == '@') {
             if (has_at)
                 buf_putc(&domain, '@'); /* keeps a@b@c from looking like an address */
             has_at = true;
-        } else { /* a stray special character stays, so that it spoils the address */
-            append_word(has_at ? &domain : &local, &t);
+        } else {
+            append_word(has_at ? &domain : &local, &t, has_at, &spoiled);
         }
     }
     l->angle_seen = true;
     l->angle = (struct address_item){ .kind = ADDRESS_MAILBOX,
                                       .mailbox = keep(l, &local),
-                                      .host = keep(l, &domain) };
+                                      .host = keep(l, &domain),
+                                      .spoiled = spoiled };
 }
 
 static void start_group(struct list *l)
@@ -224,7 +236,7 @@ static void end_group(struct list *l)
 static void take_word(struct list *l, const struct token *t)
 {
     if (!l->angle_seen)
-        append_word(l->has_at ? &l->domain : &l->words, t);
+        append_word(l->has_at ? &l->domain : &l->words, t, l->has_at, &l->spoiled);
 }
 
 static void take_special(struct list *l, const struct token *t)
@@ -249,7 +261,7 @@ static void take_special(struct list *l, const struct token *t)
             buf_putc(&l->domain, '@');
         l->has_at = true;
         break;
-    default: /* a stray one: it spoils the address, as it must */
+    default:
         take_word(l, t);
         break;
     }

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
@@ -19,6 +20,7 @@ struct address_item {
     str_t name;    /* display name, unquoted; empty if none */
     str_t mailbox; /* local part, unquoted; the group's name for ADDRESS_GROUP_START */
     str_t host;    /* empty if none */
+    bool spoiled;  /* blanks or special characters stood in it that only quotes allow */
 };
 
 /* A list as IMAP's ENVELOPE wants it; lenient, never fails: what makes no sense is left

@@ -437,6 +437,8 @@ static void test_wanted(void **state)
     (void)state;
     assert_true(bounce_is_wanted(S("user1@example.org")));
     assert_true(bounce_is_wanted(S("x@[192.0.2.1]")));
+    assert_true(bounce_is_wanted(S("\"x y\"@example.net")));
+    assert_true(bounce_is_wanted(S("a%b!c@example.net")));
     assert_false(bounce_is_wanted(S("")));
     assert_false(bounce_is_wanted(S("nobody")));
 }

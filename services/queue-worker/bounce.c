@@ -16,7 +16,7 @@ bool bounce_is_wanted(str_t sender)
 {
     struct address a;
 
-    return address_parse(sender, ADDRESS_UTF8, &a) == RC_OK;
+    return address_parse(sender, ADDRESS_UTF8 | ADDRESS_FULL, &a) == RC_OK;
 }
 
 static void log_dropped(const struct bounce *b)

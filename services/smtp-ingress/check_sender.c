@@ -16,12 +16,14 @@ static bool refuse(struct check *c, const char *reason, str_t who)
     return false;
 }
 
+/* The domain is what stands behind the local part, not behind the first '@'. */
 static bool is_ours(const struct check *c)
 {
-    str_t sender = c->mail->sender;
-    size_t at = str_find_char(sender, '@');
+    struct address sender;
 
-    return at != SIZE_MAX && str_eq_nocase(str_skip(sender, at + 1), c->ingress->domain);
+    return address_parse(c->mail->sender, ADDRESS_UTF8 | ADDRESS_FULL, &sender) ==
+               RC_OK &&
+           str_eq_nocase(sender.domain, c->ingress->domain);
 }
 
 bool check_sender(struct check *c)

@@ -94,6 +94,9 @@ static void senders(void **state)
         { CHECKS_INCOMING, ALICE, "553 5.7.1 " },
         { CHECKS_INCOMING, "x@CHAT.example", "553 5.7.1 " },
         { CHECKS_INCOMING, "x@sub.chat.example", NULL },
+        { CHECKS_INCOMING, "\"x@elsewhere.example\"@" DOMAIN, "553 5.7.1 " },
+        { CHECKS_INCOMING, "\"x@" DOMAIN "\"@elsewhere.example", NULL },
+        { CHECKS_INCOMING, "x%" DOMAIN "@elsewhere.example", NULL },
     };
 
     (void)state;
@@ -206,6 +209,10 @@ static void authors(void **state)
         { CHECKS_INCOMING, "b@x.example", PLAIN("From: <b@x.example>\r\n"), NULL },
         { CHECKS_INCOMING, "b@x.example", PLAIN("From: <" ALICE ">\r\n"), "554 5.7.1 " },
         { CHECKS_INCOMING, "", PLAIN("From: <" ALICE ">\r\n"), "554 5.7.1 " },
+        { CHECKS_INCOMING, "b@x.example", PLAIN("From: \"b@x.example\"@" DOMAIN "\r\n"),
+          "554 5.7.1 " },
+        { CHECKS_INCOMING, "b@x.example",
+          PLAIN("From: \"x@" DOMAIN "\"@elsewhere.example\r\n"), NULL },
     };
 
     (void)state;

@@ -33,15 +33,17 @@ static bool begin(struct smtp_cmd *cmd, struct transaction *t,
 
 enum cmd_result cmd_mail(struct smtp_cmd *cmd)
 {
+    const unsigned grammar = ADDRESS_UTF8 | ADDRESS_FULL;
     struct smtp_command_path path;
+    enum rc rc = smtp_command_path_parse(cmd->rest, "FROM", grammar, &path);
     struct transaction *t;
 
-    if (smtp_command_path_parse(cmd->rest, "FROM", ADDRESS_UTF8, &path) != RC_OK ||
-        path.is_postmaster) {
-        if (path.bad_address || path.is_postmaster)
-            smtp_reply_put(cmd->out, 501, "5.1.7", S("Invalid address in MAIL FROM"));
-        else
-            smtp_reply_put(cmd->out, 501, "5.5.4", S("Syntax: MAIL FROM:<address>"));
+    if (rc != RC_OK && !path.bad_address) {
+        smtp_reply_put(cmd->out, 501, "5.5.4", S("Syntax: MAIL FROM:<address>"));
+        return CMD_FAIL;
+    }
+    if (rc != RC_OK || path.is_postmaster) {
+        smtp_reply_put(cmd->out, 501, "5.1.7", S("Invalid address in MAIL FROM"));
         return CMD_FAIL;
     }
     t = transaction_new();
