@@ -10,8 +10,6 @@ enum {
     PACKET_PKESK = 1,
     PACKET_SKESK = 3,
     PACKET_SEIPD = 18,
-    CHECKSUM_LINE_BYTES = 5,
-    MAX_VERSION_BYTES = 100,
     WINDOW_BYTES = 3 * 1024,
 };
 
@@ -33,7 +31,6 @@ struct walker {
     uint64_t left;          /* [bytes] of the body, or the length as read so far */
     unsigned bias;          /* added to a length when it is complete */
     bool partial;           /* another length follows this piece of the body */
-    bool has_key;           /* a session key packet was seen */
 };
 
 static void end_of_body(struct walker *w)
@@ -54,17 +51,13 @@ static void start_body(struct walker *w)
 static void take_tag(struct walker *w, unsigned char c)
 {
     static const unsigned char legacy_octets[] = { 1, 2, 4 };
-    bool is_key;
 
     w->tag = (c & 0x40) != 0 ? c & 0x3f : c >> 2 & 0x0f;
-    is_key = w->tag == PACKET_PKESK || w->tag == PACKET_SKESK;
-    w->has_key |= is_key;
     w->left = 0;
     w->bias = 0;
     w->partial = false;
-    /* A container without a session key cannot be opened by anybody: no client writes it.
-     */
-    if ((c & 0x80) == 0 || !(is_key || (w->tag == PACKET_SEIPD && w->has_key))) {
+    if ((c & 0x80) == 0 ||
+        (w->tag != PACKET_PKESK && w->tag != PACKET_SKESK && w->tag != PACKET_SEIPD)) {
         w->state = BROKEN;
     } else if ((c & 0x40) != 0) {
         w->state = AT_LENGTH;
@@ -266,30 +259,24 @@ static str_t without_line_ends(str_t s)
     return s;
 }
 
-/* Take off the last line if it is a checksum, "=" and four digits.  Its value is not
- * checked (RFC 9580 6.1), its form is, or anything could stand there. */
+/* Take off the last line if it is a checksum.  Whatever follows the "=" is not looked at
+ * (RFC 9580 6.1: a wrong one is no reason to refuse), and no reader shows it. */
 static str_t without_checksum(str_t s)
 {
     size_t at;
 
     s = without_line_ends(s);
-    if (s.n < CHECKSUM_LINE_BYTES)
-        return s;
-    at = s.n - CHECKSUM_LINE_BYTES;
-    if (s.p[at] != '=' || (at > 0 && s.p[at - 1] != '\n'))
-        return s;
-    for (size_t i = at + 1; i < s.n; i++) {
-        if (digit_of(s.p[i]) == NO)
-            return s;
-    }
-    return str_head(s, at);
+    at = s.n;
+    while (at > 0 && s.p[at - 1] != '\n')
+        at--;
+    return at < s.n && s.p[at] == '=' ? str_head(s, at) : s;
 }
 
 static str_t without_version(str_t s)
 {
-    size_t end = str_find(str_head(s, MAX_VERSION_BYTES), S("\r\n"));
+    size_t end = str_starts(s, S("Version: ")) ? str_find(s, S("\r\n")) : SIZE_MAX;
 
-    return str_starts(s, S("Version: ")) && end != SIZE_MAX ? str_skip(s, end + 2) : s;
+    return end != SIZE_MAX ? str_skip(s, end + 2) : s;
 }
 
 bool openpgp_walk_armored(str_t text, bool tolerate_version)

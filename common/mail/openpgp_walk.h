@@ -1,6 +1,6 @@
 /* openpgp_walk.h - is this text one encrypted OpenPGP message and nothing besides?
  *
- * Pure.  Looks at the packets' frames only: one or more session key packets (1, 3) and
+ * Pure.  Looks at the packets' frames only: any number of session key packets (1, 3) and
  * then one SEIPD packet (18) that ends where the data ends.  Decodes in passing, so the
  * size of the text costs no memory.  Chatmail spec 2.5, RFC 9580 4.2, 6.2.  Thread: any.
  */
