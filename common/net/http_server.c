@@ -184,11 +184,11 @@ static enum MHD_Result answer(struct exchange *x)
     return result;
 }
 
-static enum MHD_Result answer_too_large(struct exchange *x)
+static void refuse_in_plain_text(struct http_exchange *x)
 {
-    http_server_reply(&x->public, MHD_HTTP_CONTENT_TOO_LARGE, "text/plain",
+    http_server_reply(x, MHD_HTTP_CONTENT_TOO_LARGE, "text/plain",
                       S("the request is too large\n"));
-    return answer(x);
+    http_server_finish(x);
 }
 
 static bool announces_too_much(struct exchange *x)
@@ -219,17 +219,28 @@ static enum MHD_Result suspend(struct exchange *x)
     return MHD_YES;
 }
 
-static enum MHD_Result handle(struct exchange *x, const char *method)
+static enum MHD_Result run(struct exchange *x, const char *method, str_t body,
+                           http_handler_fn handler)
 {
     x->public.request.method = arena_str(x->public.arena, str_of(method));
-    x->public.request.body = buf_str(x->body);
+    x->public.request.body = body;
     set_client(x);
     atomic_store(&x->state, EXCHANGE_HANDLED);
     count_handled(x->server, true);
-    x->server->options.handler(&x->public);
+    handler(&x->public);
     if (atomic_load(&x->state) == EXCHANGE_FINISHED)
         return answer(x);
     return suspend(x);
+}
+
+static enum MHD_Result handle(struct exchange *x, const char *method)
+{
+    return run(x, method, buf_str(x->body), x->server->options.handler);
+}
+
+static enum MHD_Result refuse_too_large(struct exchange *x, const char *method)
+{
+    return run(x, method, S(""), x->server->options.too_large);
 }
 
 /* Called with the header, then for each piece of the body, then at its end, and again
@@ -248,14 +259,14 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection,
         return answer(x);
     if (x->public.request.method.p == NULL) {
         x->public.request.method = S("");
-        return announces_too_much(x) ? answer_too_large(x) : MHD_YES;
+        return announces_too_much(x) ? refuse_too_large(x, method) : MHD_YES;
     }
     if (*upload_bytes > 0) {
         buf_append(x->body, upload, *upload_bytes); /* too much is seen at the end */
         *upload_bytes = 0;
         return MHD_YES;
     }
-    return x->body->full ? answer_too_large(x) : handle(x, method);
+    return x->body->full ? refuse_too_large(x, method) : handle(x, method);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
@@ -286,6 +297,8 @@ static void set_defaults(struct http_server_options *o)
         o->idle_seconds = DEFAULT_IDLE_SECONDS;
     if (o->body_max_bytes == 0)
         o->body_max_bytes = DEFAULT_BODY_BYTES;
+    if (o->too_large == NULL)
+        o->too_large = refuse_in_plain_text;
     if (o->max_connections < o->threads) /* the limit is divided among the threads */
         o->max_connections = o->threads;
 }

@@ -4,6 +4,9 @@
  * through net/https_bridge.
  * Thread: the handler runs in one of the server's threads; http_server_finish may be
  * called from any.
+ *
+ * Limits: what is no HTTP, and a head that does not fit into the memory of its connection
+ * (64 KiB), is answered by the library itself with a short page (400, 414, 431).
  */
 #pragma once
 
@@ -63,10 +66,13 @@ struct http_server_options {
     unsigned max_connections;                /* 0: 1000 */
     unsigned max_per_address;                /* 0: no limit */
     unsigned idle_seconds;                   /* 0: 30 */
-    size_t body_max_bytes;                   /* beyond: 413.  0: 64 KiB */
+    size_t body_max_bytes;                   /* beyond: too_large.  0: 64 KiB */
     const struct cidr_list *trusted_proxies; /* X-Forwarded-For, Forwarded; may be NULL */
     bool adopts_plain; /* what http_server_adopt brings is HTTP, not HTTPS */
     http_handler_fn handler;
+    /* Answers instead of handler, before it returns, when the body is too large; the
+     * exchange then has none.  NULL: 413 in plain text. */
+    http_handler_fn too_large;
     void *user;
 };
 

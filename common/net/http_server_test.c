@@ -242,6 +242,37 @@ static void test_bodies(void **state)
         "HTTP/1.1 413");
 }
 
+static void refuse_in_own_words(struct http_exchange *x)
+{
+    describe(x);
+    x->response.status = 413;
+    http_server_finish(x);
+}
+
+/* Whether the length was announced or seen on the way. */
+static void test_too_large_in_own_words(void **state)
+{
+    struct fixture *f = *state;
+    char *large = arena_alloc(f->arena, BODY_MAX + 2);
+    str_t answer;
+
+    f->options.too_large = refuse_in_own_words;
+    serve(f);
+    answer = ask(f, "POST /p?q HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                    "Content-Length: 4001\r\n\r\n");
+    assert_contains(answer, "HTTP/1.1 413");
+    assert_contains(answer, "\r\n\r\nPOST /p q 127.0.0.1 0 ");
+    memset(large, 'x', BODY_MAX + 1);
+    answer =
+        ask(f, arena_printf(f->arena,
+                            "POST /p?q HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\nfa1\r\n%s\r\n0\r\n\r\n",
+                            large));
+    assert_contains(answer, "HTTP/1.1 413");
+    assert_contains(answer, "\r\n\r\nPOST /p q 127.0.0.1 0 ");
+    assert_true(str_find(answer, S("xxx")) == SIZE_MAX);
+}
+
 static void test_headers(void **state)
 {
     struct fixture *f = *state;
@@ -494,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_request_lines),
         TEST(test_bodies),
+        TEST(test_too_large_in_own_words),
         TEST(test_headers),
         TEST(test_answer_from_another_thread),
         TEST(test_forwarded_header_of_a_stranger_is_ignored),

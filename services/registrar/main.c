@@ -115,6 +115,7 @@ static enum rc make_server(const struct options *o, const uint16_t *port, bool p
         .trusted_proxies = registrar.proxies,
         .adopts_plain = plain,
         .handler = router_handle,
+        .too_large = router_too_large,
         .user = &registrar.web,
     };
 

@@ -73,6 +73,7 @@ static const struct error_text {
     { 403, "Not like this", "This address is served over an encrypted connection only." },
     { 404, "Nothing here", "There is no page at this address." },
     { 405, "Not possible", "This page can only be read." },
+    { 413, "Too large", "The request is larger than anything that is expected here." },
     { 500, "Something went wrong", "Please try again in a moment." }, /* any other */
 };
 

@@ -119,13 +119,19 @@ static void redirect_home(const struct web *web, struct http_exchange *x)
         arena_printf(x->arena, "%.*s%.*s", STR_ARG(web->site->base_url), STR_ARG(path)));
 }
 
+static void refuse(const struct web *web, struct http_exchange *x,
+                   const struct route *route, int status)
+{
+    if (route->kind == API)
+        reply_error_json(x, status);
+    else
+        reply_error_page(web, x, status);
+}
+
 static void refuse_method(const struct web *web, struct http_exchange *x,
                           const struct route *route)
 {
-    if (route->kind == API)
-        reply_error_json(x, 405);
-    else
-        reply_error_page(web, x, 405);
+    refuse(web, x, route, 405);
     http_server_add_header(x, "Allow",
                            route->methods & POST ? "GET, HEAD, POST" : "GET, HEAD");
 }
@@ -177,16 +183,28 @@ void router_init(void)
         metric_register(&other.answered[k]);
 }
 
-void router_handle(struct http_exchange *x)
+static void finish(const struct web *web, struct http_exchange *x, struct route *route)
 {
-    const struct web *web = x->user;
-    struct route *route = find_route(x->request.path);
-
-    answer(web, x, route);
     http_server_add_header(x, "X-Content-Type-Options", "nosniff");
     http_server_add_header(x, "Referrer-Policy", "no-referrer");
     if (x->request.https && web->site->is_trusted)
         http_server_add_header(x, "Strict-Transport-Security", HSTS);
     metric_add(&route->answered[result_of(x->response.status)], 1);
     http_server_finish(x);
+}
+
+void router_handle(struct http_exchange *x)
+{
+    struct route *route = find_route(x->request.path);
+
+    answer(x->user, x, route);
+    finish(x->user, x, route);
+}
+
+void router_too_large(struct http_exchange *x)
+{
+    struct route *route = find_route(x->request.path);
+
+    refuse(x->user, x, route, 413);
+    finish(x->user, x, route);
 }

@@ -14,5 +14,6 @@ struct http_exchange;
 
 void router_init(void); /* makes the metrics visible; once */
 
-/* A http_handler_fn; x->user is the struct web. */
+/* Of type http_handler_fn; x->user is the struct web. */
 void router_handle(struct http_exchange *x);
+void router_too_large(struct http_exchange *x);

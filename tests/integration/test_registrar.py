@@ -402,7 +402,17 @@ def test_errors_and_methods(trusted):
     assert json.loads(body)["reason"]
     status, headers, body = trusted.ask("HEAD", "/")
     assert status == 200 and body == b"" and int(headers["Content-Length"]) > 1000
-    assert trusted.ask("POST", "/new", body=b"x" * 5000)[0] == 413
+
+
+def test_too_much_is_refused_in_the_callers_language(trusted):
+    """JSON for programs, a page for people; whether the length is announced or not."""
+    for body in (b"x" * 5000, iter([b"x" * 3000, b"x" * 2000])):
+        status, headers, answer = trusted.ask("POST", "/new", body=body)
+        assert (status, headers["Content-Type"]) == (413, "application/json")
+        assert "larger than" in json.loads(answer)["reason"]
+    status, headers, answer = trusted.ask("GET", "/info", body=b"x" * 5000)
+    assert status == 413 and headers["Content-Type"].startswith("text/html")
+    assert b"Too large" in answer and "default-src 'none'" in headers["Content-Security-Policy"]
 
 
 def test_operators_own_pages(product, tmp_path):
