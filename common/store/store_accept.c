@@ -17,7 +17,7 @@ enum { COLLISIONS_MAX = 5 };
 
 DB_STATEMENT(stmt_queue, "accept_queue",
              "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
-             "VALUES (now_us(), $1, coalesce($2, now_unix()), $3, $4, $5, $6::jsonb)");
+             "VALUES (due_now($1), $1, coalesce($2, now_unix()), $3, $4, $5, $6::jsonb)");
 
 static bool acceptable(const struct store_accept *m)
 {

@@ -2,6 +2,7 @@
  *
  * RC_OK is the permission to say 250.  It is given only for a commit that the server
  * confirmed, or that was found afterwards by the random token stored beside the body.
+ * RC_RETRY also while the clock by which we make ids and PostgreSQL's differ by minutes.
  * Thread: the db's.
  */
 #pragma once

@@ -2,6 +2,8 @@
 #include "store/store_test_proxy.h"
 
 #include "store/store_body.h"
+#include "store/store_clock.h"
+#include "store/store_expire.h"
 
 DB_STATEMENT(stmt_waiting, "test_waiting",
              "SELECT coalesce(min(pid), 0) FROM pg_stat_activity"
@@ -55,6 +57,50 @@ static void what_was_accepted_is_in_the_queue(void **state)
     assert_true(str_eq(rows[0].recipients[0], one_recipient));
     assert_true(str_eq(rows[0].envelope, S("{\"smtputf8\": true}")));
     db_rollback(test_db);
+}
+
+/* The time in a body's id is its age, and PostgreSQL's clock says when it is too old. */
+static void a_time_that_postgresql_does_not_confirm_is_refused(void **state)
+{
+    static const struct {
+        const char *shift;
+        enum rc expected;
+    } cases[] = { { "21 days", RC_RETRY },
+                  { "-21 days", RC_RETRY },
+                  { "10 minutes", RC_RETRY },
+                  { "-4 minutes", RC_OK },
+                  { "0", RC_OK } };
+    struct store_accept m = message(S("hello\r\n"));
+    int64_t before;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        test_move_clock(cases[i].shift);
+        before = queued();
+        assert_int_equal(store_accept(test_db, &m, 1, 1000), cases[i].expected);
+        assert_false(m.unknown);
+        assert_int_equal(queued() - before, cases[i].expected == RC_OK);
+    }
+}
+
+static void a_service_whose_clock_is_behind_takes_mail_that_stays(void **state)
+{
+    const struct store_expire_rule rule = { .older_than_s = 20 * 86400 };
+    int64_t *boxes, offset_ms;
+    size_t n;
+
+    (void)state;
+    test_account(1, 100000);
+    test_move_clock("21 days");
+    assert_int_equal(db_clock_offset_ms(test_db, &offset_ms), RC_OK);
+    store_clock_measured(offset_ms, false);
+    test_fill(1, 1, 100);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM message"), 1);
+    assert_int_equal(store_expire_find(test_arena, test_db, &rule, 0, 10, &boxes, &n),
+                     RC_OK);
+    assert_int_equal(n, 0);
+    store_clock_measured(0, true);
+    test_move_clock("0");
 }
 
 static void bodies_of_all_sizes_come_back(void **state)
@@ -326,6 +372,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_was_accepted_is_in_the_queue, test_setup),
+        cmocka_unit_test_setup(a_time_that_postgresql_does_not_confirm_is_refused,
+                               test_setup),
+        cmocka_unit_test_setup(a_service_whose_clock_is_behind_takes_mail_that_stays,
+                               test_setup),
         cmocka_unit_test_setup(bodies_of_all_sizes_come_back, test_setup),
         cmocka_unit_test_setup(slices_are_exact, test_setup),
         cmocka_unit_test_setup(heads_come_in_one_round_trip, test_setup),

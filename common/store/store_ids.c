@@ -2,8 +2,8 @@
  */
 #include "store/store_ids.h"
 
-#include "base/clock.h"
 #include "base/crypto.h"
+#include "store/store_clock.h"
 
 #include <stdatomic.h>
 
@@ -61,8 +61,12 @@ static int64_t body_after(int64_t last, int64_t ms)
 int64_t store_ids_new_body(void)
 {
     static _Atomic int64_t newest;
-    int64_t ms = clock_unix_ms() - STORE_IDS_EPOCH_UNIX * 1000;
-    int64_t last = atomic_load(&newest), next = body_after(last, ms);
+    int64_t ms = store_clock_unix_ms() - STORE_IDS_EPOCH_UNIX * 1000;
+    int64_t last = atomic_load(&newest), next;
+
+    if (ms < 0) /* a machine without a battery: no table has a negative number */
+        ms = 0;
+    next = body_after(last, ms);
 
     while (!atomic_compare_exchange_weak(&newest, &last, next))
         next = body_after(last, ms);

@@ -28,7 +28,8 @@ int64_t store_ids_account_of(int64_t mailbox);
 uint32_t store_ids_folder_of(int64_t mailbox);
 
 /* Milliseconds since 2025 and 22 bits, random for the first of a millisecond and counted
- * up for the next; sorted by time of arrival, never twice from one process. */
+ * up for the next; sorted by time of arrival, never twice from one process.  The time is
+ * that of store_clock. */
 int64_t store_ids_new_body(void);
 int64_t store_ids_body_unix_ms(int64_t body);
 int store_ids_body_slot(int64_t body);           /* 0 .. STORE_IDS_BODY_SLOTS - 1 */

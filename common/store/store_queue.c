@@ -51,7 +51,7 @@ DB_STATEMENT(stmt_take, "queue_take",
              "DELETE FROM queue WHERE due = $1 AND body_id = $2");
 DB_STATEMENT(stmt_add, "queue_add",
              "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
-             "VALUES (now_us(), $1, now_unix(), $2, $3, $4, $5::jsonb)");
+             "VALUES (due_now($1), $1, now_unix(), $2, $3, $4, $5::jsonb)");
 /* Whoever puts it back has survived it: no longer under suspicion. */
 DB_STATEMENT(stmt_requeue, "queue_requeue",
              "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "

@@ -135,6 +135,19 @@ static TEST_UNUSED __attribute__((format(printf, 1, 2))) void test_sql(const cha
     assert_int_equal(db_script(test_db, sql), RC_OK);
 }
 
+/* PostgreSQL's clock, as test_db sees it; "0" puts it right again. */
+static TEST_UNUSED void test_move_clock(const char *interval)
+{
+    test_sql("CREATE SCHEMA IF NOT EXISTS moved");
+    test_sql("SET search_path = moved, pg_catalog, public");
+    test_sql("CREATE OR REPLACE FUNCTION moved.clock_timestamp() RETURNS timestamptz "
+             "LANGUAGE sql VOLATILE AS $$ SELECT pg_catalog.clock_timestamp() + '%s' $$",
+             interval);
+    test_sql("CREATE OR REPLACE FUNCTION moved.now() RETURNS timestamptz "
+             "LANGUAGE sql STABLE AS $$ SELECT pg_catalog.now() + '%s' $$",
+             interval);
+}
+
 static TEST_UNUSED str_t test_address(int i)
 {
     return str_of(arena_printf(test_arena, "user%d@example.org", i));

@@ -1,12 +1,14 @@
 /* svc_database.c - one connection that only asks how the others would fare. */
 #include "svc/svc_database.h"
 
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
 #include "store/db.h"
 #include "store/migrate.h"
+#include "store/store_clock.h"
 #include "svc/svc_db.h"
 
 #include <inttypes.h>
@@ -20,6 +22,7 @@ enum {
     ASK_BAD_SECONDS = 1,
     CONNECT_MS = 1000,
     CLOCK_MAX_MS = 5000,
+    ANSWER_MAX_MS = 1000, /* a slower one says too little about the time */
 };
 
 enum state { STATE_UNKNOWN, STATE_AWAY, STATE_OLD_SCHEMA, STATE_CLOCK_OFF, STATE_GOOD };
@@ -59,6 +62,19 @@ static void register_metrics(void)
     metric_register(&available);
 }
 
+/* Keeps what was found last when the answer is slow. */
+static enum rc compare_clocks(struct svc_database *d, int64_t *offset_ms)
+{
+    int64_t began_ms = clock_monotonic_ms(), found_ms;
+    enum rc rc = db_clock_offset_ms(d->db, &found_ms);
+
+    if (rc != RC_OK || clock_monotonic_ms() - began_ms > ANSWER_MAX_MS)
+        return rc;
+    *offset_ms = found_ms;
+    store_clock_measured(found_ms, llabs(found_ms) <= CLOCK_MAX_MS);
+    return RC_OK;
+}
+
 static enum state ask(struct svc_database *d, int *version, int64_t *offset_ms)
 {
     enum rc rc = RC_OK;
@@ -68,7 +84,7 @@ static enum state ask(struct svc_database *d, int *version, int64_t *offset_ms)
     if (rc == RC_OK && *version < migrate_latest())
         rc = migrate_version(d->db, version);
     if (rc == RC_OK && *version >= migrate_latest())
-        rc = db_clock_offset_ms(d->db, offset_ms);
+        rc = compare_clocks(d, offset_ms);
     db_reset(d->db);
     if (rc != RC_OK)
         return STATE_AWAY;

@@ -1,7 +1,7 @@
 /* svc_database.h - is PostgreSQL there, new enough, and does its clock agree with ours?
  *
  * A thread of its own asks every few seconds, so that nobody else waits for a database
- * that hangs.
+ * that hangs.  It also keeps store_clock right, by which new mail gets its time.
  * Thread: any.
  */
 #pragma once

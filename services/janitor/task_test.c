@@ -151,16 +151,11 @@ static void test_clocks_that_differ(void **state)
     struct clocks c = { .interval_ms = INTERVAL_MS };
 
     (void)state;
-    test_sql("CREATE SCHEMA moved");
-    test_sql("SET search_path = moved, pg_catalog, public");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        test_sql("CREATE OR REPLACE FUNCTION moved.clock_timestamp() RETURNS timestamptz "
-                 "LANGUAGE sql VOLATILE AS $$ SELECT pg_catalog.clock_timestamp() + '%s' "
-                 "$$",
-                 cases[i].shift);
+        test_move_clock(cases[i].shift);
         assert_int_equal(clocks_look(&c, test_db, 0), cases[i].expected);
     }
-    test_sql("RESET search_path");
+    test_move_clock("0");
     assert_int_equal(clocks_look(&c, test_db, 0), CLOCKS_RIGHT);
 }
 

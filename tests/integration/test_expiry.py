@@ -1,11 +1,17 @@
-"""Forgetting, with the clock moved over everything, PostgreSQL too."""
+"""Forgetting, with the clock moved over everything, PostgreSQL too; or over one service."""
+import contextlib
+import copy
 import glob
 import pathlib
 import re
+import smtplib
 import tempfile
 import urllib.request
 
+import pytest
+
 import mail
+from beside import running
 from idle import Idler
 from product import Product, wait_for
 
@@ -87,6 +93,31 @@ def test_a_machine_that_comes_up_a_year_ahead_forgets_nothing(tmp_path):
     with start(tmp_path, 0, 3600) as product:
         wait_for("the time is right again", lambda: runs(product) > 0)
         assert mail.imap(product, user).select("INBOX")[1] == [b"1"]
+
+
+@contextlib.contextmanager
+def ingress_at(product, days):
+    """One more smtp-ingress, whose clock alone is moved."""
+    moved = copy.copy(product)
+    moved.command = [*product.command, *clock({"FAKETIME": f"{days * DAY:+}s"})]
+    with running(moved, "smtp-ingress", ready=False) as r:
+        wait_for("it serves", lambda: r.logged("service.started"))
+        assert r.logged('service.missing what="clock"')
+        yield r
+
+
+def test_mail_is_not_forgotten_because_the_clock_of_its_ingress_was_wrong():
+    with Product(domain="_wrong.localhost", options={"expiry_interval_seconds": 1}) as product:
+        user = mail.new_account(product)
+        with ingress_at(product, -21) as r:
+            mail.smtp(r, user).sendmail(user, [user], mail.encrypted(user))
+        wait_for("the message", lambda: product.sql("SELECT count(*) FROM message") == "1")
+        done = runs(product)
+        wait_for("everything ran twice", lambda: runs(product) > done + 14)
+        assert mail.imap(product, user).select("INBOX")[1] == [b"1"]
+        with ingress_at(product, +21) as r, pytest.raises(smtplib.SMTPDataError) as e:
+            mail.smtp(r, user).sendmail(user, [user], mail.encrypted(user))
+        assert e.value.smtp_code == 451
 
 
 def test_an_open_idle_session_sees_the_expunge():
