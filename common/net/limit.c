@@ -1,6 +1,6 @@
-/* limit.c - one counter, and one per client network that has something open.
+/* limit.c - one counter, and one for each key that holds something.
  *
- * The map holds the count itself in the pointer, so a network costs no allocation.
+ * The map holds the count itself in the pointer, so a key costs no allocation.
  */
 #include "net/limit.h"
 
@@ -12,19 +12,19 @@
 
 struct limit {
     pthread_mutex_t lock;
-    size_t max_total, max_per_network;
+    size_t max_total, max_per_key;
     size_t total;
-    struct map *networks;
+    struct map *keys;
 };
 
-struct limit *limit_new(size_t max_total, size_t max_per_network)
+struct limit *limit_new(size_t max_total, size_t max_per_key)
 {
     struct limit *l = mem_alloc(sizeof(*l));
 
     pthread_mutex_init(&l->lock, NULL);
     l->max_total = max_total;
-    l->max_per_network = max_per_network;
-    l->networks = map_new();
+    l->max_per_key = max_per_key;
+    l->keys = map_new();
     return l;
 }
 
@@ -32,7 +32,7 @@ void limit_free(struct limit **l)
 {
     if (*l == NULL)
         return;
-    map_free(&(*l)->networks);
+    map_free(&(*l)->keys);
     pthread_mutex_destroy(&(*l)->lock);
     mem_free(*l);
     *l = NULL;
@@ -59,42 +59,50 @@ void limit_give_total(struct limit *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-static size_t network_count(const struct limit *l, uint64_t key)
+static size_t key_count(const struct limit *l, uint64_t key)
 {
-    return (size_t)(uintptr_t)map_get(l->networks, key);
+    return (size_t)(uintptr_t)map_get(l->keys, key);
 }
 
-static void set_network_count(struct limit *l, uint64_t key, size_t n)
+static void set_count(struct limit *l, uint64_t key, size_t n)
 {
-    map_set(l->networks, key, (void *)(uintptr_t)n);
+    map_set(l->keys, key, (void *)(uintptr_t)n);
 }
 
-enum rc limit_take_network(struct limit *l, const struct addr *client)
+enum rc limit_take_key(struct limit *l, uint64_t key)
 {
-    uint64_t key = addr_network_key(client);
     enum rc rc = RC_OK;
     size_t n;
 
     pthread_mutex_lock(&l->lock);
-    n = network_count(l, key);
-    if (l->max_per_network != 0 && n >= l->max_per_network)
+    n = key_count(l, key);
+    if (l->max_per_key != 0 && n >= l->max_per_key)
         rc = RC_LIMIT;
     else
-        set_network_count(l, key, n + 1);
+        set_count(l, key, n + 1);
     pthread_mutex_unlock(&l->lock);
     return rc;
 }
 
-void limit_give_network(struct limit *l, const struct addr *client)
+void limit_give_key(struct limit *l, uint64_t key)
 {
-    uint64_t key = addr_network_key(client);
     size_t n;
 
     pthread_mutex_lock(&l->lock);
-    n = network_count(l, key);
+    n = key_count(l, key);
     CHECK(n > 0);
-    set_network_count(l, key, n - 1); /* 0 removes */
+    set_count(l, key, n - 1); /* 0 removes */
     pthread_mutex_unlock(&l->lock);
+}
+
+enum rc limit_take_network(struct limit *l, const struct addr *client)
+{
+    return limit_take_key(l, addr_network_key(client));
+}
+
+void limit_give_network(struct limit *l, const struct addr *client)
+{
+    limit_give_key(l, addr_network_key(client));
 }
 
 size_t limit_total(struct limit *l)

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,15 +19,7 @@ struct append_spool {
     bool nul;
 };
 
-static int open_file(void)
-{
-    const char *folder = getenv("TMPDIR");
-
-    return open(folder != NULL && folder[0] != '\0' ? folder : "/tmp",
-                O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-}
-
-struct append_spool *append_spool_new(size_t bytes)
+struct append_spool *append_spool_new(const char *folder, size_t bytes)
 {
     struct append_spool *s = mem_alloc(sizeof *s);
 
@@ -37,7 +28,7 @@ struct append_spool *append_spool_new(size_t bytes)
     if (bytes <= APPEND_SPOOL_MEMORY)
         s->memory = mem_alloc(bytes + 1);
     else
-        s->fd = open_file();
+        s->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     return s;
 }
 

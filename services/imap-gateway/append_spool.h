@@ -15,7 +15,8 @@ struct append_spool;
 
 enum { APPEND_SPOOL_MEMORY = 64 * 1024 };
 
-struct append_spool *append_spool_new(size_t bytes); /* that will come */
+/* bytes: that will come. */
+struct append_spool *append_spool_new(const char *folder, size_t bytes);
 void append_spool_free(struct append_spool **s);
 
 /* At most what was announced.  RC_RETRY: no room on the disk. */

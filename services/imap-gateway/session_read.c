@@ -155,7 +155,8 @@ static void start_append(struct session *s, size_t used)
         return;
     }
     s->gather = new_job(s, str_n(in->p, used));
-    s->gather->spool = append_spool_new((size_t)s->framer.literal);
+    s->gather->spool =
+        append_spool_new(session_options(s)->spool_directory, (size_t)s->framer.literal);
     s->mode = MODE_APPEND;
     if (s->framer.literal_wait)
         imap_reply_continue(conn_out(s->conn), "OK");

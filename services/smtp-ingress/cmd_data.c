@@ -67,7 +67,8 @@ enum cmd_result cmd_data(struct smtp_cmd *cmd)
     struct session *s = cmd->session;
     struct transaction *t = s->mail;
 
-    t->spool = spool_new(&s->ingress->spool);
+    t->spool = spool_new(&s->port->spool,
+                         s->account != 0 ? (uint64_t)s->account : s->client_key);
     smtp_data_init(&t->data, (uint64_t)s->ingress->options->max_message_size,
                    MAX_LINE_BYTES);
     smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));

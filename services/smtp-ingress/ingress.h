@@ -32,6 +32,7 @@ struct port {
     enum port_kind kind;
     struct tls_context *tls; /* for STARTTLS, or from the first byte */
     struct limit *limit;
+    struct spool_room spool; /* strangers cannot take what accounts need */
     struct listener_options listener;
     struct metric *sessions; /* gauge */
 };
@@ -46,6 +47,5 @@ struct ingress {
     struct login *login;
     struct rate *rate;
     struct accept *accept;
-    struct spool_limits spool;
     _Atomic bool draining;
 };

@@ -25,11 +25,10 @@
 enum {
     PORT_COUNT = 3,
     LOOPS_MAX = 64,
-    SPOOL_MEMORY_BYTES = 128 * 1024,
+    SPOOL_SMALL_BYTES = 128 * 1024,
+    SPOOL_PARTS = 3, /* one network, or account, gets a third of its half */
     IN_MAX_BYTES = 128 * 1024,
 };
-
-#define SPOOL_ALL_FILES_BYTES (UINT64_C(8) << 30)
 
 struct service {
     struct ingress ingress;
@@ -38,6 +37,7 @@ struct service {
     size_t loop_count;
     struct listener *listeners[PORT_COUNT * LOOPS_MAX];
     size_t listener_count;
+    struct limit *spool_chunks[2]; /* of other servers, of accounts */
     struct cidr_list *trusted_proxies;
 };
 
@@ -122,9 +122,17 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->login = make_login(o);
     in->rate = rate_new(&rate);
     in->accept = accept_new(svc->bus);
-    in->spool = (struct spool_limits){ .directory = o->spool_directory,
-                                       .memory_bytes = SPOOL_MEMORY_BYTES,
-                                       .all_files_bytes = SPOOL_ALL_FILES_BYTES };
+}
+
+/* Half of the memory for other servers and half for accounts; the largest message always
+ * fits. */
+static struct limit *make_spool_chunks(const struct options *o)
+{
+    size_t one = (size_t)o->max_message_size / SPOOL_CHUNK_BYTES + 1;
+    size_t all = (size_t)o->spool_memory / 2 / SPOOL_CHUNK_BYTES;
+    size_t part = all / SPOOL_PARTS;
+
+    return limit_new(all > one ? all : one, part > one ? part : one);
 }
 
 static struct listener_options listener_of(const struct service *s, struct port *port,
@@ -161,6 +169,8 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
     port->ingress = &s->ingress;
     port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
     port->tls = svc_tls(svc, min_version[i], "smtp");
+    port->spool = (struct spool_room){ .small_bytes = SPOOL_SMALL_BYTES,
+                                       .chunks = s->spool_chunks[i == 0 ? 0 : 1] };
     port->limit = limit_new((size_t)o->max_smtp_connections, (size_t)per_network);
     port->listener = listener_of(s, port, number, i == 2);
     port->listener.open_gauge = &sessions[i];
@@ -215,6 +225,8 @@ static enum rc start(struct svc *svc)
     }
     register_metrics();
     fill_ingress(svc, &s->ingress);
+    for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
+        s->spool_chunks[i] = make_spool_chunks(o);
     start_loops(svc, s);
     for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
         fill_port(svc, s, i, numbers[i]);
@@ -226,7 +238,7 @@ static enum rc start(struct svc *svc)
 static void tick(struct svc *svc)
 {
     (void)svc;
-    metric_set(&spool_bytes, (int64_t)spool_all_files_bytes());
+    metric_set(&spool_bytes, (int64_t)spool_all_bytes());
 }
 
 static void drain(struct svc *svc)
@@ -272,6 +284,8 @@ static void stop(struct svc *svc)
     }
     for (size_t i = 0; i < PORT_COUNT; i++)
         limit_free(&s->ports[i].limit);
+    for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
+        limit_free(&s->spool_chunks[i]);
     accept_free(&s->ingress.accept);
     rate_free(&s->ingress.rate);
     login_free(&s->ingress.login);

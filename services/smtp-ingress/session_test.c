@@ -22,6 +22,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ static struct ingress ingress;
 static struct port ports[4];
 static struct listener *listeners[ARRAY_LEN(ports)];
 static struct cidr_list *proxies;
+static struct limit *chunks; /* of large messages */
 static struct loop *loop;
 static struct tls_context *server_tls, *client_tls;
 static struct db *observer;
@@ -88,6 +90,7 @@ static void start_port(size_t i, enum port_kind kind, bool implicit)
     p->ingress = &ingress;
     p->kind = kind;
     p->tls = server_tls;
+    p->spool = (struct spool_room){ .small_bytes = 65536, .chunks = chunks };
     p->listener = (struct listener_options){ .address = "127.0.0.1",
                                              .tls = implicit ? server_tls : NULL,
                                              .proxy_protocol = i == 3,
@@ -127,7 +130,7 @@ static int start(void **state)
     ingress.login = login_new(&login);
     ingress.rate = rate_new(&(struct rate_options){ .per_minute = 60, .burst = 1000 });
     ingress.accept = accept_new(NULL);
-    ingress.spool = (struct spool_limits){ "/tmp", 65536, 100000000 };
+    chunks = limit_new(48, 16);
     loop = loop_new("test-io");
     loop_start(loop);
     start_port(0, PORT_MX, false);
@@ -148,6 +151,7 @@ static int stop(void **state)
     worker_pool_free(&ingress.commands);
     worker_pool_free(&ingress.logins);
     cidr_list_free(&proxies);
+    limit_free(&chunks);
     loop_stop(loop);
     loop_free(&loop);
     accept_free(&ingress.accept);
@@ -397,7 +401,7 @@ static void the_client_of_delta_chat_pipelines(void **state)
     hang_up(&c);
 }
 
-static void a_large_message_goes_through_a_file(void **state)
+static void a_large_message(void **state)
 {
     struct client c = log_in("alice0001");
     int64_t before = queued();
@@ -419,6 +423,40 @@ static void a_large_message_goes_through_a_file(void **state)
     expect(&c, "552 5.3.4 ");
     assert_int_equal(queued(), before + 1);
     hang_up(&c);
+}
+
+/* One account stalls with large messages: its next one is put off, the others' pass. */
+static void an_account_has_a_part_of_the_memory(void **state)
+{
+    struct client stalled[2], c;
+    str_t m = message("alice0001@" DOMAIN, "", 1500000);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(stalled); i++) {
+        stalled[i] = log_in("alice0001");
+        begin_data(&stalled[i], "alice0001@" DOMAIN, "b@elsewhere.example");
+        say_bytes(&stalled[i], m);
+        while (limit_total(chunks) < 8 * (i + 1) && !deadline_passed(stalled[i].until))
+            poll(NULL, 0, 1);
+    }
+    c = log_in("alice0001");
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    send_message(&c, m);
+    expect(&c, "452 4.3.1 ");
+    begin_data(&c, "alice0001@" DOMAIN, "b@elsewhere.example");
+    send_message(&c, message("alice0001@" DOMAIN, "", 10000));
+    expect(&c, "250 2.0.0 ");
+    hang_up(&c);
+    c = log_in("bob000001");
+    begin_data(&c, "bob000001@" DOMAIN, "b@elsewhere.example");
+    send_message(&c, message("bob000001@" DOMAIN, "", 1500000));
+    expect(&c, "250 2.0.0 ");
+    hang_up(&c);
+    for (size_t i = 0; i < ARRAY_LEN(stalled); i++) {
+        say(&stalled[i], ".");
+        expect(&stalled[i], "250 2.0.0 ");
+        hang_up(&stalled[i]);
+    }
 }
 
 /* Whoever goes on and on is answered before the end, and can read the answer. */
@@ -901,7 +939,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_scrubbed_and_stored),
         cmocka_unit_test(the_client_of_delta_chat_pipelines),
-        cmocka_unit_test(a_large_message_goes_through_a_file),
+        cmocka_unit_test(a_large_message),
+        cmocka_unit_test(an_account_has_a_part_of_the_memory),
         cmocka_unit_test(far_too_large_a_message),
         cmocka_unit_test(refused_messages_leave_nothing),
         cmocka_unit_test(smuggling),

@@ -1,7 +1,9 @@
-/* spool.h - a message while it arrives: in memory, then in a file that has no name.
+/* spool.h - a message while it arrives, in memory.
  *
- * A spool takes a bounded piece of memory; what exceeds it goes to an unlinked file, so
- * that a crash leaves nothing behind.  The sum of all files is bounded as well.
+ * Small ones hold what they need, which the number of connections bounds; larger ones
+ * share a room, of which one owner (a client network, an account) gets a part.  Not a
+ * file: writing one would stop all sessions of the loop while the disk is busy, and
+ * reading it back through a mapping kills the process when the disk is broken.
  * Thread: the session's I/O thread writes, a worker reads after spool_finish.
  */
 #pragma once
@@ -12,22 +14,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct limit;
 struct spool;
 
-struct spool_limits {
-    const char *directory;
-    size_t memory_bytes;      /* of one spool */
-    uint64_t all_files_bytes; /* of all spools of this process */
+enum { SPOOL_CHUNK_BYTES = 256 * 1024 };
+
+struct spool_room {
+    size_t small_bytes;   /* a message up to this is not counted */
+    struct limit *chunks; /* of SPOOL_CHUNK_BYTES, in all and for one owner */
 };
 
-struct spool *spool_new(const struct spool_limits *limits);
+/* owner 0: nobody's part, only the room counts. */
+struct spool *spool_new(const struct spool_room *room, uint64_t owner);
 void spool_free(struct spool **s);
 
 /* context is a struct spool (fits smtp_data_sink_fn).  Trouble shows in spool_finish. */
 void spool_append(void *context, const char *p, size_t n);
 
-/* The whole message, borrowed until spool_free.  RC_RETRY: the disk is full or broken;
- * RC_LIMIT: too many large messages at once.  Nothing may be appended afterwards. */
+/* The whole message, borrowed until spool_free.  RC_LIMIT: too many large messages at
+ * once, of all or of this owner; RC_RETRY: the system has no memory.  Nothing may be
+ * appended afterwards. */
 enum rc spool_finish(struct spool *s, str_t *message) RC_CHECKED;
 
-uint64_t spool_all_files_bytes(void); /* in use now */
+uint64_t spool_all_bytes(void); /* that large messages hold now */

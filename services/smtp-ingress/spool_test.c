@@ -1,7 +1,8 @@
-/* spool_test.c - small, large, too many, and a broken directory. */
+/* spool_test.c - small, large, too many of all, too many of one. */
 #include "spool.h"
 
 #include "base/mem.h"
+#include "net/limit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,15 +10,34 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const struct spool_limits limits = { "/tmp", 1000, 100000 };
+enum { SMALL_BYTES = 1000, TOTAL_CHUNKS = 8, OWNER_CHUNKS = 3, MIB = 1024 * 1024 };
+
+static struct spool_room room = { .small_bytes = SMALL_BYTES };
+
+static int setup(void **state)
+{
+    (void)state;
+    room.chunks = limit_new(TOTAL_CHUNKS, OWNER_CHUNKS);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(limit_total(room.chunks), 0);
+    assert_int_equal(spool_all_bytes(), 0);
+    limit_free(&room.chunks);
+    return 0;
+}
 
 static char pattern(size_t i)
 {
     return (char)('a' + i % 23);
 }
 
-static void fill(struct spool *s, size_t n, size_t piece)
+static struct spool *filled(uint64_t owner, size_t n, size_t piece)
 {
+    struct spool *s = spool_new(&room, owner);
     char *p = mem_alloc(n + 1);
 
     for (size_t i = 0; i < n; i++)
@@ -25,70 +45,87 @@ static void fill(struct spool *s, size_t n, size_t piece)
     for (size_t i = 0; i < n; i += piece)
         spool_append(s, p + i, n - i < piece ? n - i : piece);
     mem_free(p);
+    return s;
 }
 
 static void what_goes_in_comes_out(void **state)
 {
-    static const size_t sizes[] = { 0, 1, 999, 1000, 1001, 2000, 2001, 50000 };
-    static const size_t pieces[] = { 1, 7, 1000, 100000 };
+    static const size_t sizes[] = { 0,
+                                    1,
+                                    SMALL_BYTES - 1,
+                                    SMALL_BYTES,
+                                    SMALL_BYTES + 1,
+                                    50000,
+                                    SPOOL_CHUNK_BYTES,
+                                    SPOOL_CHUNK_BYTES + 1,
+                                    3 * SPOOL_CHUNK_BYTES };
+    static const size_t pieces[] = { 7, 1000, 100000, MIB };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         for (size_t j = 0; j < ARRAY_LEN(pieces); j++) {
-            struct spool *s = spool_new(&limits);
+            struct spool *s = filled(1, sizes[i], pieces[j]);
             str_t m;
 
-            fill(s, sizes[i], pieces[j]);
             assert_int_equal(spool_finish(s, &m), RC_OK);
             assert_int_equal(m.n, sizes[i]);
             for (size_t k = 0; k < m.n; k++)
                 assert_int_equal(m.p[k], pattern(k));
-            assert_int_equal(spool_all_files_bytes(), sizes[i] > 1000 ? sizes[i] : 0);
+            assert_true((spool_all_bytes() > 0) == (sizes[i] > SMALL_BYTES));
             spool_free(&s);
             assert_null(s);
-            assert_int_equal(spool_all_files_bytes(), 0);
+            assert_int_equal(spool_all_bytes(), 0);
         }
     }
 }
 
-static void the_sum_of_all_files_is_bounded(void **state)
+/* A stalled crowd from one network leaves room for everybody else. */
+static void an_owner_has_a_part(void **state)
 {
-    struct spool *a = spool_new(&limits), *b = spool_new(&limits);
-    struct spool *c = spool_new(&limits);
+    struct spool *a = filled(1, 2 * SPOOL_CHUNK_BYTES, 5000);
+    struct spool *b = filled(1, 2 * SPOOL_CHUNK_BYTES, 5000);
+    struct spool *c = filled(1, SMALL_BYTES, 500), *d = filled(2, MIB / 2, 5000);
     str_t m;
 
     (void)state;
-    fill(a, 60000, 500);
     assert_int_equal(spool_finish(a, &m), RC_OK);
-    fill(b, 60000, 500);
-    fill(c, 900, 500);
     assert_int_equal(spool_finish(b, &m), RC_LIMIT);
     assert_int_equal(spool_finish(c, &m), RC_OK); /* small ones go on */
+    assert_int_equal(spool_finish(d, &m), RC_OK); /* and so do others */
     spool_free(&a);
     spool_free(&b);
+    a = filled(1, 3 * SPOOL_CHUNK_BYTES, 5000); /* what was given back can be had */
+    assert_int_equal(spool_finish(a, &m), RC_OK);
+    spool_free(&a);
     spool_free(&c);
-    assert_int_equal(spool_all_files_bytes(), 0);
+    spool_free(&d);
 }
 
-static void a_broken_directory_is_temporary(void **state)
+static void all_share_a_room(void **state)
 {
-    static const struct spool_limits broken = { "/nonexistent", 1000, 100000 };
-    struct spool *s = spool_new(&broken);
+    struct spool *s[4];
     str_t m;
 
     (void)state;
-    fill(s, 5000, 100);
-    assert_int_equal(spool_finish(s, &m), RC_RETRY);
-    spool_free(&s);
-    assert_int_equal(spool_all_files_bytes(), 0);
+    for (size_t i = 0; i < ARRAY_LEN(s); i++)
+        s[i] = filled(i + 1, 3 * SPOOL_CHUNK_BYTES, 5000);
+    assert_int_equal(spool_finish(s[0], &m), RC_OK);
+    assert_int_equal(spool_finish(s[1], &m), RC_OK);
+    assert_int_equal(spool_finish(s[2], &m), RC_LIMIT);
+    assert_int_equal(spool_finish(s[3], &m), RC_LIMIT);
+    for (size_t i = 0; i < ARRAY_LEN(s); i++)
+        spool_free(&s[i]);
+    s[0] = filled(0, TOTAL_CHUNKS * SPOOL_CHUNK_BYTES, 5000); /* nobody's part */
+    assert_int_equal(spool_finish(s[0], &m), RC_OK);
+    spool_free(&s[0]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_goes_in_comes_out),
-        cmocka_unit_test(the_sum_of_all_files_is_bounded),
-        cmocka_unit_test(a_broken_directory_is_temporary),
+        cmocka_unit_test_setup_teardown(what_goes_in_comes_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_owner_has_a_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_share_a_room, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 """What port 25 takes and what it refuses, and the limits of both doors."""
 import contextlib
+import imaplib
 import smtplib
 import socket
 import ssl
@@ -191,12 +192,32 @@ def test_rate_at_rcpt(product, small):
 
 
 def test_without_room_for_large_messages_the_client_may_try_again(product):
-    with running(product, "smtp-ingress", spool_directory="/nowhere") as r:
-        user = mail.new_account(product)
-        client = mail.smtp(r, user)
-        codes, text = transaction(client, user, [user], mail.encrypted(user, size=300_000))
-        assert codes == [250, 250, 452] and text.startswith("4.3.1 ")
+    user = mail.new_account(product)
+    with running(product, "smtp-ingress", spool_memory="1M", max_message_size=2_000_000,
+                 max_user_send_burst_size=1000, max_user_send_per_minute=1000) as r:
+        # Another session of the account holds all that it may hold.
+        stalled, client = mail.smtp(r, user), mail.smtp(r, user)
+        stalled.mail(user)
+        stalled.rcpt(user)
+        stalled.docmd("DATA")
+        stalled.send(mail.encrypted(user, size=1_300_000).encode())
+
+        def is_put_off():
+            codes, text = transaction(client, user, [user], mail.encrypted(user, size=300_000))
+            return codes == [250, 250, 452] and text.startswith("4.3.1 ")
+        wait_for("a large message is put off", is_put_off)
         assert transaction(client, user, [user], mail.encrypted(user))[0][-1] == 250
+        assert stalled.docmd(".")[0] == 250
+        assert not is_put_off()
+
+
+def test_without_room_for_an_appended_message_the_client_may_try_again(product):
+    with running(product, "imap-gateway", spool_directory="/nowhere") as r:
+        user = mail.new_account(product)
+        mail.imap(r, user).append("INBOX", None, None, mail.encrypted(user).encode())
+        with pytest.raises((imaplib.IMAP4.error, OSError)):
+            mail.imap(r, user).append("INBOX", None, None,
+                                      mail.encrypted(user, size=300_000).encode())
 
 
 def test_connections_of_one_network(small):
