@@ -65,21 +65,31 @@ struct delivery *delivery_new(const struct delivery_desk *desk, str_t domain)
     return d;
 }
 
-/* The stream that delivery_abort may shut.  False: it was called before. */
+/* From now on delivery_abort may shut the stream, until hide_stream.  False: it was
+ * called before, and will never see this one. */
 static bool show_stream(struct delivery *d, struct stream *stream)
 {
     bool aborted;
 
     pthread_mutex_lock(&d->lock);
-    d->stream = stream;
     aborted = d->aborted;
+    if (!aborted)
+        d->stream = stream;
     pthread_mutex_unlock(&d->lock);
     return !aborted;
 }
 
+/* Before it is closed. */
+static void hide_stream(struct delivery *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->stream = NULL;
+    pthread_mutex_unlock(&d->lock);
+}
+
 static void disconnect(struct delivery *d)
 {
-    (void)show_stream(d, NULL);
+    hide_stream(d);
     if (d->connected)
         smtp_client_close(&d->client);
     d->connected = false;

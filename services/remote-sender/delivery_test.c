@@ -181,7 +181,8 @@ static void test_no_final_answer(void **state)
     end(&p);
 }
 
-/* Stopping: what is on its way may end, nothing new begins, and nobody says "failed". */
+/* Stopping: what is on its way may end, nothing new begins, and nobody says "failed".
+ * The dispatcher aborts all again whenever it wakes up, so also long after the end. */
 static void test_abort(void **state)
 {
     static const char *const script[] = { NULL };
@@ -195,6 +196,7 @@ static void test_abort(void **state)
     route_to(&to);
     delivery_abort(d, false);
     assert_int_equal(delivery_send(d, arena, p, &result), RC_CLOSED);
+    delivery_abort(d, true);
     parcel_free(&p);
     delivery_free(&d);
     end(&peer);
