@@ -3,12 +3,12 @@
  * "Now" is PostgreSQL's.  A clock that has jumped ahead would have every message
  * forgotten at once, and every account, so nothing is
  *   - while PostgreSQL's clock and this machine's differ, and
- *   - when PostgreSQL's is more than a day beside what it should show after the last run,
- *     whose time is kept in the database.  This is what helps where one machine has both
+ *   - when PostgreSQL's is more than an interval and a day from what it showed at the
+ * last run, which is kept in the database.  This is what helps where one machine has both
  *     clocks.  Only time itself can tell such a jump from a server that was off: it is
- *     believed when the clock has gone on for confirm_ms just as the monotonic one.
+ *     believed when the clock has gone on for an interval just as the monotonic one.
  *
- * Limits: a clock that is wrong for longer than confirm_ms is believed.
+ * Limits: a clock that stays wrong for longer than an interval is believed.
  * Thread: the db's.
  */
 #pragma once
