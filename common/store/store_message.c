@@ -32,15 +32,13 @@ DB_STATEMENT(stmt_expunged, "message_expunged",
 DB_STATEMENT(stmt_uids, "message_uids",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1");
 DB_STATEMENT(stmt_lock, "message_lock",
-             "SELECT id, uidvalidity, modseq FROM mailbox WHERE id = ANY($1) ORDER BY id "
+             "SELECT id, uidvalidity FROM mailbox WHERE id = ANY($1) ORDER BY id "
              "FOR NO KEY UPDATE");
-DB_STATEMENT(
-    stmt_lock_one, "message_lock_one",
-    "SELECT id, uidvalidity, modseq FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
-DB_STATEMENT(
-    stmt_lock_relaxed, "message_lock_relaxed",
-    "SELECT id, uidvalidity, modseq, set_config('synchronous_commit', 'off', true) "
-    "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
+DB_STATEMENT(stmt_lock_one, "message_lock_one",
+             "SELECT id, uidvalidity FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
+DB_STATEMENT(stmt_lock_relaxed, "message_lock_relaxed",
+             "SELECT id, uidvalidity, set_config('synchronous_commit', 'off', true) "
+             "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
 DB_STATEMENT(stmt_conflicts, "message_conflicts",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1 "
              "AND uid = ANY($2) AND modseq > $3");
@@ -281,8 +279,7 @@ static void queue_lock_relaxed(struct db *db, int64_t mailbox)
     queue_lock(db, mailbox, mailbox);
 }
 
-/* The row of id among those that the lock (statement 0) found, or SIZE_MAX.
- * Columns: id, uidvalidity, modseq. */
+/* The row of id among those that the lock (statement 0) found, or SIZE_MAX. */
 static size_t locked_row(const struct db *db, int64_t id)
 {
     for (size_t i = 0; i < db_rows(db, 0); i++)
@@ -293,13 +290,12 @@ static size_t locked_row(const struct db *db, int64_t id)
 
 enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            const struct store_message_uids *uids,
-                           struct store_message_change *change,
+                           const struct store_message_change *change,
                            struct store_message_list *changed,
                            struct store_message_uids *conflicts)
 {
     int64_t since = change->unchanged_since < 0 ? INT64_MAX : change->unchanged_since;
     uint32_t gone, come;
-    size_t row;
     enum rc rc;
 
     bits_of(change, &gone, &come);
@@ -313,10 +309,8 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
-    row = locked_row(db, mailbox);
-    if (row == SIZE_MAX)
+    if (locked_row(db, mailbox) == SIZE_MAX)
         return RC_NOT_FOUND;
-    change->before = db_get_int(db, 0, row, 2);
     if (conflicts != NULL)
         read_uids(a, db, 1, 0, conflicts);
     read_list(a, db, conflicts != NULL ? 2 : 1, changed);
@@ -334,7 +328,6 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
                               const struct store_message_uids *uids, bool only_deleted,
                               struct store_message_expunged *out)
 {
-    size_t row;
     enum rc rc;
 
     *out = (struct store_message_expunged){ 0 };
@@ -344,10 +337,8 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
-    row = locked_row(db, mailbox);
-    if (row == SIZE_MAX)
+    if (locked_row(db, mailbox) == SIZE_MAX)
         return RC_NOT_FOUND;
-    out->before = db_get_int(db, 0, row, 2);
     if (db_rows(db, 1) > 0) {
         out->modseq = db_get_int(db, 1, 0, 0);
         read_uids(a, db, 1, 1, &out->uids);

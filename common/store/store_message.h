@@ -72,20 +72,18 @@ struct store_message_change {
     enum store_message_how how;
     uint32_t flags;
     int64_t unchanged_since; /* RFC 7162; negative: no condition */
-    int64_t before;          /* set: the mailbox's modseq until then */
 };
 
 /* changed: the messages whose flags differ now.  conflicts (may be NULL): those of uids
  * that were left alone because their modseq is above unchanged_since. */
 enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            const struct store_message_uids *uids,
-                           struct store_message_change *change,
+                           const struct store_message_change *change,
                            struct store_message_list *changed,
                            struct store_message_uids *conflicts) RC_CHECKED;
 
 struct store_message_expunged {
     struct store_message_uids uids;
-    int64_t before; /* the mailbox's modseq until then */
     int64_t modseq; /* unchanged mailbox: 0 */
 };
 

@@ -186,28 +186,6 @@ static void bodies_come_with_the_news(void **state)
     }
 }
 
-static void a_change_tells_what_was_before(void **state)
-{
-    int64_t box = test_inbox(test_account(1, 1 << 20));
-    struct store_message_uids uids = UIDS(1);
-    struct store_message_change c = { .flags = STORE_FLAGS_DELETED,
-                                      .unchanged_since = -1 };
-    struct store_message_expunged gone;
-    struct store_message_list changed;
-    int64_t before;
-
-    (void)state;
-    test_fill(1, 1, 10);
-    before = look(box, 1, 0).modseq;
-    assert_int_equal(
-        store_message_flag(test_arena, test_db, box, &uids, &c, &changed, NULL), RC_OK);
-    assert_int_equal(c.before, before);
-    assert_int_equal(store_message_expunge(test_arena, test_db, box, &uids, true, &gone),
-                     RC_OK);
-    assert_int_equal(gone.before, changed.m[0].modseq);
-    assert_true(gone.modseq > gone.before);
-}
-
 static void copies_share_the_body_and_count_twice(void **state)
 {
     int64_t account = test_account(1, 1000), inbox = test_inbox(account), other;
@@ -444,7 +422,6 @@ int main(void)
         cmocka_unit_test_setup(expunge_takes_only_what_is_deleted, test_setup),
         cmocka_unit_test_setup(a_forgotten_log_is_admitted, test_setup),
         cmocka_unit_test_setup(bodies_come_with_the_news, test_setup),
-        cmocka_unit_test_setup(a_change_tells_what_was_before, test_setup),
         cmocka_unit_test_setup(copies_share_the_body_and_count_twice, test_setup),
         cmocka_unit_test_setup(a_move_is_one_thing, test_setup),
         cmocka_unit_test_setup(what_was_appended_is_there, test_setup),

@@ -25,6 +25,7 @@ enum {
     BATCH_MESSAGES = 32,
     HEAD_BYTES = STORE_MESSAGE_AHEAD_BYTES, /* a chat message is not longer */
     SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
+    HERE_ITEMS = 8,               /* that the loop answers */
     TURN_BYTES = 4 * 1024 * 1024, /* of whole messages that are read in one turn */
 };
 
@@ -68,8 +69,6 @@ static enum rc mark_seen(struct fetch *f)
     if (rc != RC_OK)
         return rc;
     view_flags(v, &changed, NULL);
-    if (changed.n > 0)
-        view_own_change(v, change.before, changed.m[0].modseq);
     if (changed.n > 0)
         imap_command_publish(f->cmd, v->mailbox, changed.m[0].modseq, 0);
     return RC_OK;
@@ -301,13 +300,14 @@ static enum cmd_result run(struct fetch *f)
     return imap_reply_ok(f->cmd, "Fetch completed.");
 }
 
-/* On the loop: what is asked for was read lately and is short. */
+/* On the loop: what is asked for was read lately, is short and needs no MIME walk. */
 static enum cmd_result run_here(struct fetch *f)
 {
     size_t before = f->cmd->out->n, bytes = 0;
     enum cmd_result result;
 
-    if (f->plan.sets_seen || f->list.n > BATCH_MESSAGES)
+    if (f->plan.sets_seen || f->plan.need == FETCH_MESSAGE ||
+        f->plan.count > HERE_ITEMS || f->list.n > BATCH_MESSAGES)
         return CMD_AWAY;
     for (size_t i = 0; i < f->list.n; i++)
         bytes += (size_t)row_at(f, i)->size;

@@ -71,8 +71,6 @@ enum cmd_result cmd_store(struct imap_cmd *cmd)
         return imap_reply_rc(cmd, rc);
     view_flags(v, &changed, NULL);
     if (changed.n > 0)
-        view_own_change(v, change.before, changed.m[0].modseq);
-    if (changed.n > 0)
         imap_command_publish(cmd, v->mailbox, changed.m[0].modseq, 0);
     if (!silent)
         tell(cmd, &list);

@@ -40,7 +40,6 @@ enum rc imap_expunge(struct imap_cmd *cmd, const struct view_list *list, struct 
     if (rc != RC_OK)
         return rc;
     view_expunge(v, &done.uids, out);
-    view_own_change(v, done.before, done.modseq);
     imap_command_publish(cmd, v->mailbox, done.modseq, 0);
     return RC_OK;
 }

@@ -1,46 +1,22 @@
-/* imap_select.c - SELECT and EXAMINE.  RFC 9051 6.3.2.
- *
- * Delta Chat closes and selects INBOX again after every batch.  A CLOSE that has seen all
- * of the mailbox under its lock parks the view, and the SELECT behind it takes that up
- * without asking the store.  Otherwise it costs one round trip: INBOX's id follows from
- * the account, and its UIDVALIDITY never changes once it is known. */
+/* imap_select.c - SELECT and EXAMINE.  Delta Chat selects INBOX again after every batch,
+ * so that costs one round trip: INBOX's id follows from the account, and its UIDVALIDITY
+ * never changes once it is known.  RFC 9051 6.3.2. */
 #include "imap_select.h"
 
 #include "imap_args.h"
 #include "imap_reply.h"
 #include "view.h"
 
-#include "base/clock.h"
 #include "store/store_flags.h"
 #include "store/store_ids.h"
 #include "store/store_mailbox.h"
 
 #include <inttypes.h>
 
-enum { PARKED_MS = 1000 };
-
 void imap_select_leave(struct imap_session *session)
 {
     view_free(&session->view);
     session->state = ST_AUTHENTICATED;
-}
-
-void imap_select_park(struct imap_session *session)
-{
-    view_free(&session->parked);
-    session->parked = session->view;
-    session->parked_ms = clock_monotonic_ms();
-    session->view = NULL;
-    session->state = ST_AUTHENTICATED;
-}
-
-/* Is this the mailbox that was left a moment ago?  It has not changed since, or there
- * would have been a hint and the command would be with a worker. */
-static bool is_parked(const struct imap_session *s, str_t name)
-{
-    return s->parked != NULL && str_eq(name, S("INBOX")) &&
-           store_ids_folder_of(s->parked->mailbox) == STORE_IDS_INBOX &&
-           clock_monotonic_ms() - s->parked_ms < PARKED_MS;
 }
 
 static enum rc open_view(struct imap_cmd *cmd, str_t name, struct view **out)
@@ -49,12 +25,6 @@ static enum rc open_view(struct imap_cmd *cmd, str_t name, struct view **out)
     bool inbox = str_eq(name, S("INBOX"));
     struct store_mailbox box = { .uidvalidity = s->inbox_validity };
     enum rc rc = RC_OK;
-
-    if (cmd->db == NULL) {
-        *out = s->parked;
-        s->parked = NULL;
-        return RC_OK;
-    }
 
     if (inbox && s->inbox_validity != 0)
         box.id = store_ids_mailbox(s->account, STORE_IDS_INBOX);
@@ -102,8 +72,6 @@ enum cmd_result imap_select_mailbox(struct imap_cmd *cmd, bool read_only)
 
     if (!imap_args_mailbox(&cmd->args, &name) || !imap_parser_end(&cmd->args))
         return imap_reply_bad(cmd, "a mailbox is needed");
-    if (cmd->db == NULL && !is_parked(s, name))
-        return CMD_AWAY;
     imap_select_leave(s);
     rc = open_view(cmd, name, &view);
     if (rc != RC_OK)

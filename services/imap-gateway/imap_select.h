@@ -7,5 +7,3 @@ enum cmd_result imap_select_mailbox(struct imap_cmd *cmd, bool read_only);
 
 /* Back to no mailbox. */
 void imap_select_leave(struct imap_session *session);
-/* Leave, but keep the view for a SELECT that follows at once. */
-void imap_select_park(struct imap_session *session);

@@ -26,8 +26,6 @@ struct imap_session {
     int64_t account;         /* 0: nobody */
     int64_t own_modseq;      /* of the last change that this session made itself */
     struct view *view;       /* NULL unless selected */
-    struct view *parked;     /* of the mailbox that CLOSE left, for the next SELECT */
-    int64_t parked_ms;       /* when */
     uint64_t id;             /* in the log */
     uint64_t client_key;     /* for the limit of failed logins, see cidr_client_key */
 };

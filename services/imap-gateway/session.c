@@ -127,7 +127,6 @@ static void free_session(struct session *s)
     if (s->links.next != NULL)
         s->links.next->links.previous = s->links.previous;
     view_free(&s->imap.view);
-    view_free(&s->imap.parked);
     command_job_free(&s->command);
     command_job_free(&s->gather);
     mem_free(s);
@@ -140,7 +139,7 @@ static void free_session(struct session *s)
 /* What this session itself has said, or old news. */
 static bool is_known(const struct session *s, int64_t mailbox, int64_t modseq)
 {
-    const struct view *v = s->imap.view != NULL ? s->imap.view : s->imap.parked;
+    const struct view *v = s->imap.view;
 
     return v == NULL || mailbox != v->mailbox || modseq <= v->modseq ||
            modseq == s->imap.own_modseq;

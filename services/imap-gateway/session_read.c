@@ -6,7 +6,6 @@
 #include "imap_login.h"
 #include "imap_reply.h"
 #include "io.h"
-#include "view.h"
 
 #include "base/arena.h"
 #include "base/crypto.h"
@@ -30,7 +29,6 @@ static void refuse(struct session *s, str_t head, const char *word, const char *
 
 static void send_to_worker(struct session *s, struct command_job *c)
 {
-    view_free(&s->imap.parked);
     c->look = session_has_news(s);
     s->hints = 0;
     s->leftover = false;
@@ -63,12 +61,12 @@ static void start_login(struct session *s, struct command_job *c,
     imap_reply_continue(conn_out(s->conn), prompt);
 }
 
-/* A young session may have missed hints, so it asks the store. */
-static bool runs_here(struct session *s, const struct imap_command *row)
+/* Who pipelines could keep the loop busy for long with what it may try. */
+static bool runs_here(struct session *s, const struct imap_command *row, bool pipelined)
 {
     return (row->flags & ROW_INLINE) ||
            ((row->flags & ROW_LOOK) && s->imap.view == NULL) ||
-           ((row->flags & ROW_TRY) && !session_is_fresh(s) && !session_has_news(s));
+           ((row->flags & ROW_TRY) && !pipelined && !session_has_news(s));
 }
 
 /* Strangers get a small budget; true if it is used up. */
@@ -97,7 +95,7 @@ static void take_command(struct session *s, size_t used)
     if (spend(s, used))
         return;
     if (imap_command_parse(&cmd, str_n(in->p, used))) {
-        result = runs_here(s, cmd.row) ? imap_command_run(&cmd) : CMD_AWAY;
+        result = runs_here(s, cmd.row, in->n > used) ? imap_command_run(&cmd) : CMD_AWAY;
         if (result == CMD_AWAY)
             c = new_job(s, str_n(in->p, used));
     }

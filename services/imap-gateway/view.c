@@ -246,9 +246,3 @@ enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
         v->modseq = news.modseq;
     return RC_OK;
 }
-
-void view_own_change(struct view *v, int64_t before, int64_t after)
-{
-    if (v->modseq == before && after > before)
-        v->modseq = after;
-}

@@ -56,10 +56,6 @@ struct view_look {
 enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
                      struct view_look *look, struct buf *out) RC_CHECKED;
 
-/* The session itself has changed the mailbox, whose modseq went from before to after.
- * Unless something of others came between, the view still shows all there is. */
-void view_own_change(struct view *v, int64_t before, int64_t after);
-
 size_t view_find(const struct view *v, uint32_t uid); /* index, or SIZE_MAX */
 uint32_t view_last_uid(const struct view *v);         /* 0: empty */
 

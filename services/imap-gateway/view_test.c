@@ -99,22 +99,6 @@ static void test_flags_are_told_once(void **state)
     view_free(&v);
 }
 
-static void test_own_changes_keep_it_complete(void **state)
-{
-    struct view *v = view_of(1);
-
-    (void)state;
-    v->modseq = 100;
-    view_own_change(v, 100, 200);
-    assert_int_equal(v->modseq, 200);
-    /* Somebody else's change stands at 250: it must be found by the next look. */
-    view_own_change(v, 250, 300);
-    assert_int_equal(v->modseq, 200);
-    view_own_change(v, 200, 0); /* nothing was changed */
-    assert_int_equal(v->modseq, 200);
-    view_free(&v);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -136,7 +120,6 @@ int main(void)
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_expunge_numbers),
         cmocka_unit_test(test_flags_are_told_once),
-        cmocka_unit_test(test_own_changes_keep_it_complete),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
