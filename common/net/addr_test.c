@@ -236,6 +236,23 @@ static void test_limit(void **state)
     limit_free(&l);
 }
 
+static void test_nearly_full(void **state)
+{
+    struct limit *l = limit_new(10, 0), *none = limit_new(0, 0);
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(limit_is_nearly_full(l), i > 8);
+        assert_int_equal(limit_take_total(l), RC_OK);
+        assert_int_equal(limit_take_total(none), RC_OK);
+    }
+    assert_true(limit_is_nearly_full(l));
+    assert_false(limit_is_nearly_full(none));
+    assert_false(limit_is_nearly_full(NULL));
+    limit_free(&l);
+    limit_free(&none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_cidr_local_is_private),
         cmocka_unit_test(test_cidr_private),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_nearly_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,3 +114,8 @@ size_t limit_total(struct limit *l)
     pthread_mutex_unlock(&l->lock);
     return n;
 }
+
+bool limit_is_nearly_full(struct limit *l)
+{
+    return l != NULL && l->max_total != 0 && limit_total(l) * 5 > l->max_total * 4;
+}

@@ -8,6 +8,7 @@
 #include "base/rc.h"
 #include "net/addr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,3 +29,5 @@ enum rc limit_take_network(struct limit *l, const struct addr *client) RC_CHECKE
 void limit_give_network(struct limit *l, const struct addr *client);
 
 size_t limit_total(struct limit *l);
+/* More than four fifths are held; l may be NULL. */
+bool limit_is_nearly_full(struct limit *l);

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "net/listener.h"
+#include "pace.h"
 #include "spool.h"
 
 #include <stdatomic.h>
@@ -32,6 +33,7 @@ struct port {
     enum port_kind kind;
     struct tls_context *tls; /* for STARTTLS, or from the first byte */
     struct limit *limit;
+    struct pace_limits pace;
     struct spool_room spool; /* strangers cannot take what accounts need */
     struct listener_options listener;
     struct metric *sessions; /* gauge */

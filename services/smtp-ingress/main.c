@@ -169,6 +169,9 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
     port->ingress = &s->ingress;
     port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
     port->tls = svc_tls(svc, min_version[i], "smtp");
+    port->pace = pace_standard;
+    if (port->pace.quiet_ms > o->session_timeout_seconds * 1000)
+        port->pace.quiet_ms = o->session_timeout_seconds * 1000;
     port->spool = (struct spool_room){ .small_bytes = SPOOL_SMALL_BYTES,
                                        .chunks = s->spool_chunks[i == 0 ? 0 : 1] };
     port->limit = limit_new((size_t)o->max_smtp_connections, (size_t)per_network);

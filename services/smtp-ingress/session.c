@@ -16,6 +16,7 @@
 #include "cmd_data.h"
 #include "ingress.h"
 #include "net/cidr.h"
+#include "net/limit.h"
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
@@ -29,10 +30,6 @@
 enum {
     ERRORS_MAX = 20,
     AUTH_FAILURES_MAX = 3,
-    LOGIN_BY_MS = 60 * 1000, /* from the greeting to a login on submission ports */
-    IDLE_MAX_MS =
-        300 * 1000, /* RFC 5321 4.5.3.2.7; Delta Chat counts on more than 60 s */
-    DATA_MAX_MS = 3600 * 1000, /* the largest message over the slowest phone network */
     REPLY_MAX_BYTES = 64 * 1024,
 };
 
@@ -61,46 +58,44 @@ static void say_goodbye(struct session *s, int code, const char *enhanced,
     conn_close(s->conn);
 }
 
-static int64_t sooner(int64_t wait_ms, int64_t by_ms)
-{
-    int64_t left_ms = by_ms == 0 ? wait_ms : by_ms - clock_monotonic_ms();
-
-    return left_ms < wait_ms ? left_ms : wait_ms;
-}
-
-/* Silence is bounded, and so are the two phases that a byte now and then could stretch.
- */
 static void set_timeout(struct session *s)
 {
-    int64_t wait_ms = s->ingress->options->session_timeout_seconds * 1000;
+    conn_set_timeout_ms(s->conn, pace_wait_ms(&s->pace, clock_monotonic_ms()));
+}
 
-    if (wait_ms > IDLE_MAX_MS)
-        wait_ms = IDLE_MAX_MS;
-    if (s->state != ST_DATA)
-        s->data_by_ms = 0;
-    else if (s->data_by_ms == 0)
-        s->data_by_ms = clock_monotonic_ms() + DATA_MAX_MS;
-    wait_ms = sooner(sooner(wait_ms, s->login_by_ms), s->data_by_ms);
-    conn_set_timeout_ms(s->conn, wait_ms > 0 ? wait_ms : 1);
+/* What a command that was answered means for the time that is left. */
+static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state before)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (s->event == EV_END)
+        pace_data_ends(&s->pace, result == CMD_DONE, now_ms);
+    else if (s->event == EV_RCPT && result == CMD_DONE)
+        pace_recipient(&s->pace, now_ms);
+    else
+        pace_command(&s->pace);
+    if (before != ST_DATA && s->state == ST_DATA)
+        pace_data_begins(&s->pace, now_ms);
+    if (s->account != 0)
+        pace_login(&s->pace);
 }
 
 /* Where the command that just ended leads to.  The end of a message leads on whether it
  * was accepted or not. */
 static void move_on(struct session *s, enum cmd_result result)
 {
+    enum smtp_state before = s->state;
     bool fails = result == CMD_FAIL;
 
-    if (s->event == EV_AUTH) {
+    if (s->event == EV_AUTH)
         cmd_auth_forget(s);
-        if (s->account != 0)
-            s->login_by_ms = 0;
-    }
     if (fails)
         s->errors++;
     if (!fails || s->event == EV_END)
         s->state = smtp_states_next(s->state, s->event);
     if (!smtp_states_has_mail(s->state))
         transaction_free(&s->mail);
+    keep_pace(s, result, before);
 }
 
 static void finish(struct session *s, enum cmd_result result)
@@ -118,6 +113,8 @@ static void finish(struct session *s, enum cmd_result result)
         say_goodbye(s, 421, "4.7.0", "Too many failed logins");
     else if (s->errors >= ERRORS_MAX)
         say_goodbye(s, 421, "4.7.0", "Too many errors");
+    else if (pace_dawdles(&s->pace))
+        say_goodbye(s, 421, "4.7.0", "Too many commands without a message");
 }
 
 static enum cmd_result unknown(struct session *s, str_t verb, struct buf *out)
@@ -215,9 +212,13 @@ static bool step_line(struct session *s, struct buf *in)
 static bool step_data(struct session *s, struct buf *in)
 {
     struct smtp_cmd cmd = { .session = s, .out = conn_out(s->conn) };
+    size_t before = in->n;
+    enum cmd_result result;
 
     s->event = EV_END;
-    finish(s, cmd_data_feed(&cmd, in));
+    result = cmd_data_feed(&cmd, in);
+    pace_data(&s->pace, before - in->n, clock_monotonic_ms());
+    finish(s, result);
     return in->n > 0;
 }
 
@@ -245,6 +246,7 @@ static void turn(struct session *s)
 static void deliver(struct session *s)
 {
     s->delayed = false;
+    pace_heard(&s->pace, clock_monotonic_ms()); /* the wait was ours */
     if (conn_put_buf(s->conn, &s->reply) != RC_OK)
         return;
     finish(s, s->job_result);
@@ -295,8 +297,7 @@ static void on_open(struct conn *c)
     s->client_key = cidr_client_key(conn_peer(c));
     s->state = ST_GREETED;
     s->tls = conn_is_tls(c);
-    if (port->kind == PORT_SUBMISSION)
-        s->login_by_ms = clock_monotonic_ms() + LOGIN_BY_MS;
+    pace_begin(&s->pace, &port->pace, clock_monotonic_ms());
     smtp_framer_init(&s->framer, SMTP_FRAMER_MAX_BYTES);
     buf_init(&s->reply, REPLY_MAX_BYTES);
     conn_set_user(c, s);
@@ -310,7 +311,15 @@ static void on_open(struct conn *c)
 
 static void on_input(struct conn *c)
 {
-    turn(conn_user(c));
+    struct session *s = conn_user(c);
+
+    pace_heard(&s->pace, clock_monotonic_ms());
+    turn(s);
+}
+
+static void on_drain(struct conn *c)
+{
+    on_input(c); /* whoever reads is alive */
 }
 
 static void on_tls(struct conn *c)
@@ -318,6 +327,7 @@ static void on_tls(struct conn *c)
     struct session *s = conn_user(c);
 
     s->tls = true;
+    pace_heard(&s->pace, clock_monotonic_ms());
     set_timeout(s);
 }
 
@@ -327,8 +337,13 @@ static void on_timeout(struct conn *c)
 
     if (s->delayed)
         deliver(s);
-    else if (!s->in_job)
+    else if (s->in_job)
+        return;
+    else if (pace_is_over(&s->pace, limit_is_nearly_full(s->port->limit),
+                          clock_monotonic_ms()))
         say_goodbye(s, 421, "4.4.2", "Timeout exceeded");
+    else
+        set_timeout(s);
 }
 
 static void on_eof(struct conn *c)
@@ -354,7 +369,7 @@ const struct conn_handler session_handler = {
     .on_open = on_open,
     .on_input = on_input,
     .on_tls = on_tls,
-    .on_drain = on_input,
+    .on_drain = on_drain,
     .on_timeout = on_timeout,
     .on_eof = on_eof,
     .on_close = on_close,

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "pace.h"
 #include "smtp/smtp_framer.h"
 #include "smtp_states.h"
 #include "work/worker_pool.h"
@@ -62,9 +63,8 @@ struct session {
     bool leaving; /* drain: 421 after the job in flight */
     unsigned errors;
     unsigned auth_failures;
-    int64_t login_by_ms; /* monotonic: authenticate before; 0: no limit */
-    int64_t data_by_ms;  /* monotonic: end the message before; 0: none is coming */
-    int64_t account;     /* 0: not logged in */
+    struct pace pace;
+    int64_t account; /* 0: not logged in */
     char *account_address;
     enum session_sasl sasl;
     struct credentials *credentials; /* of the AUTH in progress */

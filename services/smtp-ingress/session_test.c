@@ -9,6 +9,7 @@
 #include "account/login.h"
 #include "account/test_database.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/rate.h"
 #include "ingress.h"
@@ -41,11 +42,23 @@ static const char *database;
 static char cert_file[64], key_file[64];
 static struct options options;
 static struct ingress ingress;
-/* smtp, submission, submissions, submissions behind a proxy */
-static struct port ports[4];
+/* smtp, submission, submissions, submissions behind a proxy, an impatient smtp */
+static struct port ports[5];
 static struct listener *listeners[ARRAY_LEN(ports)];
 static struct cidr_list *proxies;
 static struct limit *chunks; /* of large messages */
+static struct limit *crowd;  /* of the impatient port */
+
+enum { CROWD_MAX = 10 };
+
+static const struct pace_limits impatient = { .quiet_ms = 60000,
+                                              .quiet_stranger_ms = 300,
+                                              .step_ms = 1500,
+                                              .data_begins_ms = 60000,
+                                              .data_stalls_ms = 1000,
+                                              .data_ms = 60000,
+                                              .data_bytes_per_s = 500,
+                                              .commands = 12 };
 static struct loop *loop;
 static struct tls_context *server_tls, *client_tls;
 static struct db *observer;
@@ -90,10 +103,16 @@ static void start_port(size_t i, enum port_kind kind, bool implicit)
     p->ingress = &ingress;
     p->kind = kind;
     p->tls = server_tls;
+    p->pace = pace_standard;
+    if (i == 4) {
+        p->pace = impatient;
+        p->limit = crowd;
+    }
     p->spool = (struct spool_room){ .small_bytes = 65536, .chunks = chunks };
     p->listener = (struct listener_options){ .address = "127.0.0.1",
                                              .tls = implicit ? server_tls : NULL,
                                              .proxy_protocol = i == 3,
+                                             .limit = p->limit,
                                              .trusted_proxies = proxies,
                                              .handler = &session_handler,
                                              .user = p };
@@ -138,6 +157,8 @@ static int start(void **state)
     start_port(2, PORT_SUBMISSION, true);
     assert_int_equal(cidr_list_new(S("127.0.0.0/8"), &proxies), RC_OK);
     start_port(3, PORT_SUBMISSION, true);
+    crowd = limit_new(CROWD_MAX, 0);
+    start_port(4, PORT_MX, false);
     observer = test_database_connect("postgres", database);
     arena = arena_new();
     return 0;
@@ -152,6 +173,7 @@ static int stop(void **state)
     worker_pool_free(&ingress.logins);
     cidr_list_free(&proxies);
     limit_free(&chunks);
+    limit_free(&crowd);
     loop_stop(loop);
     loop_free(&loop);
     accept_free(&ingress.accept);
@@ -219,7 +241,7 @@ static struct client dial_from(size_t port, char from)
     header[19] = from;
     if (port == 3)
         say_bytes(&c, str_n(header, sizeof(header) - 1));
-    if (port >= 2)
+    if (port == 2 || port == 3)
         assert_int_equal(stream_start_tls(c.stream, client_tls, "mail.example",
                                           TLS_VERIFY_NAME, c.until),
                          RC_OK);
@@ -706,9 +728,9 @@ static void senders_are_refused_at_rcpt(void **state)
     hang_up(&c);
 }
 
-static struct client foreign(void)
+static struct client foreign_at(size_t port)
 {
-    struct client c = dial(0);
+    struct client c = dial(port);
 
     start_tls(&c);
     say(&c, "VRFY alice0001"); /* without a fresh EHLO */
@@ -716,6 +738,69 @@ static struct client foreign(void)
     say(&c, "EHLO mx.elsewhere.example");
     expect(&c, "250 ");
     return c;
+}
+
+static struct client foreign(void)
+{
+    return foreign_at(0);
+}
+
+/* Neither signs of life nor many commands replace a message. */
+static void a_stranger_without_a_message_is_cut_off(void **state)
+{
+    int64_t began_ms = clock_monotonic_ms();
+    struct client c = dial(4);
+
+    (void)state;
+    say(&c, "NOOP");
+    expect(&c, "250 ");
+    expect(&c, "421 4.4.2 ");
+    expect_end(&c);
+    assert_in_range(clock_monotonic_ms() - began_ms, impatient.step_ms, WAIT_MS);
+    hang_up(&c);
+    c = dial(4);
+    for (int i = 0; i < 12; i++) {
+        say(&c, "NOOP");
+        expect(&c, "250 ");
+    }
+    say(&c, "NOOP");
+    expect(&c, "250 ");
+    expect(&c, "421 4.7.0 Too many commands");
+    hang_up(&c);
+}
+
+static void a_message_that_stands_still_is_cut_off(void **state)
+{
+    struct client c = foreign_at(4);
+    int64_t before = queued();
+
+    (void)state;
+    begin_data(&c, "carol@elsewhere.example", "alice0001@" DOMAIN);
+    say_bytes(&c, message("carol@elsewhere.example", "", 100000));
+    expect(&c, "421 4.4.2 ");
+    expect_end(&c);
+    assert_int_equal(queued(), before);
+    hang_up(&c);
+}
+
+/* Who came when there was room is asked to hurry when there is none. */
+static void in_a_crowd_the_silent_are_cut_off(void **state)
+{
+    struct client first = foreign_at(4), others[CROWD_MAX];
+    struct client known = log_in("alice0001");
+
+    (void)state;
+    say(&first, "MAIL FROM:<carol@elsewhere.example>");
+    expect(&first, "250 2.1.0 ");
+    say(&first, "RCPT TO:<alice0001@" DOMAIN ">");
+    expect(&first, "250 2.1.5 "); /* a minute for the rest, were it not for the crowd */
+    for (int i = 0; i < CROWD_MAX - 1; i++)
+        others[i] = dial(4);
+    expect(&first, "421 4.4.2 ");
+    for (int i = 0; i < CROWD_MAX - 1; i++)
+        hang_up(&others[i]);
+    hang_up(&first);
+    hang_up(&known);
 }
 
 /* What stands behind DATA is not run as commands when DATA is refused. */
@@ -955,6 +1040,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(mail_from_other_servers),
         cmocka_unit_test(a_stranger_who_does_not_wait_is_cut_off),
         cmocka_unit_test(nor_is_what_stands_behind_a_refused_command_run),
+        cmocka_unit_test(a_stranger_without_a_message_is_cut_off),
+        cmocka_unit_test(a_message_that_stands_still_is_cut_off),
+        cmocka_unit_test(in_a_crowd_the_silent_are_cut_off),
         cmocka_unit_test(a_forged_bounce_address_is_dropped),
         cmocka_unit_test(a_web_browser_is_turned_away),
         cmocka_unit_test(too_many_errors),
