@@ -5,6 +5,7 @@
  */
 #include "checks.h"
 
+#include "ingress.h"
 #include "mail/address.h"
 #include "smtp/smtp_reply.h"
 #include "store/store_account.h"
@@ -18,7 +19,9 @@ bool check_recipient(struct check *c)
     enum rc rc = store_account_find(a, c->db, address, &account);
 
     if (rc == RC_OK && account.state == STORE_ACCOUNT_ACTIVE) {
-        if ((account.flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT) == 0)
+        /* Who complains to a postmaster has no key to encrypt with. */
+        if ((account.flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT) == 0 &&
+            !str_eq_nocase(address, c->ingress->postmaster.text))
             c->mail->clear_text = false;
         return true;
     }

@@ -1,7 +1,7 @@
 /* checks.h - what a message must pass, as a table of small functions.
  *
  * A check that refuses writes the reply and returns false.  It may change the transaction
- * (a bounce address that cannot be trusted is dropped, for instance).
+ * (a bounce address that cannot be trusted is dropped, for instance) and the recipient.
  * Thread: that of the phase, see checks.def.
  */
 #pragma once

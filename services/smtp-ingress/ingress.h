@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/str.h"
+#include "mail/address.h"
 #include "net/listener.h"
 #include "pace.h"
 #include "spool.h"
@@ -41,8 +42,9 @@ struct port {
 
 struct ingress {
     const struct options *options;
-    str_t domain; /* mail_domain: what addresses of ours end in */
-    str_t host;   /* what this server calls itself */
+    str_t domain;              /* mail_domain: what addresses of ours end in */
+    str_t host;                /* what this server calls itself */
+    struct address postmaster; /* the account; empty: there is none */
     struct bus *bus;
     struct worker_pool *commands; /* context: struct db */
     struct worker_pool *logins;   /* context: struct db */

@@ -875,6 +875,45 @@ static void mail_from_other_servers(void **state)
     hang_up(&c);
 }
 
+static void postmaster_is_an_account_of_the_operator(void **state)
+{
+    static const char *const roles[] = { "postmaster", "Postmaster@" DOMAIN,
+                                         "abuse@" DOMAIN, "ABUSE@CHAT.example" };
+    str_t complaint = S("From: <carol@elsewhere.example>\r\n\r\nspam from you\r\n");
+    struct client c = log_in("operator1");
+
+    (void)state;
+    hang_up(&c);
+    c = foreign();
+    say(&c, "MAIL FROM:<carol@elsewhere.example>");
+    expect(&c, "250 2.1.0 ");
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) { /* nobody is named */
+        say(&c, arena_printf(arena, "RCPT TO:<%s>", roles[i]));
+        expect(&c, "550 5.1.1 ");
+    }
+    say(&c, "RSET");
+    expect(&c, "250 ");
+    assert_int_equal(address_parse(S("operator1@" DOMAIN), 0, &ingress.postmaster),
+                     RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        begin_data(&c, "carol@elsewhere.example", roles[i]);
+        send_message(&c, complaint);
+        expect(&c, "250 2.0.0 ");
+        assert_int_equal(db_run(observer, &stmt_last, DB_NO_PARAMS), RC_OK);
+        assert_true(str_find(db_get_str(observer, 0, 0, 2), S("operator1@" DOMAIN)) !=
+                    SIZE_MAX);
+    }
+    begin_data(&c, "carol@elsewhere.example", "alice0001@" DOMAIN);
+    send_message(&c, complaint);
+    expect(&c, "523 ");
+    say(&c, "MAIL FROM:<carol@elsewhere.example>");
+    expect(&c, "250 2.1.0 ");
+    say(&c, "RCPT TO:<postmaster@third.example>");
+    expect(&c, "554 5.7.1 ");
+    ingress.postmaster = (struct address){ 0 };
+    hang_up(&c);
+}
+
 static void a_forged_bounce_address_is_dropped(void **state)
 {
     struct client c = foreign();
@@ -1043,6 +1082,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stranger_without_a_message_is_cut_off),
         cmocka_unit_test(a_message_that_stands_still_is_cut_off),
         cmocka_unit_test(in_a_crowd_the_silent_are_cut_off),
+        cmocka_unit_test(postmaster_is_an_account_of_the_operator),
         cmocka_unit_test(a_forged_bounce_address_is_dropped),
         cmocka_unit_test(a_web_browser_is_turned_away),
         cmocka_unit_test(too_many_errors),

@@ -105,6 +105,17 @@ def test_who_may_send_to_whom(product):
     assert product.sql("SELECT count(*) FROM queue_remote") == "0"
 
 
+def test_postmaster_and_abuse_reach_an_account(product):
+    user = mail.new_account(product)
+    complaint = f"From: <{OUTSIDE}>\r\nMessage-ID: <complaint@test>\r\n\r\nSpam from you!\r\n"
+    with running(product, "smtp-ingress", postmaster_account=user) as r:
+        for role in ("postmaster", f"abuse@{product.domain}"):
+            assert transaction(foreign(r), OUTSIDE, [role], complaint)[0] == [250, 250, 250]
+    wait_for_messages(inbox(product, user), 2)
+    codes, text = transaction(foreign(product), OUTSIDE, ["postmaster"], complaint)
+    assert codes == [250, 550]
+
+
 def test_a_message_in_a_loop_is_refused(product):
     user = mail.new_account(product)
     hops = "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n" * 101
