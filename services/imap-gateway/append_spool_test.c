@@ -13,7 +13,7 @@
 /* Adds n bytes in pieces and compares what comes out. */
 static void keeps(size_t n, size_t piece)
 {
-    struct append_spool *s = append_spool_new(n);
+    struct append_spool *s = append_spool_new("/tmp", n);
     char *bytes = mem_alloc(n);
     str_t out;
 
@@ -44,7 +44,7 @@ static void test_sizes(void **state)
 
 static void test_nul_is_seen(void **state)
 {
-    struct append_spool *s = append_spool_new(6);
+    struct append_spool *s = append_spool_new("/tmp", 6);
 
     (void)state;
     assert_int_equal(append_spool_add(s, S("abc")), RC_OK);
@@ -54,11 +54,24 @@ static void test_nul_is_seen(void **state)
     append_spool_free(&s);
 }
 
+static void test_a_folder_that_is_not_there_is_temporary(void **state)
+{
+    struct append_spool *s = append_spool_new("/nonexistent", APPEND_SPOOL_MEMORY + 1);
+
+    (void)state;
+    assert_int_equal(append_spool_add(s, S("abc")), RC_RETRY);
+    append_spool_free(&s);
+    s = append_spool_new("/nonexistent", 3); /* small ones need none */
+    assert_int_equal(append_spool_add(s, S("abc")), RC_OK);
+    append_spool_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_nul_is_seen),
+        cmocka_unit_test(test_a_folder_that_is_not_there_is_temporary),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
