@@ -1,4 +1,10 @@
-/* encrypted.c - the rules of chatmail spec 2.5, 2.6 and 3.2, one function each. */
+/* encrypted.c - the rules of chatmail spec 2.5, 2.6 and 3.2.4, one function each.
+ *
+ * They are the relay's.  Stricter is only what two readers would read in two ways, so
+ * that one shows what the other never saw: a second From (address_author) or Content-Type
+ * field, a second boundary, a header that is none (header_check).  No client writes such
+ * a thing. docs/DIFFERENCES.md lists them.
+ */
 #include "mail/encrypted.h"
 
 #include "base/arena.h"
@@ -16,34 +22,41 @@ struct subject {
     struct mime_tree tree;
 };
 
-/* The one line that mail programs put before the first part (Enigmail and Thunderbird,
- * the older one also GPGTools).  Any other text would be a message in clear. */
-static bool is_known_preamble(str_t text)
+/* The part's text without its encoding and the blanks around it. */
+static bool read_text(struct arena *a, const struct mime_part *part, str_t *text)
 {
-    text = str_trim(text);
-    return text.n == 0 ||
-           str_eq(text,
-                  S("This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)")) ||
-           str_eq(text,
-                  S("This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)"));
-}
-
-static bool has_only_parts(const struct mime_part *root)
-{
-    return root->is_multipart && root->closed && is_known_preamble(root->preamble) &&
-           str_trim(root->epilogue).n == 0;
-}
-
-/* The only body of that type and text? */
-static bool body_is(struct arena *a, const struct mime_part *part, str_t text)
-{
-    enum { LONGEST = 4096 };
-    str_t body;
-
-    if (part->body.n > LONGEST ||
-        mime_decode(a, part->encoding, part->body, &body) != RC_OK)
+    if (mime_decode(a, part->encoding, part->body, text) != RC_OK)
         return false;
-    return str_eq(str_trim(body), text);
+    *text = str_trim(*text);
+    return true;
+}
+
+static str_t skip_chars(str_t s, const char *chars)
+{
+    while (s.n > 0 && s.p[0] != '\0' && strchr(chars, s.p[0]) != NULL)
+        s = str_skip(s, 1);
+    return s;
+}
+
+/* Does everybody see the same parts?  Of "boundary=a; boundary=b" some take the first and
+ * some, Delta Chat among them, the last, and what is a preamble to the one is a letter in
+ * clear to the other.  "boundary*=", comments, backslashes and rubbish lead to the same.
+ */
+static bool is_unmistakable(const struct subject *s)
+{
+    str_t value = arena_str_lower(
+        s->arena, header_value(s->arena, s->query->message, S("Content-Type")));
+    struct mime_type type;
+    size_t count = 0, at;
+
+    if (mime_type_parse(s->arena, value, &type) != RC_OK ||
+        str_find_char(value, '(') != SIZE_MAX || str_find_char(value, '\\') != SIZE_MAX)
+        return false;
+    while ((at = str_find(value, S("boundary"))) != SIZE_MAX) {
+        value = skip_chars(str_skip(value, at + 8), "*0123456789 \t");
+        count += value.n > 0 && value.p[0] == '=';
+    }
+    return count == 1;
 }
 
 static bool is_openpgp_mime(const struct subject *s)
@@ -52,14 +65,13 @@ static bool is_openpgp_mime(const struct subject *s)
     str_t text;
 
     if (!mime_type_is(&root->type, "multipart", "encrypted") || root->children != 2 ||
-        !has_only_parts(root))
+        !is_unmistakable(s))
         return false;
     version = &s->tree.parts[root->first];
     data = &s->tree.parts[version->next];
-    if (version->children != 0 || data->children != 0 ||
-        !mime_type_is(&version->type, "application", "pgp-encrypted") ||
+    if (!mime_type_is(&version->type, "application", "pgp-encrypted") ||
         !mime_type_is(&data->type, "application", "octet-stream") ||
-        !body_is(s->arena, version, S("Version: 1")))
+        !read_text(s->arena, version, &text) || !str_eq(text, S("Version: 1")))
         return false;
     if (mime_decode(s->arena, data->encoding, data->body, &text) != RC_OK)
         return false;
@@ -70,23 +82,17 @@ static bool is_openpgp_mime(const struct subject *s)
 static bool is_securejoin(const struct subject *s)
 {
     const struct mime_part *root = &s->tree.parts[0], *part;
-    str_t step = header_value(s->arena, s->query->message, S("Secure-Join"));
-    str_t text;
+    str_t step = header_value(s->arena, s->query->message, S("Secure-Join")), text;
 
     if (!str_eq(step, S("vc-request")) && !str_eq(step, S("vg-request")))
         return false;
-    if (header_count(s->query->message, S("Secure-Join")) != 1 || root->children != 1 ||
-        !has_only_parts(root))
+    if (root->children != 1 || !is_unmistakable(s))
         return false;
     part = &s->tree.parts[root->first];
-    if (part->children != 0 || !mime_type_is(&part->type, "text", "plain"))
+    if (!mime_type_is(&part->type, "text", "plain") || !read_text(s->arena, part, &text))
         return false;
-    if (mime_decode(s->arena, part->encoding, str_head(part->body, 256), &text) !=
-            RC_OK ||
-        part->body.n > 256)
-        return false;
-    text = arena_str_lower(s->arena, str_trim(text));
-    return str_starts(text, S("secure-join: ")) && str_eq(str_skip(text, 13), step);
+    return str_starts_nocase(text, S("secure-join: ")) &&
+           str_eq_nocase(str_skip(text, 13), step);
 }
 
 static bool is_setup_message(const struct subject *s)
@@ -100,30 +106,14 @@ static bool is_setup_message(const struct subject *s)
            mime_type_is(&s->tree.parts[0].type, "multipart", "mixed");
 }
 
-/* A report has a part for programs; without one it is a letter that calls itself report.
- */
-static bool has_delivery_status(const struct mime_tree *tree)
-{
-    for (size_t i = tree->parts[0].first; i != 0; i = tree->parts[i].next) {
-        if (mime_type_is(&tree->parts[i].type, "message", "delivery-status") ||
-            mime_type_is(&tree->parts[i].type, "message", "global-delivery-status"))
-            return true;
-    }
-    return false;
-}
-
+/* Nothing about its parts: many servers return the whole message, some write none of what
+ * RFC 3464 asks for, and a bounce that is refused is lost. */
 static bool is_bounce(const struct subject *s)
 {
-    const struct encrypted_query *q = s->query;
-    str_t automatic;
-
-    if (q->direction != ENCRYPTED_INCOMING || q->message.n > ENCRYPTED_BOUNCE_MAX_BYTES ||
-        !mime_type_is(&s->tree.parts[0].type, "multipart", "report") ||
-        !str_eq_nocase(s->result->author.local, S("mailer-daemon")))
-        return false;
-    automatic = header_value(s->arena, q->message, S("Auto-Submitted"));
-    return automatic.n > 0 && !str_eq_nocase(automatic, S("no")) &&
-           has_delivery_status(&s->tree);
+    return s->query->direction == ENCRYPTED_INCOMING &&
+           mime_type_is(&s->tree.parts[0].type, "multipart", "report") &&
+           str_eq_nocase(s->result->author.local, S("mailer-daemon")) &&
+           header_value(s->arena, s->query->message, S("Auto-Submitted")).n > 0;
 }
 
 static enum encrypted_verdict judge(struct subject *s)
@@ -145,14 +135,13 @@ static enum encrypted_verdict judge(struct subject *s)
     return ENCRYPTED_NO;
 }
 
-/* Clear text is most often seen from its type alone; then its body is not even read. */
+/* Every rule wants a multipart; of anything else the body is not even read.  A second
+ * Content-Type could be the one that somebody's mail program goes by. */
 static bool may_pass(struct arena *a, str_t message)
 {
-    str_t type = header_value(a, message, S("Content-Type"));
-
     return header_count(message, S("Content-Type")) == 1 &&
-           header_count(message, S("Content-Transfer-Encoding")) <= 1 &&
-           str_starts_nocase(type, S("multipart/"));
+           str_starts_nocase(header_value(a, message, S("Content-Type")),
+                             S("multipart/"));
 }
 
 void encrypted_judge(struct arena *a, const struct encrypted_query *q,
@@ -165,9 +154,10 @@ void encrypted_judge(struct arena *a, const struct encrypted_query *q,
     out->author_rc = address_author(a, q->message, &out->author);
     if (out->header_rc != RC_OK || out->author_rc != RC_OK || !may_pass(a, q->message))
         return;
+    /* That a limit of the tree was reached does not matter: no rule looks at a part that
+     * is not among the first three. */
     mime_tree_parse(a, q->message, &s.tree);
-    if (!s.tree.truncated)
-        out->verdict = judge(&s);
+    out->verdict = judge(&s);
 }
 
 const char *encrypted_verdict_name(enum encrypted_verdict v)

@@ -1,9 +1,8 @@
 /* encrypted.h - may this message pass a server that carries encrypted mail only?
  *
- * Pure.  Chatmail spec 2.4 to 2.6 and 3.2, stricter in what no client produces: text
- * outside the two parts (other than the well-known preamble line), a second From,
- * Content-Type or Secure-Join field and a header that cannot be read are refused.
- * Linear time, memory independent of the size for unencoded parts.  Thread: any.
+ * Pure.  The verdicts of chatmail spec 2.4 to 2.6 and 3.2.4, exactly; where we are
+ * stricter is said in encrypted.c.  Linear time, memory independent of the size for
+ * unencoded parts. Thread: any.
  */
 #pragma once
 
@@ -24,8 +23,6 @@ enum encrypted_verdict {
     ENCRYPTED_SETUP_MESSAGE, /* outgoing: Autocrypt Setup Message to oneself */
     ENCRYPTED_BOUNCE,        /* incoming: a delivery report of another server */
 };
-
-enum { ENCRYPTED_BOUNCE_MAX_BYTES = 1024 * 1024 };
 
 struct encrypted_query {
     enum encrypted_direction direction;

@@ -160,9 +160,8 @@ struct level {
     size_t part;
     str_t boundary; /* of a multipart */
     bool in_header;
-    bool in_preamble;
-    size_t start;      /* where its header, then where its body (or epilogue) began */
-    size_t lines;      /* line ends seen before its body */
+    size_t start; /* where its header, its body or what follows its delimiter began */
+    size_t lines; /* line ends seen before its body */
     size_t last_child; /* 0: none */
 };
 
@@ -276,10 +275,11 @@ static void read_header(struct walk *w, struct mime_part *part, str_t *boundary)
         set_default_type(w, part);
     if (header_find(part->header, S("Content-Transfer-Encoding"), &field))
         part->encoding = encoding_of(header_unfold(w->arena, field.value));
-    if (part->encoding != MIME_IDENTITY)
-        return;
-    part->is_message = mime_type_is(&part->type, "message", "rfc822") ||
-                       mime_type_is(&part->type, "message", "global");
+    part->is_message = part->encoding == MIME_IDENTITY &&
+                       (mime_type_is(&part->type, "message", "rfc822") ||
+                        mime_type_is(&part->type, "message", "global"));
+    /* Whatever its encoding is said to be: RFC 2045 6.4 forbids to encode a multipart,
+     * and who says it all the same has not done it. */
     part->is_multipart = str_eq_nocase(part->type.type, S("multipart")) &&
                          mime_type_param(&part->type, "boundary", boundary) &&
                          boundary->n > 0 && boundary->n <= MIME_MAX_BOUNDARY_BYTES;
@@ -301,7 +301,6 @@ static void finish_header(struct walk *w, size_t end)
         part->is_multipart = part->is_message = false;
         return;
     }
-    l->in_preamble = part->is_multipart;
     if (part->is_multipart)
         w->keys[w->open - 1] = key_of(l->boundary);
     if (part->is_message)
@@ -344,11 +343,6 @@ static void pop(struct walk *w, size_t end, size_t lines)
     end = end > start ? end : start;
     part->body.n = end - start;
     part->lines = lines > l->lines ? lines - l->lines : 0;
-    if (l->in_preamble)
-        part->preamble = part->body;
-    else if (part->closed)
-        part->epilogue =
-            str_n(w->message.p + l->start, end > l->start ? end - l->start : 0);
     w->open--;
 }
 
@@ -399,9 +393,6 @@ static void take_delimiter(struct walk *w, size_t level, size_t at, size_t line_
     while (w->open > level + 1)
         pop(w, end, w->lines - (end < at));
     part = part_at(w, level); /* not earlier: pop may move the array */
-    if (l->in_preamble)
-        part->preamble = str_n(part->body.p, (size_t)(w->message.p + end - part->body.p));
-    l->in_preamble = false;
     l->start = at + line_bytes;
     part->closed = closes;
     if (closes)

@@ -58,9 +58,8 @@ struct mime_part {
     bool type_given;   /* a Content-Type field was there and could be read */
     str_t header;      /* with the empty line */
     str_t body;
-    str_t preamble, epilogue; /* of a multipart */
-    size_t lines;             /* line ends in body */
-    struct mime_type type;    /* text/plain (message/rfc822 in a digest) if not given */
+    size_t lines;          /* line ends in body */
+    struct mime_type type; /* text/plain (message/rfc822 in a digest) if not given */
     enum mime_encoding encoding;
 };
 

@@ -24,7 +24,6 @@ static void check_part(struct arena *a, str_t message, const struct mime_tree *t
     if (i > 0)
         CHECK(p->header.p >= t->parts[p->parent].body.p &&
               lies_within(p->body, t->parts[p->parent].body));
-    CHECK(lies_within(p->preamble, p->body) && lies_within(p->epilogue, p->body));
     CHECK(p->lines <= p->body.n);
     for (size_t c = p->first; c != 0; c = t->parts[c].next) {
         CHECK(c < t->count && t->parts[c].parent == i);

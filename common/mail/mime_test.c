@@ -87,13 +87,9 @@ static void a_tree(void **state)
     assert_int_equal(t.count, 6);
     assert_false(t.truncated);
     assert_true(p[0].is_multipart && p[0].closed && p[0].children == 2);
-    assert_true(str_eq(p[0].preamble, S("pre")));
-    assert_true(str_eq(p[0].epilogue, S("post\r\n")));
     assert_int_equal(p[0].first, 1);
     assert_true(p[1].is_multipart && p[1].closed && p[1].children == 2);
     assert_int_equal(p[1].next, 4);
-    assert_true(str_eq(p[1].epilogue, S("inner epilogue")));
-    assert_true(str_eq(p[1].preamble, S("")));
     assert_true(str_eq(p[2].header, S("\r\n")) && str_eq(p[2].body, S("one\r\ntwo")));
     assert_int_equal(p[2].lines, 1);
     assert_false(p[2].type_given);
@@ -143,6 +139,10 @@ static void odd_messages(void **state)
         { "encoded multipart",
           STR("Content-Type: multipart/mixed; boundary=b\r\n"
               "Content-Transfer-Encoding: base64\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n"),
+          2, 1, STR("x") },
+        { "encoded message within",
+          STR("Content-Type: message/rfc822\r\n"
+              "Content-Transfer-Encoding: base64\r\n\r\neDogeQ0KDQo=\r\n"),
           1, 0, STR("") },
         { "LF only",
           STR("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n"), 2, 1,

@@ -81,6 +81,31 @@ def test_unencrypted_mail_is_refused_and_nothing_of_it_stays(product):
     assert b"vg-request" in at.fetch("1", "(RFC822)")[1][0][1]
 
 
+def report(daemon, user, size, automatic="auto-replied"):
+    """What a server writes that returns the whole message, unlike ours."""
+    line = "the message that came back\r\n"
+    return (f"From: Mail Delivery <{daemon}>\r\nTo: <{user}>\r\nAuto-Submitted: {automatic}\r\n"
+            "Subject: failed\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report;"
+            " report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nIt failed.\r\n--b\r\n"
+            f"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n{line * (size // len(line))}"
+            "\r\n--b--\r\n")
+
+
+def test_reports_of_other_servers_are_delivered_whatever_they_return(product):
+    user, daemon = mail.new_account(product), "MAILER-DAEMON@elsewhere.example"
+    client = foreign(product)
+    for text, code in ((report(daemon, user, 2_000_000), 250),
+                       (report(daemon, user, 100, automatic="no"), 250),
+                       (report(daemon, user, 100, automatic=""), 523),
+                       (report(OUTSIDE, user, 100), 523),
+                       (report(daemon, user, 100).replace("/report", "/mixed"), 523)):
+        assert transaction(client, "", [user], text)[0][-1] == code, text[:400]
+    wait_for_messages(inbox(product, user), 2)
+    # Who submits has no such way: a report from here is made here.
+    account = mail.smtp(product, user)
+    assert transaction(account, user, [user], report(user, user, 100))[0][-1] == 523
+
+
 def test_who_may_send_to_whom(product):
     user, other = mail.new_account(product), mail.new_account(product)
     nobody = mail.new_name(product.domain)
