@@ -1,7 +1,8 @@
 /* rules.h - which names may log in, and which may become a new account.
  *
- * Pure.  The order of the creation rules is that of the chatmail relay (chatmail
- * spec 1.3), so that the same request is refused for the same reason. Thread: any.
+ * Pure.  The creation rules and their order are those of the chatmail relay (chatmail
+ * spec 1.3), so that the same request is refused for the same reason; one more is the
+ * last, reserved names.  Thread: any.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ enum rules_verdict {
     RULES_NAME_MALFORMED, /* not exactly one @ */
     RULES_NAME_LENGTH,
     RULES_NAME_CHARACTERS, /* outside a-z 0-9 . _ - */
-    RULES_NAME_RESERVED,   /* a name that certificate authorities and RFC 2142 trust */
+    RULES_NAME_RESERVED,   /* one that gives power over the domain, see rules.c */
     RULES_COUNT
 };
 

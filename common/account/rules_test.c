@@ -82,6 +82,13 @@ static void new_accounts(void **state)
         { "abcdefg@i@chat.example", "123456789", RULES_NAME_MALFORMED },
         { "abcd[fghi@chat.example", "123456789", RULES_NAME_CHARACTERS },
         { "webmaster@chat.example", "123456789", RULES_NAME_RESERVED },
+        { "webmastex@chat.example", "123456789", RULES_OK },
+        { "---------@chat.example", "123456789", RULES_OK },
+        { "abc+efghi@chat.example", "123456789", RULES_NAME_CHARACTERS },
+        /* five times two bytes are too few characters, nine times two are enough */
+        { "abcdefghi@chat.example",
+          "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+          RULES_OK },
         /* the first broken rule in the order of the relay names the reason */
         { "x@chat.example", "short", RULES_PASSWORD_SHORT },
         { "a@[@chat.example", "123456789", RULES_NAME_MALFORMED },
@@ -93,6 +100,43 @@ static void new_accounts(void **state)
         assert_int_equal(rules_new_account(&chatmail, str_of(cases[i].address),
                                            str_of(cases[i].password)),
                          cases[i].want);
+}
+
+/* Whatever lengths are allowed: nothing but what gives power over the domain. */
+static void reserved_names(void **state)
+{
+    static const struct rules any_length = { STR("chat.example"), 1, 64, 9 };
+    static const struct {
+        const char *name;
+        enum rules_verdict want;
+    } cases[] = {
+        { "admin", RULES_NAME_RESERVED },
+        { "administrator", RULES_NAME_RESERVED },
+        { "hostmaster", RULES_NAME_RESERVED },
+        { "postmaster", RULES_NAME_RESERVED },
+        { "webmaster", RULES_NAME_RESERVED },
+        { "abuse", RULES_NAME_RESERVED },
+        { "mailer-daemon", RULES_NAME_RESERVED },
+        { "root", RULES_OK },
+        { "info", RULES_OK },
+        { "support", RULES_OK },
+        { "security", RULES_OK },
+        { "noreply", RULES_OK },
+        { "sysadmin", RULES_OK },
+        { "webmaster1", RULES_OK },
+        { "web.master", RULES_OK },
+        { "mailerdaemon", RULES_OK },
+    };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t address = str_of(arena_printf(a, "%s@chat.example", cases[i].name));
+
+        if (rules_new_account(&any_length, address, S("123456789")) != cases[i].want)
+            fail_msg("%s", cases[i].name);
+    }
+    arena_free(&a);
 }
 
 static void long_password(void **state)
@@ -112,9 +156,8 @@ static void long_password(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(login_addresses),
-        cmocka_unit_test(literal_domain),
-        cmocka_unit_test(new_accounts),
+        cmocka_unit_test(login_addresses), cmocka_unit_test(literal_domain),
+        cmocka_unit_test(new_accounts),    cmocka_unit_test(reserved_names),
         cmocka_unit_test(long_password),
     };
 

@@ -1,8 +1,8 @@
 /* credentials.c - letters and digits only.
  *
- * The chatmail relay also draws punctuation for passwords; every such character is three
- * in a dclogin: code, which makes the picture harder to scan, for 0.6 bits.  Length gives
- * the strength instead.
+ * The chatmail relay also draws punctuation for passwords (spec 1.1); every such
+ * character is three in a dclogin: code, which makes the picture harder to scan, for 0.6
+ * bits.  Length gives the strength instead.  docs/DIFFERENCES.md lists it.
  */
 #include "credentials.h"
 
