@@ -162,7 +162,7 @@ static void send_rate(void **state)
     for (int i = 0; i < 3; i++) {
         buf_clear(&second.out);
         verdict(&second, check_rate(&second.c),
-                "450 4.7.1: Too much mail from " ALICE ", try again in 1 s\r\n");
+                "450 4.7.1: Too much mail from <" ALICE ">, try again in 1 s\r\n");
     }
     teardown(&first);
     teardown(&second);

@@ -220,7 +220,7 @@ def test_rate_at_rcpt(product, small):
     for _ in range(3):
         assert transaction(client, user, [user], mail.encrypted(user))[0] == [250, 250, 250]
     codes, text = transaction(client, user, [user], mail.encrypted(user))
-    assert codes == [250, 450] and text.startswith("4.7.1: Too much mail from " + user)
+    assert codes == [250, 450] and text.startswith(f"4.7.1: Too much mail from <{user}>")
     # The other one has a burst of its own, and it is not the address that is counted.
     other = mail.new_account(product)
     assert transaction(mail.smtp(small, other), other, [user],
