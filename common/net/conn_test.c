@@ -425,6 +425,27 @@ static void test_certificate_swap(void **state)
     stream_close(&old);
 }
 
+/* The certificate that is served says whether an authority stands behind it. */
+static void test_self_signed_is_told(void **state)
+{
+    struct fixture *f = *state;
+    char ca[80], ca_key[80];
+
+    assert_true(tls_context_is_self_signed(f->server));
+    snprintf(ca, sizeof(ca), "%s.ca", f->cert);
+    snprintf(ca_key, sizeof(ca_key), "%s.ca", f->key);
+    test_certificate_write(ca, ca_key, "authority.example");
+    test_certificate_issue(f->cert, f->key, "mail.example", ca, ca_key);
+    unlink(ca);
+    unlink(ca_key);
+    assert_true(tls_context_is_self_signed(f->server));
+    assert_int_equal(tls_context_poll(f->server, NULL), RC_OK);
+    assert_false(tls_context_is_self_signed(f->server));
+    test_certificate_write(f->cert, f->key, "mail.example");
+    assert_int_equal(tls_context_poll(f->server, NULL), RC_OK);
+    assert_true(tls_context_is_self_signed(f->server));
+}
+
 static void test_bad_certificate_keeps_the_good_one(void **state)
 {
     struct fixture *f = *state;
@@ -818,6 +839,7 @@ int main(void)
         TEST(test_start_tls),
         TEST(test_injected_plaintext_is_refused),
         TEST(test_certificate_swap),
+        TEST(test_self_signed_is_told),
         TEST(test_bad_certificate_keeps_the_good_one),
         TEST(test_large_output_to_a_slow_reader),
         TEST(test_peer_that_does_not_read_is_cut),

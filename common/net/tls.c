@@ -47,6 +47,7 @@ struct tls_context {
     unsigned char
         seen[CRYPTO_SHA256_BYTES]; /* of the files looked at last, good or bad */
     _Atomic int64_t not_after_unix;
+    atomic_bool self_signed;
     struct tls_context *next; /* all server contexts */
 };
 
@@ -170,6 +171,14 @@ static int64_t expiry_unix(const SSL_CTX *ctx)
     if (x == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) != 1)
         return 0;
     return (int64_t)timegm(&tm);
+}
+
+static bool is_self_signed(const SSL_CTX *ctx)
+{
+    const X509 *x = SSL_CTX_get0_certificate(ctx);
+
+    return x != NULL &&
+           X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(x)) == 0;
 }
 
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
@@ -335,6 +344,7 @@ enum rc tls_server_new(const struct tls_server_options *o, struct buf *why,
         return rc;
     }
     atomic_store(&c->not_after_unix, expiry_unix(c->ctx));
+    atomic_store(&c->self_signed, is_self_signed(c->ctx));
     enlist(c);
     *out = c;
     return RC_OK;
@@ -379,6 +389,7 @@ enum rc tls_context_poll(struct tls_context *c, struct buf *why)
 {
     int64_t now = clock_unix(), expires;
     SSL_CTX *new_ctx, *old;
+    bool self_signed;
     enum rc rc;
 
     CHECK(c->cert_file != NULL);
@@ -390,12 +401,14 @@ enum rc tls_context_poll(struct tls_context *c, struct buf *why)
         SSL_CTX_free(new_ctx);
         return refuse(why, c->cert_file, "the new certificate has expired already");
     }
+    self_signed = is_self_signed(new_ctx);
     pthread_mutex_lock(&c->lock);
     old = c->ctx;
     c->ctx = new_ctx;
     pthread_mutex_unlock(&c->lock);
     SSL_CTX_free(old);
     atomic_store(&c->not_after_unix, expires);
+    atomic_store(&c->self_signed, self_signed);
     pthread_mutex_lock(&all_lock);
     publish_earliest_expiry();
     pthread_mutex_unlock(&all_lock);
@@ -405,6 +418,11 @@ enum rc tls_context_poll(struct tls_context *c, struct buf *why)
 int64_t tls_context_not_after_unix(const struct tls_context *c)
 {
     return atomic_load(&c->not_after_unix);
+}
+
+bool tls_context_is_self_signed(const struct tls_context *c)
+{
+    return atomic_load(&c->self_signed);
 }
 
 static SSL *ssl_of(const struct tls *t)

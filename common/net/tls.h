@@ -64,6 +64,9 @@ enum rc tls_context_poll(struct tls_context *c, struct buf *why) RC_CHECKED;
 /* [s since 1970] end of the served certificate; also metric
  * postbus_tls_not_after_seconds, the earliest of all contexts. */
 int64_t tls_context_not_after_unix(const struct tls_context *c);
+/* The served certificate names itself as its issuer: no client can verify it by way of an
+ * authority.  False says nothing about an authority that nobody knows. */
+bool tls_context_is_self_signed(const struct tls_context *c);
 
 /* Sessions.  The socket is non-blocking and stays the caller's. */
 struct tls *tls_accept_new(struct tls_context *c, int fd);

@@ -444,7 +444,7 @@ bool options_is_ip_only(const struct options *o)
     return o->mail_domain[0] == '[';
 }
 
-bool options_is_self_signed(const struct options *o)
+bool options_is_uncertified(const struct options *o)
 {
     return o->mail_domain[0] == '_' || options_is_ip_only(o);
 }

@@ -87,5 +87,5 @@ int options_login_threads(const struct options *o);
  * gives the address instead. */
 const char *options_public_host(const struct options *o);
 bool options_is_ip_only(const struct options *o); /* mail_domain is an address */
-/* Clients cannot verify the certificate: the domain is an address or begins with `_`. */
-bool options_is_self_signed(const struct options *o);
+/* No authority certifies such a domain: an address, or a name that begins with `_`. */
+bool options_is_uncertified(const struct options *o);

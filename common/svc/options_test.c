@@ -214,7 +214,7 @@ static void test_domains(void **state)
             continue;
         assert_string_equal(o->mail_domain, cases[i].value);
         assert_string_equal(options_public_host(o), cases[i].host);
-        assert_int_equal(options_is_self_signed(o), cases[i].self_signed);
+        assert_int_equal(options_is_uncertified(o), cases[i].self_signed);
     }
     unsetenv("POSTBUS_MAIL_DOMAIN");
     assert_null(load(NULL));

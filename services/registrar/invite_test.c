@@ -29,31 +29,36 @@ static const struct options standard = {
 static const struct {
     const char *what, *domain, *host;
     int imaps, submissions, https;
+    bool self_signed;
     enum invite_kind kind;
     const char *text;
 } cases[] = {
-    { "domain with a certificate", "chat.example", "", 993, 465, 443, INVITE_HTTP,
+    { "domain with a certificate", "chat.example", "", 993, 465, 443, false, INVITE_HTTP,
       "DCACCOUNT:https://chat.example/new" },
-    { "the same, said twice", "chat.example", "chat.example", 993, 465, 443, INVITE_HTTP,
-      "DCACCOUNT:https://chat.example/new" },
-    { "web server elsewhere", "chat.example", "", 993, 465, 8443, INVITE_DOMAIN,
+    { "the same, said twice", "chat.example", "chat.example", 993, 465, 443, false,
+      INVITE_HTTP, "DCACCOUNT:https://chat.example/new" },
+    { "web server elsewhere", "chat.example", "", 993, 465, 8443, false, INVITE_DOMAIN,
       "dcaccount:chat.example" },
     { "mail host of another name", "chat.example", "mx.chat.example", 993, 465, 443,
-      INVITE_LOGIN,
+      false, INVITE_LOGIN,
       "dclogin:abc@chat.example?p=p%22%5C%25%20%3A%26x&v=1&ih=mx.chat.example&ip=993"
       "&is=ssl&sh=mx.chat.example&sp=465&ss=ssl" },
-    { "other ports", "chat.example", "", 2993, 2465, 443, INVITE_LOGIN,
+    { "other ports", "chat.example", "", 2993, 2465, 443, false, INVITE_LOGIN,
       "dclogin:abc@chat.example?p=p%22%5C%25%20%3A%26x&v=1&ih=chat.example&ip=2993"
       "&is=ssl&sh=chat.example&sp=2465&ss=ssl" },
     { "underscore: certificate cannot be verified", "_chat.test", "", 993, 465, 443,
-      INVITE_LOGIN,
+      false, INVITE_LOGIN,
       "dclogin:abc@_chat.test?p=p%22%5C%25%20%3A%26x&v=1&ih=_chat.test&ip=993&is=ssl"
       "&sh=_chat.test&sp=465&ss=ssl&ic=3" },
-    { "address only", "[192.0.2.7]", "", 993, 465, 443, INVITE_LOGIN,
+    { "a name like any other, but a self-signed certificate", "chat.example", "", 993,
+      465, 443, true, INVITE_LOGIN,
+      "dclogin:abc@chat.example?p=p%22%5C%25%20%3A%26x&v=1&ih=chat.example&ip=993&is=ssl"
+      "&sh=chat.example&sp=465&ss=ssl&ic=3" },
+    { "address only", "[192.0.2.7]", "", 993, 465, 443, false, INVITE_LOGIN,
       "dclogin:abc@[192.0.2.7]?p=p%22%5C%25%20%3A%26x&v=1&ih=192.0.2.7&ip=993&is=ssl"
       "&sh=192.0.2.7&sp=465&ss=ssl&ic=3" },
     { "a name, but clients are sent to an address", "chat.example", "127.0.0.1", 2993,
-      2465, 8443, INVITE_LOGIN,
+      2465, 8443, false, INVITE_LOGIN,
       "dclogin:abc@chat.example?p=p%22%5C%25%20%3A%26x&v=1&ih=127.0.0.1&ip=2993&is=ssl"
       "&sh=127.0.0.1&sp=2465&ss=ssl&ic=3" },
 };
@@ -77,7 +82,7 @@ static void test_texts(void **state)
         o.public_imaps_port = cases[i].imaps;
         o.public_submissions_port = cases[i].submissions;
         o.public_https_port = cases[i].https;
-        site_init(&site, a, &o);
+        site_init(&site, a, &o, cases[i].self_signed);
         text = invite_text(&site, a, &c);
         if (invite_kind(&site) != cases[i].kind || !str_eq(text, str_of(cases[i].text)))
             fail_msg("%s: got %.*s", cases[i].what, STR_ARG(text));
@@ -92,19 +97,19 @@ static void test_base_url(void **state)
     struct site site;
 
     (void)state;
-    site_init(&site, a, &o);
+    site_init(&site, a, &o, false);
     assert_true(str_eq(site.base_url, S("https://chat.example")));
     o.public_https_port = 8443;
-    site_init(&site, a, &o);
+    site_init(&site, a, &o, false);
     assert_true(str_eq(site.base_url, S("https://chat.example:8443")));
     o.public_host = "2001:db8::1";
-    site_init(&site, a, &o);
+    site_init(&site, a, &o, false);
     assert_true(str_eq(site.base_url, S("https://[2001:db8::1]:8443")));
     assert_false(site.is_trusted);
     assert_true(str_eq(site.autoconfig_host, S("chat.example")));
     o.mail_domain = "[192.0.2.7]";
     o.public_host = "";
-    site_init(&site, a, &o);
+    site_init(&site, a, &o, false);
     assert_true(str_eq(site.autoconfig_host, S("192.0.2.7")));
     arena_free(&a);
 }
@@ -116,7 +121,7 @@ static void test_registration(void **state)
     struct site site;
 
     (void)state;
-    site_init(&site, a, &o);
+    site_init(&site, a, &o, false);
     assert_int_equal(site_registration(&site), SITE_OPEN);
     o.nocreate_file = "/proc/self/exe"; /* exists wherever this test runs */
     assert_int_equal(site_registration(&site), SITE_CLOSED);

@@ -46,9 +46,11 @@ struct door {
 };
 
 static struct {
-    struct arena *arena; /* lives as long as the process: the site's texts */
-    struct site site;
-    struct web web;
+    struct arena *arena; /* lives as long as the process: the sites' texts */
+    /* As the certificate that is served at the moment makes it: [1] is self-signed. */
+    struct site sites[2];
+    struct tls_context *tls; /* NULL: no certificate */
+    struct web web;          /* without a site */
     struct cidr_list *proxies;
     struct loop *loops[LOOPS_MAX];
     size_t loop_count;
@@ -60,6 +62,30 @@ static struct metric https_open = { .kind = METRIC_GAUGE,
                                     .name = "postbus_registrar_https_connections",
                                     .labels = "",
                                     .help = "HTTPS connections that are open." };
+
+/* The certificate may change at any time; a request sees one from beginning to end. */
+static struct web web_now(void)
+{
+    bool self_signed = registrar.tls != NULL && tls_context_is_self_signed(registrar.tls);
+    struct web web = registrar.web;
+
+    web.site = &registrar.sites[self_signed];
+    return web;
+}
+
+static void handle(struct http_exchange *x)
+{
+    struct web web = web_now();
+
+    router_handle(&web, x);
+}
+
+static void refuse_too_large(struct http_exchange *x)
+{
+    struct web web = web_now();
+
+    router_too_large(&web, x);
+}
 
 static enum rc open_pages(const struct options *o)
 {
@@ -83,8 +109,8 @@ static enum rc make_web(const struct options *o)
                                  .burst = o->new_accounts_burst };
 
     registrar.arena = arena_new();
-    site_init(&registrar.site, registrar.arena, o);
-    registrar.web.site = &registrar.site;
+    site_init(&registrar.sites[0], registrar.arena, o, false);
+    site_init(&registrar.sites[1], registrar.arena, o, true);
     registrar.web.rate = rate_new(&rate);
     router_init();
     metric_register(&https_open);
@@ -114,9 +140,8 @@ static enum rc make_server(const struct options *o, const uint16_t *port, bool p
         .body_max_bytes = BODY_MAX_BYTES,
         .trusted_proxies = registrar.proxies,
         .adopts_plain = plain,
-        .handler = router_handle,
-        .too_large = router_too_large,
-        .user = &registrar.web,
+        .handler = handle,
+        .too_large = refuse_too_large,
     };
 
     return http_server_new(&http, &door->http);
@@ -174,20 +199,17 @@ static enum rc start_http(const struct options *o)
     return rc;
 }
 
-static enum rc start_https(struct svc *svc)
+static enum rc start_https(const struct options *o)
 {
-    /* Not 1.3 as for mail clients: foreign servers come for the MTA-STS policy. */
-    struct tls_context *tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
-    const struct options *o = svc->options;
     enum rc rc;
 
     if (o->https_port == 0)
         return RC_OK;
-    if (tls == NULL) {
+    if (registrar.tls == NULL) {
         log_warn("registrar.https", "reason=\"no certificate is configured\"");
         return RC_OK;
     }
-    rc = add_listeners(o, (uint16_t)o->https_port, tls, &registrar.secure);
+    rc = add_listeners(o, (uint16_t)o->https_port, registrar.tls, &registrar.secure);
     if (rc != RC_OK)
         log_error("registrar.https", "port=%" PRId64 " reason=%s", o->https_port,
                   rc_name(rc));
@@ -202,15 +224,18 @@ static enum rc start(struct svc *svc)
     if (rc == RC_OK)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
     if (rc == RC_OK) {
+        /* Not 1.3 as for mail clients: foreign servers come for the MTA-STS policy. */
+        registrar.tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
         start_loops(svc);
         rc = start_http(o);
     }
     if (rc == RC_OK)
-        rc = start_https(svc);
+        rc = start_https(o);
     if (rc == RC_OK)
         log_info("registrar.started",
-                 "url=%.*s http_port=%" PRId64 " https_port=%" PRId64,
-                 STR_ARG(registrar.site.base_url), o->http_port, o->https_port);
+                 "url=%.*s http_port=%" PRId64 " https_port=%" PRId64 " trusted=%d",
+                 STR_ARG(registrar.sites[0].base_url), o->http_port, o->https_port,
+                 web_now().site->is_trusted);
     return rc;
 }
 

@@ -30,12 +30,18 @@ static const struct options plain = {
     .privacy_supervisor = "",
 };
 
-static str_t render(struct arena *a, const struct options *o, const char *file)
+static str_t render_with(struct arena *a, const struct options *o, bool self_signed,
+                         const char *file)
 {
     struct site *site = arena_alloc(a, sizeof(*site));
 
-    site_init(site, a, o);
+    site_init(site, a, o, self_signed);
     return page_render(page_new(site, a), "Title", file);
+}
+
+static str_t render(struct arena *a, const struct options *o, const char *file)
+{
+    return render_with(a, o, false, file);
 }
 
 static bool has(str_t text, const char *piece)
@@ -59,6 +65,7 @@ static void test_figures(void **state)
             fail_msg("missing: %s", figures[i]);
     assert_false(has(page, "{{"));
     assert_false(has(page, "self-signed"));
+    assert_true(has(render_with(a, &plain, true, "info.html"), "self-signed"));
     arena_free(&a);
 }
 
@@ -90,7 +97,7 @@ static void test_autoconfig(void **state)
     str_t xml;
 
     (void)state;
-    site_init(&site, a, &plain);
+    site_init(&site, a, &plain, false);
     xml = page_render_bare(page_new(&site, a), "autoconfig.xml");
     assert_true(has(xml, "<port>2993</port>\n      <socketType>SSL"));
     assert_true(has(xml, "<port>587</port>\n      <socketType>STARTTLS"));

@@ -4,7 +4,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "invitation.h"
+#include "net/tls.h"
 #include "site.h"
+#include "svc/options.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,6 +21,21 @@ static bool wants_colour(void)
     return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
 }
 
+/* Of the files, which a registrar that runs serves too, or will within seconds. */
+static bool has_self_signed(const struct options *o)
+{
+    struct tls_server_options files = { .cert_file = o->tls_certificate_file,
+                                        .key_file = o->tls_key_file };
+    struct tls_context *c = NULL;
+    bool yes;
+
+    if (o->tls_certificate_file[0] == '\0' || tls_server_new(&files, NULL, &c) != RC_OK)
+        return false;
+    yes = tls_context_is_self_signed(c);
+    tls_context_free(&c);
+    return yes;
+}
+
 int print_invite(const struct options *options)
 {
     struct arena *arena = arena_new();
@@ -27,7 +44,7 @@ int print_invite(const struct options *options)
     struct site site;
     bool is_written;
 
-    site_init(&site, arena, options);
+    site_init(&site, arena, options, has_self_signed(options));
     invitation_make(&site, arena, &invitation);
     qr_terminal(&invitation.qr, wants_colour(), out);
     buf_put(out, invitation.text);

@@ -193,18 +193,18 @@ static void finish(const struct web *web, struct http_exchange *x, struct route 
     http_server_finish(x);
 }
 
-void router_handle(struct http_exchange *x)
+void router_handle(const struct web *web, struct http_exchange *x)
 {
     struct route *route = find_route(x->request.path);
 
-    answer(x->user, x, route);
-    finish(x->user, x, route);
+    answer(web, x, route);
+    finish(web, x, route);
 }
 
-void router_too_large(struct http_exchange *x)
+void router_too_large(const struct web *web, struct http_exchange *x)
 {
     struct route *route = find_route(x->request.path);
 
-    refuse(x->user, x, route, 413);
-    finish(x->user, x, route);
+    refuse(web, x, route, 413);
+    finish(web, x, route);
 }

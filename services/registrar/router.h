@@ -11,9 +11,10 @@
 #pragma once
 
 struct http_exchange;
+struct web;
 
 void router_init(void); /* makes the metrics visible; once */
 
-/* Of type http_handler_fn; x->user is the struct web. */
-void router_handle(struct http_exchange *x);
-void router_too_large(struct http_exchange *x);
+/* Both finish the exchange. */
+void router_handle(const struct web *web, struct http_exchange *x);
+void router_too_large(const struct web *web, struct http_exchange *x);

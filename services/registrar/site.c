@@ -43,7 +43,7 @@ static str_t base_url(struct arena *a, str_t host, int64_t port)
         arena_printf(a, "https://%s%.*s%s:%" PRId64, open, STR_ARG(host), close, port));
 }
 
-void site_init(struct site *s, struct arena *a, const struct options *o)
+void site_init(struct site *s, struct arena *a, const struct options *o, bool self_signed)
 {
     str_t domain = str_of(o->mail_domain);
 
@@ -51,7 +51,7 @@ void site_init(struct site *s, struct arena *a, const struct options *o)
     s->host = without_brackets(str_of(options_public_host(o)));
     s->autoconfig_host = is_address(s->host) ? without_brackets(domain) : s->host;
     s->base_url = base_url(a, s->host, o->public_https_port);
-    s->is_trusted = !options_is_self_signed(o) && !is_address(s->host);
+    s->is_trusted = !self_signed && !options_is_uncertified(o) && !is_address(s->host);
     s->has_own_host = !str_eq_nocase(s->host, without_brackets(domain));
     s->has_standard_mail = o->public_imaps_port == IMAPS_PORT &&
                            o->public_imap_port == IMAP_PORT &&

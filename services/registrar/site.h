@@ -25,16 +25,17 @@ struct site {
     str_t autoconfig_host;
     /* "https://host" with the port unless it is 443; no slash at the end */
     str_t base_url;
-    /* Clients can verify the certificate.  They cannot when the domain begins with `_`,
-     * or when they are sent to an address instead of a name. */
+    /* Clients can verify the certificate.  They cannot when it is self-signed, when the
+     * domain begins with `_`, or when they are sent to an address instead of a name. */
     bool is_trusted;
     bool has_own_host;       /* host is not what mail_domain says */
     bool has_standard_mail;  /* 993, 143, 465 and 587 */
     bool has_standard_https; /* 443 */
 };
 
-/* Options and arena outlive the site. */
-void site_init(struct site *s, struct arena *a, const struct options *o);
+/* Options and arena outlive the site.  self_signed: what is served to clients. */
+void site_init(struct site *s, struct arena *a, const struct options *o,
+               bool self_signed);
 
 enum site_registration {
     SITE_OPEN,

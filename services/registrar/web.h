@@ -1,6 +1,6 @@
 /* web.h - what every HTTP route can reach.
  *
- * Immutable while requests are served, except what has its own lock inside.
+ * Immutable while a request is served, except what has its own lock inside.
  */
 #pragma once
 

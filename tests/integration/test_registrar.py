@@ -10,6 +10,7 @@ import imaplib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from product import BUILD, wait_for
 STANDARD = {"public_host": "", "public_imaps_port": 993, "public_imap_port": 143,
             "public_submissions_port": 465, "public_submission_port": 587,
             "public_https_port": 443}
+# The files of its certificate are added by `issued`.
 TRUSTED = {"mail_domain": "chat.example", "trusted_proxies": "127.0.0.1", **STANDARD}
 INVITE = "DCACCOUNT:https://chat.example/new"
 OUTSIDE = {"X-Forwarded-For": "203.0.113.5", "X-Forwarded-Proto": "https"}
@@ -106,6 +108,26 @@ def running(product, **options):
         process.wait(60)
         log.close()
     assert process.returncode == 0
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *words], check=True, cwd=folder, capture_output=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def issued(tmp_path_factory):
+    """A certificate that an authority issued, and its files among the options of TRUSTED."""
+    folder = tmp_path_factory.mktemp("issued")
+    new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30".split()
+    openssl(folder, *new, "-subj", "/CN=Authority", "-keyout", "ca.key", "-out", "ca.crt")
+    openssl(folder, *new, "-subj", "/CN=chat.example", "-CA", "ca.crt", "-CAkey", "ca.key",
+            "-addext", "subjectAltName=DNS:chat.example", "-keyout", "tls.key", "-out", "tls.crt")
+    TRUSTED.update(certificate_in(folder))
+    return folder
+
+
+def certificate_in(folder):
+    return {"tls_certificate_file": folder / "tls.crt", "tls_key_file": folder / "tls.key"}
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +230,60 @@ def test_a_new_account_in_each_code_elsewhere(product, local, tmp_path):
     assert len(seen) == 8
     with pytest.raises(imaplib.IMAP4.error):
         login(address, password + "x", values["ih"], values["ip"])
+
+
+def says_self_signed(r, tmp_path):
+    """Everything that people and programs are told fits a certificate nobody can verify."""
+    for text in codes(r, tmp_path):
+        address, values = dclogin(text)
+        assert address.endswith("@chat.example") and len(values.pop("p")) >= 20
+        assert values == {"v": "1", "ic": "3", "is": "ssl", "ss": "ssl", "ih": "chat.example",
+                          "ip": "993", "sh": "chat.example", "sp": "465"}
+    for method in ("GET", "POST"):
+        status, headers, body = r.ask(method, "/new")
+        assert status == 200 and headers["Cache-Control"] == "no-store"
+        made = json.loads(body)
+        assert dclogin(made["dclogin_url"])[0] == made["email"]
+    assert "self-signed" in page_of(r, "/info")
+    assert r.ask("GET", "/.well-known/mta-sts.txt")[0] == 404
+    assert "Strict-Transport-Security" not in r.ask("GET", "/", tls=True)[1]
+
+
+def says_issued(r, tmp_path):
+    assert codes(r, tmp_path) == [INVITE] * 4
+    status, headers, _ = r.ask("GET", "/new")
+    assert (status, headers["Location"]) == (301, "dcaccount:https://chat.example/new")
+    assert set(json.loads(r.ask("POST", "/new")[2])) == {"email", "password"}
+    assert "self-signed" not in page_of(r, "/info")
+    assert b"mode: enforce" in r.ask("GET", "/.well-known/mta-sts.txt")[2]
+    assert "Strict-Transport-Security" in r.ask("GET", "/", tls=True)[1]
+
+
+def put_certificate(source, folder):
+    """The key first, each in one step; a registrar that looks in between keeps what it has."""
+    for name in ("tls.key", "tls.crt"):
+        shutil.copy(source / name, folder / "new")
+        (folder / "new").rename(folder / name)
+
+
+def test_the_certificate_decides_for_any_domain_and_is_followed(product, issued, tmp_path):
+    """A name like any other with a self-made certificate, and with one of an authority;
+    then they are swapped while the registrars run."""
+    made = product.run / "secrets"
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder, source in zip(folders, (made, issued)):
+        folder.mkdir()
+        put_certificate(source, folder)
+    with running(product, **{**TRUSTED, **certificate_in(folders[0])}) as one, \
+            running(product, **{**TRUSTED, **certificate_in(folders[1])}) as other:
+        says_self_signed(one, tmp_path)
+        says_issued(other, tmp_path)
+        put_certificate(issued, folders[0])
+        put_certificate(made, folders[1])
+        wait_for("both are followed", lambda: INVITE == link_in(page_of(one))
+                 and link_in(page_of(other)).startswith("dclogin:"), 60)
+        says_issued(one, tmp_path)
+        says_self_signed(other, tmp_path)
 
 
 def test_picture_is_large_enough_and_kept_only_if_it_is_for_all(trusted, local):
