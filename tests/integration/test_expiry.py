@@ -1,6 +1,5 @@
 """Forgetting, with the clock moved over everything, PostgreSQL too; or over one service."""
 import contextlib
-import copy
 import glob
 import pathlib
 import re
@@ -18,13 +17,17 @@ from product import Product, wait_for
 DAY = 86400
 
 
-def clock(how):
-    """Arguments of run.py that move the clock of all services and of PostgreSQL."""
+def faketime(how):
+    """Variables of a process whose clock is moved."""
     library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")[0]
     # The monotonic clock stays: waits are as long as ever, only the date is another.
-    variables = {"LD_PRELOAD": library, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                 "FAKETIME_DONT_RESET": "1", **how}
-    return [x for name, value in variables.items() for x in ("--env", f"{name}={value}")]
+    return {"LD_PRELOAD": library, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_RESET": "1", **how}
+
+
+def clock(how):
+    """Arguments of run.py that move the clock of all services and of PostgreSQL."""
+    return [x for name, value in faketime(how).items() for x in ("--env", f"{name}={value}")]
 
 
 def bodies(product):
@@ -98,11 +101,13 @@ def test_a_machine_that_comes_up_a_year_ahead_forgets_nothing(tmp_path):
 @contextlib.contextmanager
 def ingress_at(product, days):
     """One more smtp-ingress, whose clock alone is moved."""
-    moved = copy.copy(product)
-    moved.command = [*product.command, *clock({"FAKETIME": f"{days * DAY:+}s"})]
-    with running(moved, "smtp-ingress", ready=False) as r:
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in faketime({"FAKETIME": f"{days * DAY:+}s"}).items():
+                environment.setenv(name, value)
+            r = stack.enter_context(running(product, "smtp-ingress", ready=False))
         wait_for("it serves", lambda: r.logged("service.started"))
-        assert r.logged('service.missing what="clock"')
+        wait_for("it complains", lambda: r.logged('service.missing what="clock"'))
         yield r
 
 
