@@ -31,7 +31,8 @@ enum {
     STATEMENTS_MAX = 1024,
 };
 
-/* Index look-ups are the only good plans here, whatever the statistics say at the time
+/* The server's keepalives free the locks of a client whose machine has vanished.
+ * Index look-ups are the only good plans here, whatever the statistics say at the time
  * of planning: a table that was empty then must not be read whole when it is not.  Plans
  * are made once per connection. */
 #define SESSION_SETTINGS                                                                 \
@@ -39,6 +40,7 @@ enum {
     "-c enable_bitmapscan=off "                                                          \
     "-c plan_cache_mode=force_generic_plan -c jit=off "                                  \
     "-c idle_in_transaction_session_timeout=10s -c client_min_messages=error "           \
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "  \
     "-c statement_timeout="
 
 struct pending {

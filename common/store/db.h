@@ -26,7 +26,7 @@ enum { DB_QUEUE_MAX = 4096, DB_PARAMS_MAX = 24 };
 
 /* Strings are copied by db_new.  Zero or NULL means the default in brackets. */
 struct db_options {
-    const char *host;         /* directory of the socket, name or address, or a list */
+    const char *host;         /* directory of the socket, name or address */
     int port;                 /* [5432] */
     const char *name;         /* database [postbus] */
     const char *user;         /* role; for services "postbus_" and the service's name */

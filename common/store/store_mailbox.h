@@ -8,7 +8,12 @@
 
 #include "store/db.h"
 
-enum { STORE_MAILBOX_NAME_MAX = 512, STORE_MAILBOX_COUNT_MAX = 1000 };
+enum {
+    STORE_MAILBOX_NAME_MAX = 512,
+    STORE_MAILBOX_COUNT_MAX = 1000,
+    /* In one mailbox: what a session holds in memory, whatever their size. */
+    STORE_MAILBOX_MESSAGES_MAX = 100000,
+};
 
 enum store_mailbox_use { /* RFC 6154 */
                          STORE_MAILBOX_USE_NONE,

@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "store/store_ids.h"
+#include "store/store_mailbox.h"
 
 #include <string.h>
 
@@ -78,6 +79,7 @@ DB_STATEMENT(stmt_copy, "message_copy",
              "ok AS MATERIALIZED (SELECT d.uidnext,"
              "  greatest(d.modseq + 1, now_us()) AS modseq"
              "  FROM mailbox d, mailbox z, t WHERE d.id = $2 AND z.id = $3"
+             "  AND d.nmsg + t.n <= $7"
              "  AND (NOT $5 OR z.bytes + t.b <= quota_of(z.own_quota, $6))), "
              "i AS (INSERT INTO message (mailbox_id, body_id, modseq, idate, uid, size,"
              "  flags) SELECT $2, s.body_id, ok.modseq, s.idate, ok.uidnext + s.o - 1,"
@@ -94,7 +96,7 @@ DB_STATEMENT(stmt_append, "message_append",
              "WITH ok AS MATERIALIZED (SELECT d.uidnext,"
              "  greatest(d.modseq + 1, now_us()) AS modseq"
              "  FROM mailbox d, mailbox z"
-             "  WHERE d.id = $1 AND z.id = $2"
+             "  WHERE d.id = $1 AND z.id = $2 AND d.nmsg < $8"
              "  AND z.bytes + $3 <= quota_of(z.own_quota, $7)), "
              "i AS (INSERT INTO message (mailbox_id, body_id, modseq, idate, uid, size,"
              "  flags) SELECT $1, $4, ok.modseq, coalesce($5, now_unix()), ok.uidnext,"
@@ -353,7 +355,8 @@ static void queue_copy(struct db *db, int64_t from, int64_t to,
 {
     db_queue(db, &stmt_copy,
              DB_PARAMS(db_int8(from), db_int8(to), db_int8(base_of(to)), uid_list(uids),
-                       db_bool(more_bytes), db_int8(db_quota_bytes(db))));
+                       db_bool(more_bytes), db_int8(db_quota_bytes(db)),
+                       db_int4(STORE_MAILBOX_MESSAGES_MAX)));
 }
 
 /* From the rows of the lock (0) and of the copy (1). */
@@ -425,13 +428,19 @@ static enum rc write_append(struct db *db, int64_t mailbox, int64_t body_id,
     size_t row;
     enum rc rc;
 
+    /* The megabytes first: a host that vanished amidst them would leave the mailbox
+     * locked until PostgreSQL notices. */
+    store_body_put(NULL, db, body_id, token, S(""), m->message);
+    rc = db_flush(db);
+    if (rc != RC_OK)
+        return rc;
     queue_lock(db, mailbox, mailbox);
     db_queue(db, &stmt_append,
              DB_PARAMS(db_int8(mailbox), db_int8(base_of(mailbox)),
                        db_int4((int64_t)m->message.n), db_int8(body_id),
                        m->idate_unix == 0 ? db_null(DB_INT8) : db_int8(m->idate_unix),
-                       db_int4(m->flags), db_int8(db_quota_bytes(db))));
-    store_body_put(NULL, db, body_id, token, S(""), m->message);
+                       db_int4(m->flags), db_int8(db_quota_bytes(db)),
+                       db_int4(STORE_MAILBOX_MESSAGES_MAX)));
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;

@@ -1,6 +1,6 @@
 /* store_message.h - the messages of a mailbox: reading, flags, expunge, copy, append.
  *
- * Each function is one transaction and one round trip (append: two), or joins the
+ * Each function is one transaction and one round trip (append: three), or joins the
  * caller's transaction.  Writers lock the mailboxes first, in order of id, so UIDs and
  * MODSEQs become visible in order.  Flags and expunges do not wait for the disk unless
  * the caller's own transaction does.
@@ -101,7 +101,8 @@ struct store_message_copied {
     uint32_t uidnext;    /* of the destination */
 };
 
-/* Both mailboxes belong to one account.  RC_LIMIT: over quota (copy only).
+/* Both mailboxes belong to one account.  RC_LIMIT: over quota (copy only), or more than
+ * STORE_MAILBOX_MESSAGES_MAX in one mailbox.
  * RC_NOT_FOUND: a mailbox is gone.  Nothing to copy is RC_OK with no pairs. */
 enum rc store_message_copy(struct arena *a, struct db *db, int64_t from, int64_t to,
                            const struct store_message_uids *uids,
@@ -120,6 +121,7 @@ struct store_message_append {
     int64_t modseq;
 };
 
-/* Durable when it returns RC_OK.  RC_LIMIT: over quota; RC_NOT_FOUND: mailbox is gone. */
+/* Durable when it returns RC_OK.  RC_LIMIT: over quota or too many messages;
+ * RC_NOT_FOUND: mailbox is gone. */
 enum rc store_message_append(struct db *db, int64_t mailbox,
                              struct store_message_append *m) RC_CHECKED;

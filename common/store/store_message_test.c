@@ -186,6 +186,29 @@ static void bodies_come_with_the_news(void **state)
     }
 }
 
+/* However small they are: what a session holds of each is not. */
+static void messages_are_limited_by_number(void **state)
+{
+    int64_t account = test_account(1, 1 << 30), box = test_inbox(account);
+    struct store_message_append m = { .message = S("a: b\r\n") };
+    struct store_message_uids uids = UIDS(1);
+    struct store_message_copied copied;
+    str_t to = test_address(1);
+    struct store_queue_cursor c = { 0 };
+    size_t n, refused = 0;
+
+    (void)state;
+    test_fill(1, 1, 10);
+    test_sql("UPDATE mailbox SET nmsg = %d", STORE_MAILBOX_MESSAGES_MAX - 1);
+    assert_int_equal(store_message_append(test_db, box, &m), RC_OK);
+    assert_int_equal(store_message_append(test_db, box, &m), RC_LIMIT);
+    assert_int_equal(store_message_copy(test_arena, test_db, box, box, &uids, &copied),
+                     RC_LIMIT);
+    test_mail(test_db, &to, 1, S("one more"));
+    assert_int_equal(test_deliver(test_db, &c, 64, &n, &refused), RC_OK);
+    assert_int_equal(refused, 1);
+}
+
 static void copies_share_the_body_and_count_twice(void **state)
 {
     int64_t account = test_account(1, 1000), inbox = test_inbox(account), other;
@@ -422,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup(expunge_takes_only_what_is_deleted, test_setup),
         cmocka_unit_test_setup(a_forgotten_log_is_admitted, test_setup),
         cmocka_unit_test_setup(bodies_come_with_the_news, test_setup),
+        cmocka_unit_test_setup(messages_are_limited_by_number, test_setup),
         cmocka_unit_test_setup(copies_share_the_body_and_count_twice, test_setup),
         cmocka_unit_test_setup(a_move_is_one_thing, test_setup),
         cmocka_unit_test_setup(what_was_appended_is_there, test_setup),
