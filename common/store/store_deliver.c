@@ -3,20 +3,21 @@
 #include "store/store_deliver.h"
 
 #include "base/log.h"
+#include "store/store_mailbox.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { ADDRESSES_MAX = 256 * 1024, FIRST_ENTRIES = 64 };
 
-/* Ascending by id for everybody, which is why nobody deadlocks; who had to wait sees the
- * newest version of the row. */
+/* What somebody else has locked comes without its mailbox: a batch that waited for one
+ * INBOX would keep all its others locked and everybody's mail waiting. */
 DB_STATEMENT(stmt_lock, "deliver_lock",
-             "SELECT a.addr, a.id, a.flags, m.id, m.bytes, quota_of(m.own_quota, $2), "
-             "m.uidnext, m.modseq, now_us() "
-             "FROM account a JOIN mailbox m ON m.id = a.id << 18 "
-             "WHERE a.addr = ANY($1) AND a.state = 0 "
-             "ORDER BY m.id FOR NO KEY UPDATE OF m");
+             "SELECT a.addr, a.id, m.id, m.bytes, m.quota, m.uidnext, m.modseq, m.nmsg, "
+             "now_us() FROM account a LEFT JOIN LATERAL"
+             " (SELECT id, bytes, quota_of(own_quota, $2) AS quota, uidnext, modseq, nmsg"
+             "  FROM mailbox WHERE id = a.id << 18 FOR NO KEY UPDATE SKIP LOCKED) m"
+             " ON true WHERE a.addr = ANY($1) AND a.state = 0");
 DB_STATEMENT(stmt_insert, "deliver_insert",
              "INSERT INTO message (mailbox_id, body_id, modseq, idate, uid, size) "
              "SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], "
@@ -34,7 +35,7 @@ struct entry {
 
 struct store_deliver {
     struct arena *arena;
-    struct store_deliver_box *boxes; /* ascending by mailbox */
+    struct store_deliver_box *boxes;
     struct store_deliver_box **by_address;
     size_t box_count;
     struct entry *entries;
@@ -51,15 +52,19 @@ static int compare_address(const void *a, const void *b)
 static void read_box(struct arena *a, const struct db *db, size_t row,
                      struct store_deliver_box *box)
 {
-    int64_t modseq = db_get_int(db, 0, row, 7), now_us = db_get_int(db, 0, row, 8);
+    int64_t modseq, now_us = db_get_int(db, 0, row, 8);
 
     box->address = arena_str(a, db_get_str(db, 0, row, 0));
     box->account = db_get_int(db, 0, row, 1);
-    box->account_flags = (uint32_t)db_get_int(db, 0, row, 2);
-    box->mailbox = db_get_int(db, 0, row, 3);
-    box->bytes = db_get_int(db, 0, row, 4);
-    box->quota_bytes = db_get_int(db, 0, row, 5);
-    box->uidnext = (uint32_t)db_get_int(db, 0, row, 6);
+    box->busy = db_is_null(db, 0, row, 2);
+    if (box->busy)
+        return;
+    box->mailbox = db_get_int(db, 0, row, 2);
+    box->bytes = db_get_int(db, 0, row, 3);
+    box->quota_bytes = db_get_int(db, 0, row, 4);
+    box->uidnext = (uint32_t)db_get_int(db, 0, row, 5);
+    box->messages = db_get_int(db, 0, row, 7);
+    modseq = db_get_int(db, 0, row, 6);
     /* Larger than the last one, and a time: never used twice, even if the newest commits
      * were lost with the server's disk. */
     box->modseq = modseq + 1 > now_us ? modseq + 1 : now_us;
@@ -119,7 +124,9 @@ static struct entry *new_entry(struct store_deliver *d)
 enum rc store_deliver_add(struct store_deliver *d, struct store_deliver_box *box,
                           int64_t body_id, int32_t size, int64_t idate_unix)
 {
-    if (box->bytes + size > box->quota_bytes)
+    CHECK(!box->busy);
+    if (box->bytes + size > box->quota_bytes ||
+        box->messages + box->added >= STORE_MAILBOX_MESSAGES_MAX)
         return RC_LIMIT;
     *new_entry(d) = (struct entry){ .mailbox = box->mailbox,
                                     .body_id = body_id,

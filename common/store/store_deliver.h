@@ -1,8 +1,8 @@
 /* store_deliver.h - put messages into INBOXes within the transaction of the claim.
  *
- * Lock all mailboxes of a batch (in order of id, so no two workers deadlock), decide
- * message by message with store_deliver_add, write everything with store_deliver_put,
- * commit, then tell the gateways of each touched box.
+ * Lock the mailboxes of a batch that nobody else has locked just now, decide message by
+ * message with store_deliver_add, write everything with store_deliver_put, put back what
+ * is for the others, commit, then tell the gateways of each touched box.
  * The commit must be durable: a client may fetch the UID at once.
  * Thread: the db's.
  */
@@ -12,8 +12,9 @@
 
 struct store_deliver_box {
     str_t address; /* as stored */
+    bool busy;     /* somebody else works on it: try again later; the rest is not known */
     int64_t account, mailbox;
-    uint32_t account_flags;
+    int64_t messages;           /* that were in it before */
     int64_t bytes, quota_bytes; /* of the account, counting what was added */
     uint32_t uidnext;           /* counting what was added */
     int64_t modseq;             /* that of the added messages, once there are any */
@@ -25,15 +26,16 @@ struct store_deliver_box {
 
 struct store_deliver; /* one batch; lives in its arena */
 
-/* Within db_begin.  Finds and locks the INBOXes of the active accounts among addresses
- * (duplicates are fine, at most 256 Ki). */
+/* Within db_begin.  Finds the INBOXes of the active accounts among addresses (duplicates
+ * are fine, at most 256 Ki) and locks those that are not busy; never waits for a lock. */
 enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresses,
                            size_t n, struct store_deliver **out) RC_CHECKED;
 
 /* NULL: no active account has this address. */
 struct store_deliver_box *store_deliver_find(struct store_deliver *d, str_t address);
 
-/* Give the message the next UID of the box.  RC_LIMIT: over quota, nothing is added.
+/* Give the message the next UID of the box, which is not busy.  RC_LIMIT: over quota, or
+ * the mailbox holds as many messages as it may; nothing is added.
  * The same body twice in one box is the caller's mistake (deduplicate recipients). */
 enum rc store_deliver_add(struct store_deliver *d, struct store_deliver_box *box,
                           int64_t body_id, int32_t size, int64_t idate_unix) RC_CHECKED;
@@ -41,6 +43,6 @@ enum rc store_deliver_add(struct store_deliver *d, struct store_deliver_box *box
 /* Queue the writes; they travel with the caller's next flush or commit. */
 void store_deliver_put(struct store_deliver *d, struct db *db);
 
-/* The locked boxes, ascending by mailbox; those with added > 0 need a hint. */
+/* All boxes; those with added > 0 need a hint. */
 const struct store_deliver_box *store_deliver_boxes(const struct store_deliver *d,
                                                     size_t *n);

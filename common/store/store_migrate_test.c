@@ -105,7 +105,8 @@ static void accounts_of_the_first_schema_have_the_options_quota(void **state)
     test_sql("UPDATE mailbox SET quota = 77 WHERE id = %lld",
              (long long)test_inbox(account));
     test_sql("ALTER TABLE mailbox DROP COLUMN own_quota; DROP FUNCTION quota_of; "
-             "DROP TABLE trusted_time; DROP FUNCTION due_now; DELETE FROM schema_version "
+             "DROP TABLE trusted_time; DROP FUNCTION due_now; DROP INDEX queue_suspects; "
+             "DELETE FROM schema_version "
              "WHERE version > 1");
     assert_int_equal(migrate(test_db, &o), RC_OK);
     gateway = as(MIGRATE_IMAP_GATEWAY);

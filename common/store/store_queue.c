@@ -27,18 +27,21 @@ DB_STATEMENT(stmt_claim, "queue_claim",
              "gone AS (DELETE FROM queue q USING pick p"
              " WHERE q.due = p.due AND q.body_id = p.body_id RETURNING q.*) "
              "SELECT " COLUMNS " FROM gone ORDER BY due, body_id");
+/* Not while rows that were marked before still wait: they would grow too old in turn. */
 DB_STATEMENT(stmt_mark, "queue_mark_overdue",
              "WITH pick AS MATERIALIZED ("
              " SELECT due, body_id FROM queue"
              " WHERE due <= now_us() - " OVERDUE_US " AND attempts = 0"
+             " AND NOT EXISTS (SELECT 1 FROM queue WHERE attempts > 0 AND attempts = 1"
+             "  AND due > now_us() - " OVERDUE_US " AND due <= now_us())"
              " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED) "
              "UPDATE queue q SET attempts = 1, due = now_us() FROM pick p"
              " WHERE q.due = p.due AND q.body_id = p.body_id");
 DB_STATEMENT(stmt_suspect, "queue_suspect",
              "WITH pick AS MATERIALIZED ("
              " SELECT due, body_id FROM queue"
-             " WHERE due <= now_us() AND (attempts >= 2"
-             "  OR attempts = 1 AND due <= now_us() - " OVERDUE_US ")"
+             " WHERE attempts > 0 AND due <= now_us()"
+             " AND (attempts >= 2 OR due <= now_us() - " OVERDUE_US ")"
              " ORDER BY due, body_id LIMIT 1 FOR UPDATE SKIP LOCKED) "
              "UPDATE queue q SET attempts = attempts + 1, due = now_us() + " OVERDUE_US
              " FROM pick p WHERE q.due = p.due AND q.body_id = p.body_id "

@@ -44,7 +44,8 @@ enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cur
                           size_t limit, struct store_queue_row **out,
                           size_t *n) RC_CHECKED;
 
-/* Own transaction; every few seconds.  Gives overdue rows their second turn. */
+/* Own transaction; every few seconds.  Gives some overdue rows (at most 2,000) their
+ * second turn, unless earlier ones still wait for theirs. */
 enum rc store_queue_mark_overdue(struct db *db, size_t *marked) RC_CHECKED;
 
 /* Own transaction.  One suspect, whose attempts were raised and whose next turn is

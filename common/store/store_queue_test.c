@@ -288,6 +288,35 @@ static void pass_time(int seconds)
     test_sql("UPDATE queue SET due = due - %d * 1000000::int8", seconds);
 }
 
+/* A long backlog comes through batches: its next part is marked when the last is gone, so
+ * that no row becomes a suspect by waiting behind others. */
+static void a_backlog_is_marked_in_parts(void **state)
+{
+    struct store_queue_cursor c = { 0 };
+    struct store_queue_row *rows, row;
+    str_t to = test_address(1);
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        test_mail(test_db, &to, 1, S("late"));
+    pass_time(STORE_QUEUE_OVERDUE_S + 1);
+    assert_int_equal(store_queue_mark_overdue(test_db, &n), RC_OK);
+    assert_int_equal(n, 3);
+    test_mail(test_db, &to, 1, S("late too"));
+    test_sql("UPDATE queue SET due = due - %d * 1000000::int8 WHERE attempts = 0",
+             STORE_QUEUE_OVERDUE_S + 1);
+    assert_int_equal(store_queue_mark_overdue(test_db, &n), RC_OK);
+    assert_int_equal(n, 0);
+    db_begin(test_db);
+    assert_int_equal(store_queue_claim(test_arena, test_db, &c, 10, &rows, &n), RC_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(db_commit(test_db), RC_OK);
+    assert_int_equal(store_queue_mark_overdue(test_db, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_queue_suspect(test_arena, test_db, &row), RC_NOT_FOUND);
+}
+
 /* Each time it stays due for too long it is suspected a little more. */
 static void what_kills_workers_is_set_aside(void **state)
 {
@@ -421,6 +450,7 @@ int main(void)
         cmocka_unit_test_setup(several_workers_deliver_exactly_once, test_setup),
         cmocka_unit_test_setup(killed_backends_lose_and_double_nothing, test_setup),
         cmocka_unit_test_setup(a_locked_row_is_skipped_not_waited_for, test_setup),
+        cmocka_unit_test_setup(a_backlog_is_marked_in_parts, test_setup),
         cmocka_unit_test_setup(what_kills_workers_is_set_aside, test_setup),
         cmocka_unit_test_setup(only_what_is_still_queued_is_set_aside, test_setup),
         cmocka_unit_test_setup(an_outage_makes_nobody_a_suspect, test_setup),

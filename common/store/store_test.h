@@ -208,14 +208,23 @@ static TEST_UNUSED enum rc test_deliver(struct db *db, struct store_queue_cursor
                 list[addresses++] = rows[i].recipients[r];
         rc = store_deliver_lock(a, db, list, addresses, &d);
     }
-    for (size_t i = 0; rc == RC_OK && i < *n; i++)
+    for (size_t i = 0; rc == RC_OK && i < *n; i++) {
+        size_t later = 0;
+
         for (size_t r = 0; r < rows[i].recipient_count; r++) {
             struct store_deliver_box *box = store_deliver_find(d, rows[i].recipients[r]);
 
-            if (box == NULL || store_deliver_add(d, box, rows[i].body_id, rows[i].size,
-                                                 rows[i].idate_unix) != RC_OK)
+            if (box != NULL && box->busy)
+                rows[i].recipients[later++] = rows[i].recipients[r];
+            else if (box == NULL ||
+                     store_deliver_add(d, box, rows[i].body_id, rows[i].size,
+                                       rows[i].idate_unix) != RC_OK)
                 (*refused)++;
         }
+        rows[i].recipient_count = later;
+        if (later > 0)
+            store_queue_requeue(db, &rows[i], 0);
+    }
     if (rc == RC_OK) {
         store_deliver_put(d, db);
         rc = db_commit(db);

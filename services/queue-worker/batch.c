@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 
 enum { FAILED_MAX = 64, COLLISIONS_MAX = 3, RECOVER_MS = 3000 };
 
@@ -21,6 +22,7 @@ enum { FAILED_MAX = 64, COLLISIONS_MAX = 3, RECOVER_MS = 3000 };
 COUNTER(delivered, "delivered_mail", "Copies put into mailboxes.");
 COUNTER(quota_exceeded, "quota_exceeded", "Recipients refused because of their quota.");
 COUNTER(sent_on, "remote_queued", "Messages handed to remote-sender, per destination.");
+COUNTER(busy, "busy_mailboxes", "Recipients put off because of a locked mailbox.");
 COUNTER(bounced, "bounces", "Reports of failed delivery that were queued.");
 COUNTER(aside, "set_aside", "Messages set aside because their delivery broke off.");
 
@@ -29,6 +31,7 @@ static void register_metrics(void)
     metric_register(&delivered);
     metric_register(&quota_exceeded);
     metric_register(&sent_on);
+    metric_register(&busy);
     metric_register(&bounced);
     metric_register(&aside);
 }
@@ -76,13 +79,15 @@ static enum rc conclude(struct batch *b, size_t rows, const struct deliver_done 
     metric_add(&delivered, (int64_t)d->copies);
     metric_add(&quota_exceeded, (int64_t)d->over_quota);
     metric_add(&sent_on, (int64_t)d->remote_rows);
+    metric_add(&busy, (int64_t)d->busy);
     metric_add(&bounced, (int64_t)bounces);
     log_debug("queue.batch", "rows=%zu copies=%zu remote=%zu bounces=%zu", rows,
               d->copies, d->remote_rows, bounces);
-    news->rows = rows;
+    news->rows = rows - d->put_back;
     news->box = d->box;
     news->box_count = d->box_count;
     news->remote_rows = d->remote_rows;
+    news->retry_ms = d->retry_ms;
     news->bounces = bounces;
     return RC_OK;
 }
@@ -101,18 +106,46 @@ static size_t what_fits(const struct store_queue_row *rows, size_t n)
     return kept;
 }
 
-static enum rc set_aside(struct batch *b, const struct store_queue_row *row,
-                         const char *reason)
+/* All its recipients, and nothing of the message itself, which is under suspicion. */
+static struct bounce give_up(struct batch *b, const struct store_queue_row *row)
 {
-    enum rc rc = store_queue_set_aside(b->db, row, str_of(reason));
+    struct dsn_recipient *r = arena_array(b->arena, row->recipient_count, sizeof(*r));
 
+    for (size_t i = 0; i < row->recipient_count; i++)
+        r[i] = (struct dsn_recipient){
+            .address = row->recipients[i],
+            .status = S("5.3.0"),
+            .diagnostic = S("554 5.3.0 The message cannot be delivered by this server"),
+        };
+    return (struct bounce){ .sender = row->sender,
+                            .body_id = row->body_id,
+                            .arrival_unix = row->idate_unix,
+                            .failed = r,
+                            .failed_count = row->recipient_count };
+}
+
+/* Kept for the operator, and its sender is told. */
+static enum rc set_aside(struct batch *b, const struct store_queue_row *row,
+                         const char *reason, struct batch_news *news)
+{
+    struct bounce bounce = give_up(b, row);
+    struct bounce_office from = office(b);
+    enum rc rc;
+
+    db_begin(b->db);
+    rc = store_queue_set_aside(b->db, row, str_of(reason));
     if (rc == RC_NOT_FOUND) /* somebody else is at it now */
         return RC_OK;
+    if (rc == RC_OK)
+        rc = bounce_queue(b->arena, b->db, &from, &bounce, 1, &news->bounces);
+    if (rc == RC_OK)
+        rc = db_commit(b->db);
     if (rc != RC_OK)
         return rc;
     log_error("queue.set_aside", "queue=%016" PRIx64 " attempts=%d reason=\"%s\"",
               (uint64_t)row->body_id, row->attempts, reason);
     metric_add(&aside, 1);
+    metric_add(&bounced, (int64_t)news->bounces);
     return RC_OK;
 }
 
@@ -124,7 +157,7 @@ static bool is_content(enum rc rc)
 /* A refused batch of one names the culprit; of more it is split.  An id of ours that was
  * taken already (RC_EXISTS) is nobody's fault: the next try draws others. */
 static enum rc after_refusal(struct batch *b, const struct store_queue_row *rows,
-                             size_t n, enum rc rc)
+                             size_t n, enum rc rc, struct batch_news *news)
 {
     db_rollback(b->db);
     b->cursor = (struct store_queue_cursor){ 0 };
@@ -136,7 +169,8 @@ static enum rc after_refusal(struct batch *b, const struct store_queue_row *rows
         b->singly++;
         return RC_OK;
     }
-    return set_aside(b, &rows[0], arena_printf(b->arena, "refused: %s", rc_name(rc)));
+    return set_aside(b, &rows[0], arena_printf(b->arena, "refused: %s", rc_name(rc)),
+                     news);
 }
 
 static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_news *news)
@@ -159,7 +193,7 @@ static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_new
     news->more = rc == RC_OK && (n == limit || kept < n);
     if (is_content(rc)) {
         *news = (struct batch_news){ .more = true };
-        rc = after_refusal(b, rows, kept, rc);
+        rc = after_refusal(b, rows, kept, rc, news);
     }
     return rc;
 }
@@ -173,6 +207,8 @@ static void start(struct batch *b, struct batch_news *news)
 /* Whatever was not committed is given back. */
 static enum rc finish(struct batch *b, enum rc rc)
 {
+    if (rc != RC_OK)
+        snprintf(b->sqlstate, sizeof(b->sqlstate), "%s", db_sqlstate(b->db));
     db_reset(b->db);
     if (rc != RC_OK)
         b->cursor = (struct store_queue_cursor){ 0 };
@@ -202,7 +238,7 @@ static enum rc deliver_suspect(struct batch *b, const struct store_queue_row *ro
     if (rc == RC_OK)
         rc = conclude(b, 1, &done, news);
     if (is_content(rc) && rc != RC_NOT_FOUND)
-        rc = after_refusal(b, row, 1, rc);
+        rc = after_refusal(b, row, 1, rc, news);
     return rc;
 }
 
@@ -224,7 +260,7 @@ enum rc batch_run_suspect(struct batch *b, struct batch_news *news)
     start(b, news);
     rc = store_queue_suspect(b->arena, b->db, &row);
     if (rc == RC_OK && row.attempts > b->attempts_max) {
-        rc = set_aside(b, &row, "delivery broke off too often");
+        rc = set_aside(b, &row, "delivery broke off too often", news);
     } else if (rc == RC_OK) {
         rc = deliver_suspect(b, &row, news);
         if (rc != RC_OK && rc != RC_NOT_FOUND)

@@ -24,8 +24,9 @@ struct batch {
     /* owned by batch.c */
     struct arena *arena;
     struct store_queue_cursor cursor;
-    size_t singly;  /* so many rows are claimed one by one, after a batch was refused */
-    int collisions; /* batches of one in a row that met an id of somebody else */
+    size_t singly;    /* so many rows are claimed one by one, after a batch was refused */
+    int collisions;   /* batches of one in a row that met an id of somebody else */
+    char sqlstate[6]; /* of the last batch that failed, for the log */
 };
 
 /* What to tell after the commit; lives until the next call with this batch. */
@@ -34,8 +35,9 @@ struct batch_news {
     const struct store_deliver_box *box; /* those with added > 0 */
     size_t box_count;
     size_t remote_rows;
-    size_t bounces; /* wait in our own queue now */
-    bool more;      /* the claim was full: look again at once */
+    size_t bounces;   /* wait in our own queue now */
+    bool more;        /* the claim was full: look again at once */
+    int64_t retry_ms; /* until something that was put back is due; 0: nothing was */
 };
 
 void batch_init(struct batch *b, struct db *db, const struct deliver_rules *rules,

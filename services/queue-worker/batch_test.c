@@ -4,6 +4,7 @@
 
 #include "bounce.h"
 #include "store/store_body.h"
+#include "store/store_message.h"
 #include "store/store_remote.h"
 #include "store/store_test.h"
 
@@ -409,7 +410,53 @@ static void test_suspects(void **state)
     assert_int_equal(batch_run_suspect(&batch, &news), RC_NOT_FOUND);
     assert_int_equal(count("message"), 1);
     assert_int_equal(count("queue_aside"), 1);
-    assert_int_equal(count("queue"), 0);
+    /* Its sender is told, without a word of the message itself. */
+    assert_int_equal(count("queue"), 1);
+    test_sql("DELETE FROM message");
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    expect_in(only_message(1), "Status: 5.3.0");
+    assert_int_equal(str_find(only_message(1), S("X-Mark")), SIZE_MAX);
+}
+
+/* Somebody works on an INBOX for long: his mail waits, nobody else's, and nothing is
+ * delivered twice. */
+static void test_busy_mailbox(void **state)
+{
+    const str_t to[] = { STR("user1@example.org"), STR("user2@example.org"),
+                         STR("user3@example.org") };
+    struct store_message_uids none = { 0 };
+    struct store_message_change seen = { .flags = 1, .unchanged_since = -1 };
+    struct store_message_list changed;
+    struct db *holder = test_connect();
+    struct deadline until = deadline_in_ms(10000);
+    int64_t one = test_account(1, 100000);
+
+    (void)state;
+    test_account(2, 100000);
+    test_account(3, 100000);
+    db_begin(holder);
+    assert_int_equal(store_message_flag(test_arena, holder, test_inbox(one), &none, &seen,
+                                        &changed, NULL),
+                     RC_OK);
+    send_to("user1@example.org", to, 3);
+    send_to("user1@example.org", &to[0], 1);
+    send_to("user1@example.org", &to[1], 1);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(count("message"), 3);
+    assert_int_equal(count("queue"), 2);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue WHERE rcpt = "
+                                          "ARRAY['user1@example.org']"),
+                     2);
+    assert_true(news.retry_ms > 0 && news.retry_ms <= 5000);
+    db_rollback(holder);
+    while (count("queue") > 0 && !deadline_passed(until))
+        assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(count("message"), 5);
+    assert_int_equal(test_number(test_db, "SELECT nmsg::int8 FROM mailbox WHERE id = "
+                                          "(SELECT id << 18 FROM account WHERE addr = "
+                                          "'user1@example.org')"),
+                     2);
+    db_free(&holder);
 }
 
 /* Only what ends a worker makes a message suspect, not a database in trouble. */
@@ -448,21 +495,14 @@ static void test_wanted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_nothing),
-        CASE(test_local_once),
-        CASE(test_unknown_bounces),
-        CASE(test_unsendable_bounces),
-        CASE(test_null_sender_drops),
-        CASE(test_quota_message_by_message),
-        CASE(test_remote_rows),
-        CASE(test_one_commit),
-        CASE(test_many_recipients),
-        CASE(test_many_destinations),
-        CASE(test_two_workers),
-        CASE(test_failed_become_bounces),
-        CASE(test_suspects),
-        CASE(test_survived),
-        cmocka_unit_test(test_wanted),
+        CASE(test_nothing),           CASE(test_local_once),
+        CASE(test_unknown_bounces),   CASE(test_unsendable_bounces),
+        CASE(test_null_sender_drops), CASE(test_quota_message_by_message),
+        CASE(test_remote_rows),       CASE(test_one_commit),
+        CASE(test_many_recipients),   CASE(test_many_destinations),
+        CASE(test_two_workers),       CASE(test_failed_become_bounces),
+        CASE(test_suspects),          CASE(test_busy_mailbox),
+        CASE(test_survived),          cmocka_unit_test(test_wanted),
     };
 
     return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);

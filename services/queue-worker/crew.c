@@ -31,7 +31,9 @@ struct member {
     struct batch batch;
     int failures; /* in a row */
     int64_t care_at_ms;
-    bool again; /* there is more to do: do not wait */
+    int64_t retry_at_ms; /* when something that was put back is due; 0: nothing was */
+    bool marked;         /* overdue rows got another turn, there may be more of them */
+    bool again;          /* there is more to do: do not wait */
 };
 
 struct crew {
@@ -162,8 +164,15 @@ static void note_result(struct member *m, enum rc rc)
         return;
     }
     if (m->failures++ == 0)
-        log_warn("queue.failed", "reason=%s sqlstate=%s", rc_name(rc),
-                 db_sqlstate(m->batch.db));
+        log_warn("queue.failed", "reason=%s sqlstate=%s", rc_name(rc), m->batch.sqlstate);
+}
+
+static void note_retry(struct member *m, int64_t in_ms)
+{
+    int64_t at = clock_monotonic_ms() + in_ms;
+
+    if (in_ms > 0 && (m->retry_at_ms == 0 || at < m->retry_at_ms))
+        m->retry_at_ms = at;
 }
 
 /* Until nothing waits, or until it is time for take_care: a queue that never empties must
@@ -179,6 +188,7 @@ static enum rc run_while_more(struct member *m,
         rc = run(&m->batch, &news);
         if (rc == RC_OK)
             tell(m->crew, &news);
+        note_retry(m, news.retry_ms);
         *more = rc == RC_OK && news.more;
     } while (*more && clock_monotonic_ms() < m->care_at_ms && !is_draining(m->crew));
     return rc;
@@ -197,67 +207,81 @@ static void show_queue(struct member *m)
     metric_set(&oldest_remote, s.remote_oldest_s);
 }
 
-/* What only time brings up: rows whose worker died or that found none, and the queue's
- * length.  A long backlog is marked in parts, with no wait between them. */
+/* What only time brings up: rows whose worker died or that found none.  Of a long backlog
+ * a part is marked, and the next when that part is gone (m->marked): it comes through
+ * batches like all mail, instead of one by one. */
 static enum rc take_care(struct member *m)
 {
     struct batch_news news;
     size_t marked;
     enum rc rc = store_queue_mark_overdue(m->batch.db, &marked);
 
-    m->care_at_ms = clock_monotonic_ms() + jittered(CARE_MS);
-    if (rc == RC_OK && marked > 0) {
+    m->marked = rc == RC_OK && marked > 0;
+    if (m->marked)
         log_warn("queue.overdue", "rows=%zu", marked);
-        m->care_at_ms = 0;
-    }
     for (int i = 0; rc == RC_OK && i < SUSPECTS_MAX && !is_draining(m->crew); i++) {
         rc = batch_run_suspect(&m->batch, &news);
         if (rc == RC_OK)
             tell(m->crew, &news);
+        note_retry(m, news.retry_ms);
     }
-    if (rc == RC_OK) /* there may be more of them, and new mail shall not wait for all */
-        m->care_at_ms = 0;
-    if (m == &m->crew->member[0])
-        show_queue(m);
+    /* There may be more suspects, and new mail shall not wait for all of them. */
+    m->again |= rc == RC_OK || m->marked;
     db_reset(m->batch.db);
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 static enum rc work(struct member *m, struct call call)
 {
-    bool more_mail = false, more_failed = false;
+    bool more_mail = false, more_failed = false, time_for_care, retry;
     enum rc rc = RC_OK;
 
-    if (call.mail)
+    retry = m->retry_at_ms != 0 && clock_monotonic_ms() >= m->retry_at_ms;
+    if (retry)
+        m->retry_at_ms = 0;
+    if (call.mail || retry)
         rc = run_while_more(m, batch_run, &more_mail);
     if (rc == RC_OK && call.outcome)
         rc = run_while_more(m, batch_run_failed, &more_failed);
-    if (rc == RC_OK && clock_monotonic_ms() >= m->care_at_ms)
+    m->again = more_mail;
+    time_for_care = clock_monotonic_ms() >= m->care_at_ms;
+    if (rc == RC_OK && (time_for_care || (m->marked && !more_mail)))
         rc = take_care(m);
+    if (time_for_care && m == &m->crew->member[0])
+        show_queue(m);
+    if (time_for_care)
+        m->care_at_ms = clock_monotonic_ms() + jittered(CARE_MS);
     if (more_failed)
         crew_outcome_ready(m->crew);
-    m->again = more_mail || m->care_at_ms == 0;
     return rc;
+}
+
+static int64_t rest_ms(struct member *m)
+{
+    static const struct backoff pause = { .min_ms = 50, .max_ms = 5000 };
+    int64_t ms = jittered(m->crew->svc->options->queue_poll_ms), left;
+
+    if (m->failures > 0)
+        return backoff_ms(&pause, m->failures, crypto_random_u64());
+    if (m->again)
+        return 0;
+    if (m->retry_at_ms != 0) {
+        left = m->retry_at_ms - clock_monotonic_ms();
+        ms = left < 0 ? 0 : left < ms ? left : ms;
+    }
+    return ms;
 }
 
 static void *member_main(void *arg)
 {
-    static const struct backoff rest = { .min_ms = 50, .max_ms = 5000 };
     struct member *m = arg;
     struct crew *c = m->crew;
-    int64_t poll_ms = c->svc->options->queue_poll_ms;
     struct call call = { .mail = true, .outcome = true };
 
     log_context("worker=%zu", (size_t)(m - c->member));
     while (!call.quit) {
-        int64_t wait_ms = jittered(poll_ms);
-
         note_result(m, work(m, call));
-        if (m->failures > 0)
-            wait_ms = backoff_ms(&rest, m->failures, crypto_random_u64());
-        else if (m->again)
-            wait_ms = 0;
-        call = await(c, wait_ms, m->failures == 0);
+        call = await(c, rest_ms(m), m->failures == 0);
     }
     pthread_mutex_lock(&c->lock);
     c->running--;
@@ -324,7 +348,7 @@ void crew_mail_queued(struct crew *c)
 {
     pthread_mutex_lock(&c->lock);
     c->mail_hints = 1;
-    pthread_cond_signal(&c->wake);
+    pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -332,7 +356,7 @@ void crew_outcome_ready(struct crew *c)
 {
     pthread_mutex_lock(&c->lock);
     c->outcome_hint = true;
-    pthread_cond_signal(&c->wake);
+    pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->lock);
 }
 

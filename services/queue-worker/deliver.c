@@ -2,15 +2,22 @@
 #include "deliver.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "prefix.h"
 #include "route.h"
 #include "store/db.h"
+#include "store/store_ids.h"
 #include "store/store_remote.h"
 
 #include <inttypes.h>
 
-enum { REMOTE_ROWS_PER_FLUSH = 1000 };
+enum {
+    REMOTE_ROWS_PER_FLUSH = 1000,
+    /* A busy mailbox is tried again after a quarter of the message's age. */
+    RETRY_MIN_MS = 5,
+    RETRY_MAX_MS = 5000,
+};
 
 /* A queue row and where its recipients are. */
 struct job {
@@ -19,6 +26,8 @@ struct job {
     size_t route_count;
     struct dsn_recipient *failed; /* room for all recipients */
     size_t failed_count;
+    str_t *busy; /* recipients to be tried again; room for all */
+    size_t busy_count;
 };
 
 struct run {
@@ -79,6 +88,25 @@ static void add_failure(struct run *r, struct job *j, str_t recipient, const cha
     };
 }
 
+static int64_t age_ms(const struct job *j)
+{
+    int64_t age = clock_unix_ms() - store_ids_body_unix_ms(j->row->body_id);
+
+    return age > 0 ? age : 0;
+}
+
+/* The mailbox is somebody else's for the moment.  Who holds it for days is no mailbox. */
+static void put_off(struct run *r, struct job *j, const struct route *to)
+{
+    if (age_ms(j) / 1000 > r->rules->remote_lifetime_s) {
+        add_failure(r, j, to->recipient, "4.2.1", "450 4.2.1 Mailbox is busy");
+        return;
+    }
+    if (j->busy == NULL)
+        j->busy = arena_array(r->arena, j->row->recipient_count, sizeof(*j->busy));
+    j->busy[j->busy_count++] = to->recipient;
+}
+
 static enum rc deliver_local(struct run *r, struct job *j, const struct route *to)
 {
     struct store_deliver_box *box = store_deliver_find(r->boxes, to->address);
@@ -88,6 +116,10 @@ static enum rc deliver_local(struct run *r, struct job *j, const struct route *t
         add_failure(r, j, to->recipient, "5.1.1",
                     arena_printf(r->arena, "550 5.1.1 <%.*s> User doesn't exist: %.*s",
                                  STR_ARG(to->recipient), STR_ARG(to->recipient)));
+        return RC_OK;
+    }
+    if (box->busy) {
+        put_off(r, j, to);
         return RC_OK;
     }
     rc = store_deliver_add(r->boxes, box, j->row->body_id, j->row->size,
@@ -164,6 +196,23 @@ static enum rc deliver_one(struct run *r, struct job *j)
     return rc;
 }
 
+static void put_back(struct run *r, const struct job *j)
+{
+    struct store_queue_row row = *j->row;
+    int64_t ms = age_ms(j) / 4;
+
+    if (j->busy_count == 0)
+        return;
+    row.recipients = j->busy;
+    row.recipient_count = j->busy_count;
+    ms = ms < RETRY_MIN_MS ? RETRY_MIN_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
+    store_queue_requeue(r->db, &row, ms);
+    r->done->busy += j->busy_count;
+    r->done->put_back++;
+    if (r->done->retry_ms == 0 || ms < r->done->retry_ms)
+        r->done->retry_ms = ms;
+}
+
 static void note_failed(struct run *r, const struct job *j)
 {
     if (j->failed_count > 0)
@@ -188,6 +237,7 @@ enum rc deliver(struct arena *a, struct db *db, const struct deliver_rules *rule
     for (size_t i = 0; i < n && rc == RC_OK; i++) {
         rc = deliver_one(&r, &jobs[i]);
         note_failed(&r, &jobs[i]);
+        put_back(&r, &jobs[i]);
     }
     if (rc == RC_OK && r.boxes != NULL) {
         store_deliver_put(r.boxes, db);
