@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+#include <string.h>
+
 static const str_t alphabet =
     STR("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,");
 
@@ -195,33 +197,32 @@ enum rc imap_name_decode(struct arena *a, str_t wire, str_t *out)
     return RC_OK;
 }
 
+/* Row by row over the pattern, because to try and go back is cubic: "*%" before a long
+ * text that does not match walks the name anew from each of its characters. */
 bool imap_name_match(str_t pattern, str_t name)
 {
-    size_t p = 0, n = 0, star = SIZE_MAX, star_at = 0, percent = SIZE_MAX, percent_at = 0;
+    bool at[WIRE_MAX + 1] = { true }; /* [i]: the pattern so far matches i characters */
+    size_t low = 0;                   /* none below it does */
 
-    /* Go back to the last '%', which may grow within its level, else to the last '*'. */
-    while (n < name.n || p < pattern.n) {
-        if (p < pattern.n && pattern.p[p] == '*') {
-            star = ++p;
-            star_at = n;
-            percent = SIZE_MAX;
-        } else if (p < pattern.n && pattern.p[p] == '%') {
-            percent = ++p;
-            percent_at = n;
-        } else if (p < pattern.n && n < name.n && pattern.p[p] == name.p[n]) {
-            p++;
-            n++;
-        } else if (percent != SIZE_MAX && percent_at < name.n &&
-                   name.p[percent_at] != IMAP_NAME_SEPARATOR) {
-            n = ++percent_at;
-            p = percent;
-        } else if (star != SIZE_MAX && star_at < name.n) {
-            n = ++star_at;
-            p = star;
-            percent = SIZE_MAX;
+    if (name.n > WIRE_MAX)
+        return false;
+    for (size_t p = 0; p < pattern.n; p++) {
+        char c = pattern.p[p];
+
+        if (c == '*') {
+            memset(at + low, true, name.n + 1 - low);
+        } else if (c == '%') {
+            for (size_t i = low; i < name.n; i++)
+                at[i + 1] |= at[i] && name.p[i] != IMAP_NAME_SEPARATOR;
         } else {
-            return false;
+            for (size_t i = name.n; i > low; i--)
+                at[i] = at[i - 1] && name.p[i - 1] == c;
+            at[low++] = false;
         }
+        while (low <= name.n && !at[low])
+            low++;
+        if (low > name.n)
+            return false;
     }
-    return true;
+    return at[name.n];
 }

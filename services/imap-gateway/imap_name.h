@@ -22,5 +22,5 @@ enum rc imap_name_decode(struct arena *a, str_t wire, str_t *out) RC_CHECKED;
 str_t imap_name_encode(struct arena *a, str_t utf8);
 
 /* Does a name match a LIST pattern ('*' anything, '%' anything within one level)?
- * Runs in pattern * name steps. RFC 9051 6.3.9. */
+ * At most pattern * name steps.  RFC 9051 6.3.9. */
 bool imap_name_match(str_t pattern, str_t name);
