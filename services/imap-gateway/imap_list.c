@@ -1,7 +1,6 @@
 /* imap_list.c - LIST and LSUB: patterns, options, attributes. */
 #include "imap_list.h"
 
-#include "imap_name.h"
 #include "imap_reply.h"
 #include "imap_status.h"
 #include "imap_use.h"
@@ -90,14 +89,39 @@ static bool patterns(struct imap_parser *in, struct imap_list_request *r)
     return r->pattern_count > 0 && imap_parser_char(in, ')');
 }
 
-bool imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out)
+/* Once here and not for each name, and only what is short enough. */
+static enum rc put_before(struct arena *a, str_t reference, struct imap_list_request *r)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < r->pattern_count; i++)
+        bytes += reference.n + r->patterns[i].n;
+    if (bytes > IMAP_LIST_BYTES)
+        return RC_LIMIT;
+    for (size_t i = 0; i < r->pattern_count; i++) {
+        str_t *pattern = &r->patterns[i];
+
+        if (reference.n > 0)
+            *pattern = str_of(
+                arena_printf(a, "%.*s%.*s", STR_ARG(reference), STR_ARG(*pattern)));
+        if (str_eq_nocase(*pattern, S("INBOX")))
+            *pattern = S("INBOX");
+    }
+    return RC_OK;
+}
+
+enum rc imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out)
 {
     struct imap_parser *in = &cmd->args;
+    str_t reference;
 
     *out = (struct imap_list_request){ .word = "LIST" };
-    return imap_parser_space(in) && selection_options(in, out) &&
-           imap_parser_astring(in, &out->reference) && imap_parser_space(in) &&
-           patterns(in, out) && return_options(in, out);
+    if (!imap_parser_space(in) || !selection_options(in, out) ||
+        !imap_parser_astring(in, &reference) || !imap_parser_space(in) ||
+        !patterns(in, out) || !return_options(in, out))
+        return RC_INVALID;
+    out->only_separator = out->pattern_count == 1 && out->patterns[0].n == 0;
+    return put_before(cmd->arena, reference, out);
 }
 
 /* -- answering -- */
@@ -150,24 +174,15 @@ static size_t collect(struct arena *a, const struct store_mailbox *boxes, size_t
     return kept;
 }
 
-static bool is_wanted(struct arena *a, const struct imap_list_request *r,
-                      const struct entry *e)
+static bool is_wanted(const struct imap_list_request *r, const struct entry *e)
 {
     if (r->only_subscribed && (e->box == NULL || !e->box->subscribed))
         return false;
     if (r->only_special && (e->box == NULL || e->box->use == STORE_MAILBOX_USE_NONE))
         return false;
-    for (size_t i = 0; i < r->pattern_count; i++) {
-        str_t pattern = r->patterns[i];
-
-        if (r->reference.n > 0)
-            pattern = str_of(arena_printf(a, "%.*s%.*s", STR_ARG(r->reference),
-                                          STR_ARG(r->patterns[i])));
-        if (str_eq_nocase(pattern, S("INBOX")))
-            pattern = S("INBOX");
-        if (imap_name_match(pattern, e->wire))
+    for (size_t i = 0; i < r->pattern_count; i++)
+        if (imap_name_match(r->patterns[i], e->wire))
             return true;
-    }
     return false;
 }
 
@@ -210,8 +225,7 @@ enum rc imap_list_run(struct imap_cmd *cmd, const struct imap_list_request *r)
     size_t n;
     enum rc rc;
 
-    /* An empty pattern asks for the separator only. */
-    if (r->pattern_count == 1 && r->patterns[0].n == 0) {
+    if (r->only_separator) {
         imap_reply_untagged(cmd->out, "%s (\\Noselect) \"%c\" \"\"", r->word,
                             IMAP_NAME_SEPARATOR);
         return RC_OK;
@@ -221,7 +235,7 @@ enum rc imap_list_run(struct imap_cmd *cmd, const struct imap_list_request *r)
         return rc;
     n = collect(cmd->arena, boxes, n, &entries);
     for (size_t i = 0; i < n && rc == RC_OK; i++) {
-        if (!is_wanted(cmd->arena, r, &entries[i]))
+        if (!is_wanted(r, &entries[i]))
             continue;
         tell(cmd, r, &entries[i]);
         rc = tell_status(cmd, r, &entries[i]);
