@@ -87,8 +87,9 @@ class Beside:
 
 
 @contextlib.contextmanager
-def running(product, service, ready=True, **options):
+def running(product, service, ready=True, environment=None, **options):
     b = Beside(product, service, options)
+    b.environment.update(environment or {})
     with open(b.log, "ab") as log:
         b.process = process = subprocess.Popen([BUILD / service], env=b.environment, stdout=log, stderr=log)
     try:
