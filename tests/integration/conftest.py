@@ -17,7 +17,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session")
 def product():
-    with Product(options={"drain_seconds": 2}) as p:
+    # What a session is told within a test, it is told by hints: its own look is far away.
+    with Product(options={"drain_seconds": 2, "mailbox_poll_seconds": 600}) as p:
         yield p
 
 
