@@ -21,6 +21,7 @@ import pytest
 import mail
 from beside import Beside, free_port, running
 from idle import Idler
+from moved_clock import Clock
 from product import ROOT, wait_for
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
@@ -287,6 +288,29 @@ def test_silence_ends_a_session(product):
         assert idle.readline().startswith(b"x OK")
 
 
+def test_an_idle_submission_session_is_kept_for_minutes(product, tmp_path):
+    """Delta Chat keeps its connection for the next message.  The service's clock is moved,
+    and by cutting a handshake that is overdue it shows that it has seen the new time."""
+    user, clock = mail.new_account(product), Clock(tmp_path)
+    with running(product, "smtp-ingress", io_threads=1,
+                 environment=clock.environment(monotonic=True)) as r, contextlib.ExitStack() as stack:
+        client = mail.smtp(r, user)
+
+        def move_on(seconds):
+            mute = stack.enter_context(socket.create_connection(("127.0.0.1", r.port(2465)), 30))
+            # Accepted behind it on the same thread: this one has been seen, too.
+            stack.enter_context(contextlib.closing(smtplib.SMTP_SSL(
+                "127.0.0.1", r.port(2465), context=mail.tls(), timeout=30)))
+            clock.forward(seconds)
+            assert mute.recv(1) == b""
+
+        for seconds in (75, 290):
+            move_on(seconds)
+            assert client.noop()[0] == 250
+        move_on(310)
+        assert client.getreply()[0] == 421
+
+
 def test_an_idle_client_hears_something(product):
     user = mail.new_account(product)
     with running(product, "imap-gateway", idle_keepalive_seconds=1) as r:
@@ -294,11 +318,14 @@ def test_an_idle_client_hears_something(product):
         client.select("INBOX")
         client.send(b"x IDLE\r\n")
         assert client.readline().startswith(b"+")
-        assert client.readline().startswith(b"* OK")
+        for _ in range(2):
+            assert client.readline() == b"* OK Still here\r\n"
+        client.send(b"DONE\r\n")
+        assert client.readline().startswith(b"x OK")
 
 
-EVENT_PEERS = ["queue_worker_event_peers", "imap_gateway_event_peers", "janitor_event_peers",
-               "registrar_event_peers"]
+NO_EVENTS = {"queue_worker_event_peers": "", "imap_gateway_event_peers": "",
+             "janitor_event_peers": "", "registrar_event_peers": ""}
 
 
 def lines_so_far(idler):
@@ -311,9 +338,8 @@ def lines_so_far(idler):
 def test_hints_and_polls(product):
     """Who knows the peers is told by them, whoever polls finds out, and the rest is deaf."""
     user = mail.new_account(product)
-    none = dict.fromkeys(EVENT_PEERS, "")
-    with running(product, "imap-gateway", mailbox_poll_seconds=1, **none) as polls, \
-            running(product, "imap-gateway", mailbox_poll_seconds=600, **none) as deaf, \
+    with running(product, "imap-gateway", mailbox_poll_seconds=1, **NO_EVENTS) as polls, \
+            running(product, "imap-gateway", mailbox_poll_seconds=600, **NO_EVENTS) as deaf, \
             running(product, "imap-gateway", mailbox_poll_seconds=600) as hears:
         polling, deafened, hearing = (Idler(r, user) for r in (polls, deaf, hears))
         for idler in (polling, deafened, hearing):
@@ -339,6 +365,54 @@ def test_hints_and_polls(product):
         assert b"Flagged" not in lines_so_far(deafened)
 
 
+@pytest.mark.parametrize("service, options", [
+    ("queue-worker", {"smtp_ingress_work_peers": "", "remote_sender_work_peers": "",
+                      "registrar_event_peers": ""}),
+    ("remote-sender", {"queue_worker_work_peers": "", "registrar_event_peers": ""}),
+    ("imap-gateway", NO_EVENTS),
+    ("janitor", {"registrar_event_peers": ""}),
+])
+def test_each_list_of_peers_is_followed(product, service, options):
+    def peers(seen, **without):
+        with running(product, service, **without) as r:
+            wait_for(f"{seen} peers", lambda: r.metric("postbus_bus_peers") == seen)
+            return json.loads(r.admin("/readyz"))["missing"]
+    for name in options:
+        assert peers(len(options) - 1, **{name: ""}) == []
+    nobody = f"static:127.0.0.1:{free_port()}"
+    assert [m["what"] for m in peers(len(options) - 1, **{name: nobody})] == [name]
+
+
+def test_while_the_secret_is_changed_both_are_accepted(product, tmp_path):
+    """A gateway that has the new one already is still told by the others, who have the old."""
+    new, old = tmp_path / "new", product.run / "secrets/cluster_secret"
+    new.write_text("a new secret of more than thirty-two characters\n")
+    user = mail.new_account(product)
+    with running(product, "imap-gateway", cluster_secret_file=new, mailbox_poll_seconds=600,
+                 cluster_secret_previous_file=old) as both, \
+            running(product, "imap-gateway", cluster_secret_file=new, mailbox_poll_seconds=600
+                    ) as stranger:
+        wait_for("all peers", lambda: both.metric("postbus_bus_peers") == len(NO_EVENTS))
+        assert stranger.metric("postbus_bus_peers") == 0
+        client = Idler(both, user)
+        client.idle()
+        mail.smtp(product, user).sendmail(user, [user], mail.encrypted(user))
+        client.wait_announcement(30)
+
+
+@pytest.mark.parametrize("service, statement", [("queue-worker", "queue_claim"),
+                                                ("remote-sender", "remote_claim")])
+def test_the_queue_is_looked_at_as_often_as_the_option_says(product, service, statement):
+    def looks(r):
+        return r.metric(f'postbus_db_statement_seconds_count{{statement="{statement}"}}')
+
+    with running(product, service, queue_poll_ms=100) as often, \
+            running(product, service, queue_poll_ms=60000) as rarely:
+        before = looks(often), looks(rarely)
+        wait_for("thirty looks", lambda: looks(often) - before[0] >= 30)
+        assert looks(rarely) - before[1] < 10
+
+
 # --- ports ------------------------------------------------------------------------------
 
 def listening(process):
@@ -349,9 +423,9 @@ def listening(process):
 
 
 @pytest.mark.parametrize("service, ports", [
-    ("smtp-ingress", ["smtp_port", "submission_port", "submissions_port"]),
-    ("imap-gateway", ["imap_port", "imaps_port"]),
-    ("registrar", ["http_port", "https_port"]),
+    ("smtp-ingress", {"smtp_port": 0, "submission_port": 0, "submissions_port": 0}),
+    ("imap-gateway", {"imap_port": 0, "imaps_port": 0}),
+    ("registrar", {"http_port": 0, "https_port": 0}),
 ])
 def test_each_port_can_be_off_and_addresses_chosen(product, service, ports):
     for off in ports:

@@ -412,12 +412,15 @@ def test_proxy_protocol_on_both_ports(product):
 def test_figures_come_from_the_configuration(product):
     with running(product, **TRUSTED, delete_mails_after=17, delete_inactive_users_after=81,
                  max_message_size=12000000, max_mailbox_size="77M",
-                 privacy_mail="jo@chat.example", privacy_postal="Jo <Doe>, Street 1") as r:
+                 privacy_mail="jo@chat.example", privacy_postal="Jo <Doe>, Street 1",
+                 privacy_pdo="Ann Officer", privacy_supervisor="Authority of Somewhere",
+                 delete_large_after=5) as r:
         info, privacy = page_of(r, "/info"), page_of(r, "/privacy.html")
-    for figure in ("17 days", "81 days", "12 MB", "chat.example"):
+    for figure in ("17 days", "81 days", "after 5 days", "12 MB", "chat.example"):
         assert figure in info
     assert "mailto:jo@chat.example" in privacy and "Jo &lt;Doe&gt;, Street 1" in privacy
-    assert "17 days" in privacy
+    assert "17 days" in privacy and "Ann Officer" in privacy
+    assert "Authority of Somewhere" in privacy
 
 
 def test_pages_load_nothing_from_elsewhere_and_need_no_script(trusted, local):

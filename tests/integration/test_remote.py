@@ -272,6 +272,34 @@ def test_a_route_goes_before_the_dns(two):
     wait_for_foreign(a, ROUTED, "<routed@test>")
 
 
+def test_answers_that_the_trust_anchor_contradicts_are_not_believed(two):
+    """The zone has no signatures.  By an anchor that demands them nobody is looked up; the
+    instance's own sender, which has none, takes over where that one stops."""
+    a, _ = two
+    anchor = a.run / "anchor"
+    anchor.write_text("test. IN DNSKEY 257 3 15 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n")
+    own = int((a.run / "remote-sender.pid").read_text())
+    words = pathlib.Path(f"/proc/{own}/environ").read_bytes().split(b"\0")
+    environment = {k.decode(): v.decode() for k, v in (w.split(b"=", 1) for w in words if w)}
+    for name, value in {"dns_trust_anchor_file": anchor, "admin_port": 9990,
+                        "bus_work_port": 9991}.items():
+        environment[f"POSTBUS_{name.upper()}"] = str(value)
+    os.kill(own, signal.SIGSTOP)
+    with open(a.run / "log" / "remote-sender-validating.log", "w") as log:
+        process = subprocess.Popen([*a.network.prefix("a"), BUILD / "remote-sender"],
+                                   env=environment, stdout=log, stderr=log)
+    try:
+        alice = a.act("new")
+        a.act("send", alice, "bob@trusted.test", "validated@test")
+        wait_for("the reason", lambda: "bogus signatures" in a.waiting("trusted.test")[1], 60)
+        assert "<validated@test>" not in a.network.journal("trusted.test")
+    finally:
+        process.terminate()
+        process.wait(60)
+        os.kill(own, signal.SIGCONT)
+    wait_for_foreign(a, "trusted.test", "<validated@test>")
+
+
 def test_a_dead_peer_gets_its_mail_when_it_is_back(two):
     a, b = two
     alice, bob = a.act("new"), b.act("new")

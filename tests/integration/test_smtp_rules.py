@@ -256,6 +256,24 @@ def test_without_room_for_an_appended_message_the_client_may_try_again(product):
                                       mail.encrypted(user, size=300_000).encode())
 
 
+def test_connections_of_all(product):
+    """To each port; a network may hold a fifth of them unless told otherwise."""
+    def greeting(r, port, stack):
+        s = stack.enter_context(socket.create_connection(("127.0.0.1", r.port(port)), 30))
+        return s.recv(512)[:4], s
+    with running(product, "smtp-ingress", max_smtp_connections=3,
+                 max_connections_per_network=100) as r, contextlib.ExitStack() as stack:
+        for port in (2525, 2587):
+            greeted = [greeting(r, port, stack) for _ in range(4)]
+            assert [code for code, _ in greeted] == [b"220 "] * 3 + [b"421 "]
+        greeted[0][1].close()
+        wait_for("room again", lambda: greeting(r, 2587, stack)[0] == b"220 ")
+    with running(product, "smtp-ingress", max_smtp_connections=15) as r, \
+            contextlib.ExitStack() as stack:
+        codes = [greeting(r, 2525, stack)[0] for _ in range(4)]
+        assert codes == [b"220 "] * 3 + [b"421 "]
+
+
 def test_connections_of_one_network(small):
     """The fifth is told why; when one has gone there is room again."""
     with contextlib.ExitStack() as stack:
