@@ -110,6 +110,24 @@ static const struct {
     { "checksum of any form",
       STR(HEAD ENC "\r\n" PART1 PART2 ARMOR(DATA "\r\n=x y!") CLOSE), YES, YES },
     /* Nor is what others could take for the parts. */
+    { "preamble with a line that begins like a delimiter",
+      STR(HEAD ENC "\r\n--bx\r\n\r\nBuy now!\r\n" GOOD), NO, NO },
+    { "part behind the end", STR(HEAD ENC "\r\n" GOOD "--b\r\n\r\nBuy now!\r\n"), NO,
+      NO },
+    { "delimiter in a part's header",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\n--bx: \r\nContent-Type: application/octet-stream"
+                   "\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "other lines that begin with hyphens",
+      STR(HEAD ENC "\r\n--\r\n--c\r\n" GOOD "-- \r\na footer\r\n"), YES, YES },
+    { "encoding that nobody knows",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream\r\n"
+                   "Content-Transfer-Encoding: 7-bit\r\n\r\n" ARMOR(DATA) CLOSE),
+      YES, YES },
+    { "encoding that cannot be undone",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream\r\n"
+                   "Content-Transfer-Encoding: base64\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
     { "two boundaries",
       STR(HEAD "Content-Type: multipart/encrypted; boundary=b; boundary=c\r\n\r\n"
                "--c\r\n\r\nBuy now!\r\n--c--\r\n" GOOD),
@@ -267,6 +285,10 @@ static const struct {
       STR(FROM STEP("vc-request") MIXED
           "\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\n"
           "secure-join: vc-request\r\n--c--\r\n" CLOSE),
+      NO, NO },
+    { "step behind a line that begins like a delimiter",
+      STR(FROM STEP("vc-request") MIXED "\r\n--bx\r\n\r\nBuy now!\r\n" JOIN("vc-request")
+              CLOSE),
       NO, NO },
     { "step with two boundaries",
       STR(FROM STEP("vc-request") "Content-Type: multipart/mixed; boundary=b; boundary=c"
