@@ -129,7 +129,7 @@ test-compose:
 	@tests/compose/run
 
 bench:
-	@tools/install-packages build run
+	@tools/install-packages build run $(if $(findstring --beside,$(BENCH_ARGS)),reference)
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
 	@python3 bench/run.py $(BENCH_ARGS)
 

@@ -1,144 +1,226 @@
 #!/usr/bin/env python3
 """Measure the product as it is shipped, with the load generator on the same machine.
 
-    run.py [--build build/release] [--seconds 60] [--quick] [--only ROW ...]
+    run.py [--build build/release] [--seconds 60] [--quick] [--only ROWS ...] [--beside]
 
-Each row prints what it measured; the table of docs/BENCH.md is made of these lines.
+Each row prints what it measured; the table of docs/BENCH.md is made of these lines.  Rows that
+belong together begin with a server that was just started.  --beside drives Postfix and Dovecot
+with the same rows, each time right after the product, and prints the quotients.
 """
 import argparse
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
+import threading
+import time
+
+import processes
+from reference import PASSWORD, Reference
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 from product import BUILD, Product  # noqa: E402
 
-TICKS = os.sysconf("SC_CLK_TCK")
 SERVICES = ["smtp-ingress", "imap-gateway", "queue-worker", "remote-sender", "registrar",
             "janitor"]
 OPTIONS = {"max_user_send_per_minute": 1000000, "max_user_send_burst_size": 1000000,
            "max_imap_connections": 20000, "max_smtp_connections": 20000,
            "max_connections_per_network": 20000, "new_accounts_per_minute": 0}
+# What a row may take besides its seconds: logging in before, and waiting for stragglers.
+SLACK_S = 300
+# What can be compared: how soon at the same rate, or how much where each does what it can.
+COMPARED = {"rate": ["ack_p50", "ack_p99", "exists_p50", "exists_p99", "cpu_ms"],
+            "window": ["per_second", "copies_per_second", "cpu_ms"],
+            "logins": ["per_second", "cpu_ms"],
+            "idle": ["kib_each"]}
 
 
-def children(pid):
-    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
-    return [int(word) for word in out.stdout.split()]
+class Postbus(Product):
+    """The product, as what is measured.  Reference has the same members."""
+
+    name = "Postbus"
+    idle_settles_s = 0
+
+    def __init__(self):
+        super().__init__(domain="_bench.localhost", options=OPTIONS)
+        self.imap_port, self.smtp_port = self.port(2993), self.port(2465)
+
+    def processes(self):
+        postmaster = self.pid("postgres")
+        own = {postmaster, *(self.pid(s) for s in SERVICES)}
+        return [p for p in processes.everything() if p.pid in own or p.parent == postmaster]
+
+    def queue_left(self):
+        return int(self.sql("SELECT count(*) FROM queue"))
+
+    def about(self):
+        return " ".join(f"{s}={self.sql(f'SHOW {s}')}" for s in
+                        ("fsync", "synchronous_commit", "full_page_writes"))
 
 
-def pids(product):
-    postmaster = product.pid("postgres")
-    return [product.pid(s) for s in SERVICES] + [postmaster] + children(postmaster)
+class RowFailed(Exception):
+    pass
 
 
-def cpu_by_name(product):
-    """CPU seconds since start, of living processes and reaped children."""
-    used = {}
-    for pid in pids(product):
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        name = text[text.index("(") + 1:text.rindex(")")]
-        fields = text[text.rindex(")") + 2:].split()
-        used[name] = used.get(name, 0) + sum(int(f) for f in fields[11:15]) / TICKS
-    return used
+class LoadGenerator:
+    """One run of loadgen, ended at its deadline whatever it waits for."""
 
+    def __init__(self, build, server, mode, seconds, options):
+        command = [str(pathlib.Path(build) / "loadgen"), mode,
+                   "--imap-port", str(server.imap_port), "--smtp-port", str(server.smtp_port),
+                   "--domain", server.domain, "--password", PASSWORD]
+        for key, value in options.items():
+            command += [f"--{key}", str(value)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        self.deadline = threading.Timer(seconds + SLACK_S, self.process.kill)
 
-def pss_kib(product):
-    total = 0
-    for pid in pids(product):
-        rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-        total += int(next(l for l in rollup.splitlines() if l.startswith("Pss:")).split()[1])
-    return total
+    def __enter__(self):
+        self.deadline.start()
+        return self
+
+    def __exit__(self, *_):
+        self.deadline.cancel()
+        self.process.kill()
+        self.process.wait()
+
+    def wait_logged_in(self):
+        line = self.process.stderr.readline()
+        if "accounts in IDLE" not in line:
+            raise RowFailed(line.strip() or "not all accounts could log in in time")
+
+    def result(self):
+        out, errors = self.process.communicate()
+        if self.process.returncode != 0:
+            raise RowFailed(errors.strip() or "not done in time")
+        return out.strip()
 
 
 def parse(line):
-    return dict(pair.split("=", 1) for pair in line.split())
+    return {key: float(value) for key, value in (pair.split("=", 1) for pair in line.split())}
+
+
+def by_size(used, unit, least):
+    return ", ".join(f"{name} {unit(n)}" for name, n in sorted(used.items(), key=lambda x: -x[1])
+                     if n > least)
 
 
 class Bench:
     def __init__(self, arguments):
         self.a = arguments
-        self.product = Product(domain="_bench.localhost", options=OPTIONS)
+        self.at_most = {}  # messages a second, of each server
 
-    def loadgen(self, mode, **options):
-        command = [str(pathlib.Path(self.a.build) / "loadgen"), mode,
-                   "--imap-port", str(self.product.port(2993)),
-                   "--smtp-port", str(self.product.port(2465)), "--domain", self.product.domain]
-        for key, value in options.items():
-            command += [f"--{key.replace('_', '-')}", str(value)]
-        return command
+    def rows(self):
+        """Groups of rows, each a title, a mode of loadgen and its options."""
+        a = self.a
+        timed = {"seconds": a.seconds, "accounts": a.accounts}
+        new = {"accounts": 50 * a.seconds, "prefix": "new"}
+        return {
+            "throughput": [
+                ("throughput, 1 recipient", "window", {"window": 128, **timed}),
+                ("throughput, 20 recipients", "window",
+                 {"window": 16, "recipients": 20, **timed})],
+            "latency": [(f"latency at {rate}/s", "rate", {"rate": rate, **timed})
+                        for rate in (50, 200, 1000)],
+            "logins": [("logins of new accounts", "logins", new),
+                       ("logins of known accounts", "logins", new)],
+            "memory": [("memory", "idle",
+                        {"accounts": min(5000, 5 * a.accounts), "prefix": "idl"})],
+        }
 
-    def measure(self, title, mode, **options):
-        process = subprocess.Popen(self.loadgen(mode, **options), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        if mode != "logins":
-            process.stderr.readline()  # all accounts are logged in: the row begins
-        before = cpu_by_name(self.product)
-        out, errors = process.communicate()
-        after = cpu_by_name(self.product)
-        if process.returncode != 0:
-            raise SystemExit(f"{title}: {errors.strip()}")
+    def loadgen(self, server, mode, options):
+        return LoadGenerator(self.a.build, server, mode, self.a.seconds, options)
+
+    def row(self, server, title, mode, options):
+        """What the row measured; None: the server cannot do it, which is said."""
+        rate, most = options.get("rate", 0), self.at_most.get(server.name)
+        if most is not None and rate > most:
+            print(f"{server.name}, {title}: cannot: {most:.0f}/s at most")
+            return None
+        try:
+            return (self.memory if mode == "idle" else self.measure)(server, title, mode, options)
+        except RowFailed as e:
+            if isinstance(server, Postbus):
+                raise SystemExit(f"{title}: {e}") from None
+            print(f"{server.name}, {title}: cannot: {e}")
+            return None
+
+    def measure(self, server, title, mode, options):
+        with self.loadgen(server, mode, options) as generator:
+            if mode != "logins":
+                generator.wait_logged_in()
+            before = processes.cpu_by_name(server.processes())
+            out = generator.result()
+            after = processes.cpu_by_name(server.processes())
         result = parse(out)
-        result["cpu"] = {n: after[n] - before.get(n, 0) for n in after}
-        queue = self.product.sql("SELECT count(*) FROM queue")
-        print(f"{title}: {out.strip()} queue_left={queue}")
-        messages = int(result.get("acked", 0))
-        if messages:
-            parts = ", ".join(f"{n} {1000 * s / messages:.2f}" for n, s in
-                              sorted(result["cpu"].items(), key=lambda x: -x[1]) if s > 0.005)
-            print(f"    server CPU ms per message: "
-                  f"{1000 * sum(result['cpu'].values()) / messages:.2f} ({parts})", flush=True)
+        after.subtract(before)
+        count = result["acked" if "acked" in result else "logins"]
+        print(f"{server.name}, {title}: {out} queue_left={server.queue_left()}")
+        if count:
+            result["cpu_ms"] = 1000 * sum(after.values()) / count
+            parts = by_size(after, lambda s: f"{1000 * s / count:.2f}", 0.005)
+            print(f"    server CPU ms for each: {result['cpu_ms']:.2f} ({parts})")
+        if mode == "window" and "recipients" not in options:
+            self.at_most[server.name] = result["per_second"]
         return result
 
-    def latency(self):
-        for rate in (50, 200, 1000):
-            self.measure(f"latency at {rate}/s", "rate", rate=rate, seconds=self.a.seconds,
-                         accounts=self.a.accounts)
+    def memory(self, server, title, mode, options):
+        count = options["accounts"]
+        before = sum(processes.pss_by_name(server.processes()).values())
+        with self.loadgen(server, mode, options) as generator:
+            generator.wait_logged_in()
+            time.sleep(server.idle_settles_s)
+            parts = processes.pss_by_name(server.processes())
+            generator.process.communicate("\n")
+        after = sum(parts.values())
+        result = {"kib_each": (after - before) / count}
+        print(f"{server.name}, {title}: {count} idle TLS sessions, PSS of all processes "
+              f"{before} -> {after} KiB, {result['kib_each']:.1f} KiB each "
+              f"({by_size(parts, str, after / 100)})")
+        return result
 
-    def throughput(self):
-        self.measure("throughput, 1 recipient", "window", window=128, seconds=self.a.seconds,
-                     accounts=self.a.accounts)
-        self.measure("throughput, 20 recipients", "window", window=16, recipients=20,
-                     seconds=self.a.seconds, accounts=self.a.accounts)
+    def group(self, make, name, rows):
+        """The rows against one server just started."""
+        if name == "latency" and make.name not in self.at_most:
+            # Rates that are too high are left out, so the highest must be known.
+            with make() as server:
+                self.row(server, "throughput, 5 seconds", "window",
+                         {"window": 128, "seconds": 5, "accounts": self.a.accounts})
+        with make() as server:
+            print(f"{server.name}: {server.about()}")
+            return [self.row(server, *row) for row in rows]
 
-    def logins(self):
-        count = 10 * self.a.seconds
-        self.measure("logins of new accounts", "logins", accounts=count * 5, prefix="new")
-        self.measure("logins of known accounts", "logins", accounts=count * 5, prefix="new")
-
-    def memory(self):
-        count = min(5000, 5 * self.a.accounts)
-        before = pss_kib(self.product)
-        process = subprocess.Popen(self.loadgen("idle", accounts=count, prefix="idl"),
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if process.stdout.readline() != f"idle={count}\n":
-            raise SystemExit(f"memory: not all of {count} sessions could be opened")
-        after = pss_kib(self.product)
-        gateway = pathlib.Path(f"/proc/{self.product.pid('imap-gateway')}/smaps_rollup").read_text()
-        process.communicate("\n")
-        print(f"memory: {count} idle TLS sessions, PSS of all services and PostgreSQL "
-              f"{before} -> {after} KiB, {(after - before) / count:.1f} KiB each; "
-              f"gateway {gateway.split('Pss:')[1].split()[0]} KiB", flush=True)
+    def compare(self, row, product, reference):
+        title, mode, _ = row
+        if product is None or reference is None:
+            return
+        if product.get("missing") or reference.get("missing"):
+            print(f"{title}: not compared, as messages are missing")
+            return
+        quotients = [f"{key} {product[key] / reference[key]:.3g}" for key in COMPARED[mode]
+                     if reference.get(key, 0) > 0]
+        print(f"{title}, {Postbus.name} : {Reference.name} = {', '.join(quotients)}")
 
     def run(self):
-        rows = {"latency": self.latency, "throughput": self.throughput, "logins": self.logins,
-                "memory": self.memory}
-        with self.product:
-            self.head()
-            for name, row in rows.items():
-                if not self.a.only or name in self.a.only:
-                    row()
+        servers = [Postbus, Reference] if self.a.beside else [Postbus]
+        self.head()
+        for name, rows in self.rows().items():
+            if self.a.only and name not in self.a.only:
+                continue
+            results = [self.group(make, name, rows) for make in servers]
+            if self.a.beside:
+                for row, *pair in zip(rows, *results):
+                    self.compare(row, *pair)
 
     def head(self):
         commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
                                 capture_output=True, text=True).stdout.strip()
         cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if "model name" in l),
                    platform.machine())
-        settings = " ".join(f"{s}={self.product.sql(f'SHOW {s}')}" for s in
-                            ("fsync", "synchronous_commit", "full_page_writes"))
-        print(f"commit {commit}, {os.cpu_count()} x {cpu}, {settings}", flush=True)
+        print(f"commit {commit}, {os.cpu_count()} x {cpu}")
 
 
 def main():
@@ -148,9 +230,12 @@ def main():
     p.add_argument("--accounts", type=int, default=1000)
     p.add_argument("--quick", action="store_true", help="5 seconds and 200 accounts")
     p.add_argument("--only", nargs="*", default=[])
+    p.add_argument("--beside", action="store_true", help="Postfix and Dovecot as well")
     a = p.parse_args()
     if a.quick:
         a.seconds, a.accounts = 5, 200
+    sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     Bench(a).run()
 
 
