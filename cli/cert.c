@@ -97,15 +97,21 @@ static bool fill(X509 *cert, EVP_PKEY *key, const char *domain, const char *name
            X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
-/* Written beside its place and moved there: whoever polls never sees half a file. */
-static bool write_file(const char *path, int mode, X509 *cert, EVP_PKEY *key)
+enum { DRAFT_MAX = 4096 };
+
+static void name_draft(const char *path, char draft[DRAFT_MAX])
 {
-    char draft[4096];
+    snprintf(draft, DRAFT_MAX, "%s.new", path);
+}
+
+static bool write_draft(const char *path, int mode, X509 *cert, EVP_PKEY *key)
+{
+    char draft[DRAFT_MAX];
     bool good;
     FILE *f;
     int fd;
 
-    snprintf(draft, sizeof(draft), "%s.new", path);
+    name_draft(path, draft);
     fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0)
         return false;
@@ -117,8 +123,45 @@ static bool write_file(const char *path, int mode, X509 *cert, EVP_PKEY *key)
     good = cert != NULL ? PEM_write_X509(f, cert) == 1
                         : PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1;
     good &= fflush(f) == 0 && fsync(fd) == 0;
-    good &= fclose(f) == 0;
-    return good && rename(draft, path) == 0;
+    return (fclose(f) == 0) && good;
+}
+
+static bool move_draft(const char *path)
+{
+    char draft[DRAFT_MAX];
+
+    name_draft(path, draft);
+    return rename(draft, path) == 0;
+}
+
+static void drop_draft(const char *path)
+{
+    char draft[DRAFT_MAX];
+
+    name_draft(path, draft);
+    (void)unlink(draft);
+}
+
+/* Written beside their places and moved there: whoever polls never sees half a file.
+ * Moved when both are complete, because one alone stops the next attempt. */
+static enum rc write_both(const struct cert_request *r, X509 *cert, EVP_PKEY *key,
+                          char *why, size_t room)
+{
+    const char *path = r->key_file;
+    bool good = write_draft(path, 0600, NULL, key);
+
+    if (good)
+        good = write_draft(path = r->cert_file, 0644, cert, NULL);
+    if (good)
+        good = move_draft(path = r->key_file);
+    if (good)
+        good = move_draft(path = r->cert_file);
+    if (good)
+        return RC_OK;
+    snprintf(why, room, "cannot write %s: %s", path, strerror(errno));
+    drop_draft(r->key_file);
+    drop_draft(r->cert_file);
+    return RC_INVALID;
 }
 
 static enum rc make(const struct cert_request *r, const char *domain, const char *names,
@@ -126,17 +169,13 @@ static enum rc make(const struct cert_request *r, const char *domain, const char
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
-    enum rc rc = RC_OK;
+    enum rc rc;
 
     if (key == NULL || cert == NULL || !fill(cert, key, domain, names)) {
         snprintf(why, room, "no certificate can be made for %s", domain);
         rc = RC_INVALID;
-    } else if (!write_file(r->key_file, 0600, NULL, key)) {
-        snprintf(why, room, "cannot write %s: %s", r->key_file, strerror(errno));
-        rc = RC_INVALID;
-    } else if (!write_file(r->cert_file, 0644, cert, NULL)) {
-        snprintf(why, room, "cannot write %s: %s", r->cert_file, strerror(errno));
-        rc = RC_INVALID;
+    } else {
+        rc = write_both(r, cert, key, why, room);
     }
     X509_free(cert);
     EVP_PKEY_free(key);

@@ -108,6 +108,13 @@ static void test_refused(void **state)
     r.key_file = "/nonexistent/key";
     assert_int_equal(cert_make(&r, why, sizeof(why)), RC_INVALID);
     assert_non_null(strstr(why, "/nonexistent/key: No such file"));
+    /* No key is left behind that would stop the next attempt. */
+    unlink(key_file);
+    r.key_file = key_file;
+    r.cert_file = "/nonexistent/cert";
+    assert_int_equal(cert_make(&r, why, sizeof(why)), RC_INVALID);
+    assert_non_null(strstr(why, "/nonexistent/cert: No such file"));
+    assert_int_equal(access(key_file, F_OK), -1);
 }
 
 int main(void)
