@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, and its own user cannot enter a folder below 
 As root it is therefore started in a user namespace in which root is an ordinary user;
 where the kernel allows no such namespace, as the user postgres.
 """
+import contextlib
 import functools
 import glob
 import os
@@ -12,20 +13,25 @@ import signal
 import subprocess
 import time
 
-SETTINGS = """
-listen_addresses = ''
-unix_socket_directories = '{socket}'
-unix_socket_permissions = 0777
-password_encryption = scram-sha-256
-max_connections = 200
-shared_buffers = 256MB
-wal_compression = lz4
-update_process_title = off
-max_wal_size = 4GB
-checkpoint_timeout = 15min
-log_min_messages = warning
-log_line_prefix = '%m postgres '
-"""
+# Given at each start, so that a cluster of an older version has them, too.
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0777",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "wal_compression": "lz4",
+    "update_process_title": "off",
+    # Files of the log are used again instead of made anew, which costs a flush of the folder
+    # each time.
+    "min_wal_size": "1GB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m postgres ",
+    # An error's detail would show rows, with the addresses of people.
+    "log_error_verbosity": "terse",
+}
 # The owner enters by peer name through the socket; services by password.
 HBA = """
 local all {owner} trust
@@ -62,24 +68,31 @@ def give_to_server(path):
 
 
 def create(data, socket):
-    """Make the cluster unless it is there.  A half-made one is thrown away."""
-    if os.path.exists(os.path.join(data, "postbus.ready")):
+    """Make the cluster unless it is there: beside its place, and moved there whole.  What is
+    in its place is never deleted, unless it is an empty folder."""
+    if os.path.exists(os.path.join(data, "PG_VERSION")):
         return
-    shutil.rmtree(data, ignore_errors=True)
-    os.makedirs(data, mode=0o700)
-    give_to_server(data)
-    subprocess.run([*as_ordinary_user(), binary("initdb"), "--pgdata", data, "--username",
+    with contextlib.suppress(OSError):
+        os.rmdir(data)
+    if os.path.lexists(data):
+        raise SystemExit(f"{data} has files, but no PG_VERSION: restore it whole, or move it away")
+    new = data + ".new"
+    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(new, mode=0o700)
+    give_to_server(new)
+    subprocess.run([*as_ordinary_user(), binary("initdb"), "--pgdata", new, "--username",
                     OWNER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"],
                    check=True, stdout=subprocess.DEVNULL)
-    with open(os.path.join(data, "pg_hba.conf"), "w") as f:
+    with open(os.path.join(new, "pg_hba.conf"), "w") as f:
         f.write(HBA.format(owner=OWNER))
-    with open(os.path.join(data, "postgresql.conf"), "a") as f:
-        f.write(SETTINGS.format(socket=socket))
-    open(os.path.join(data, "postbus.ready"), "w").close()
+        f.flush()
+        os.fsync(f.fileno())
+    os.rename(new, data)
 
 
 def command(data, socket):
-    return [*as_ordinary_user(), binary("postgres"), "-D", data, "-k", socket]
+    settings = [x for name, value in SETTINGS.items() for x in ("-c", f"{name}={value}")]
+    return [*as_ordinary_user(), binary("postgres"), "-D", data, "-k", socket, *settings]
 
 
 def answers(socket):
