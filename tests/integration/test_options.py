@@ -435,10 +435,17 @@ def test_each_port_can_be_off_and_addresses_chosen(product, service, ports):
             assert listening(r.process) - inner == client
     with running(product, service, listen_address="", disable_ipv6="true",
                  bus_address="*", admin_address="") as r:
-        every = {("0.0.0.0", str(r.ports[p])) for p in ports}
+        every = {("0.0.0.0", str(r.ports[p])) for p in [*ports, "admin_port"]}
         assert every <= listening(r.process)
         assert not any(a.startswith("[") and p in {str(r.ports[x]) for x in ports}
                        for a, p in listening(r.process))
+
+
+@pytest.mark.parametrize("service", ["smtp-ingress", "queue-worker"])
+def test_the_admin_port_is_for_this_machine_unless_an_option_says_more(product, service):
+    with running(product, service, admin_address=None) as r:
+        port = str(r.ports["admin_port"])
+        assert {a for a, p in listening(r.process) if p == port} == {"127.0.0.1"}
 
 
 def proxy_header(client):
