@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "deploy/local"))
 import postgres  # noqa: E402
 
 START = ROOT / "deploy/docker/postgres/postgres-start"
-SECRETS = "/secrets/owner"
+SECRETS = "/run/secrets-postbus"
 
 
 class Local:
