@@ -32,10 +32,13 @@ OPTIONS = {"max_user_send_per_minute": 1000000, "max_user_send_burst_size": 1000
 # What a row may take besides its seconds: logging in before, and waiting for stragglers.
 SLACK_S = 300
 # What can be compared: how soon at the same rate, or how much where each does what it can.
-COMPARED = {"rate": ["ack_p50", "ack_p99", "exists_p50", "exists_p99", "cpu_ms"],
+COMPARED = {"rate": ["due_ack_p50", "due_ack_p99", "due_exists_p50", "due_exists_p99",
+                     "cpu_ms"],
             "window": ["per_second", "copies_per_second", "cpu_ms"],
             "logins": ["per_second", "cpu_ms"],
             "idle": ["kib_each"]}
+# None of these may be above 0.
+FAULTS = ["missing", "duplicates", "failed", "queue_left"]
 
 
 class Postbus(Product):
@@ -59,6 +62,37 @@ class Postbus(Product):
     def about(self):
         return " ".join(f"{s}={self.sql(f'SHOW {s}')}" for s in
                         ("fsync", "synchronous_commit", "full_page_writes"))
+
+
+class Nothing:
+    """A server that only answers: what is reached with it is the load generator's ceiling."""
+
+    name = "loadgen's own server"
+    domain, imap_port, smtp_port = "_nothing.localhost", 24993, 24465
+    idle_settles_s = 0
+
+    def __init__(self, build):
+        self.command = [str(pathlib.Path(build) / "loadgen"), "sink",
+                        "--imap-port", str(self.imap_port), "--smtp-port", str(self.smtp_port)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "sink\n":
+            raise SystemExit("loadgen's own server did not start")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def processes(self):
+        return [p for p in processes.everything() if p.pid == self.process.pid]
+
+    def queue_left(self):
+        return 0
+
+    def about(self):
+        return "checks nothing and stores nothing, on the same cores"
 
 
 class RowFailed(Exception):
@@ -112,6 +146,7 @@ class Bench:
     def __init__(self, arguments):
         self.a = arguments
         self.at_most = {}  # messages a second, of each server
+        self.faults = []   # of the product: what makes its figures worthless
 
     def rows(self):
         """Groups of rows, each a title, a mode of loadgen and its options."""
@@ -158,7 +193,11 @@ class Bench:
         result = parse(out)
         after.subtract(before)
         count = result["acked" if "acked" in result else "logins"]
-        print(f"{server.name}, {title}: {out} queue_left={server.queue_left()}")
+        result["queue_left"] = server.queue_left()
+        print(f"{server.name}, {title}: {out} queue_left={result['queue_left']}")
+        if isinstance(server, Postbus):
+            self.faults += [f"{title}: {fault}={result[fault]:.0f}" for fault in FAULTS
+                            if result.get(fault, 0) > 0]
         if count:
             result["cpu_ms"] = 1000 * sum(after.values()) / count
             parts = by_size(after, lambda s: f"{1000 * s / count:.2f}", 0.005)
@@ -204,9 +243,18 @@ class Bench:
                      if reference.get(key, 0) > 0]
         print(f"{title}, {Postbus.name} : {Reference.name} = {', '.join(quotients)}")
 
+    def ceiling(self):
+        with Nothing(self.a.build) as server:
+            print(f"{server.name}: {server.about()}")
+            self.row(server, "ceiling", "window",
+                     {"window": 128, "seconds": min(10, self.a.seconds),
+                      "accounts": self.a.accounts})
+
     def run(self):
         servers = [Postbus, Reference] if self.a.beside else [Postbus]
         self.head()
+        if not self.a.only or "throughput" in self.a.only:
+            self.ceiling()
         for name, rows in self.rows().items():
             if self.a.only and name not in self.a.only:
                 continue
@@ -214,6 +262,8 @@ class Bench:
             if self.a.beside:
                 for row, *pair in zip(rows, *results):
                     self.compare(row, *pair)
+        if self.faults:
+            raise SystemExit("not as it must be: " + "; ".join(self.faults))
 
     def head(self):
         commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
