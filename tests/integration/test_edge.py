@@ -1,0 +1,13 @@
+"""The edge of docker-compose, as far as it can be judged without running it."""
+import re
+
+from product import ROOT
+
+
+def test_each_port_has_room_for_as_many_replicas_as_the_readme_says():
+    """A replica beyond the slots gets no connection, and nothing tells."""
+    config = (ROOT / "deploy/docker/edge/haproxy.cfg").read_text()
+    listens = re.findall(r"^listen \w+\n(?:    .*\n)*", config, re.M)
+    slots = [re.search(r"server-template \w+ (\d+) ", listen)[1] for listen in listens]
+    said = re.search(r"up\s+to\s+(\d+)\s+replicas", (ROOT / "README.md").read_text())
+    assert len(slots) == 7 and said and set(slots) == {said[1]}
