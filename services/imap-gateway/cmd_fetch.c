@@ -68,6 +68,7 @@ static enum rc mark_seen(struct fetch *f)
                             &changed, NULL);
     if (rc != RC_OK)
         return rc;
+    view_change(v, &unseen, &change);
     view_flags(v, &changed, NULL);
     if (changed.n > 0)
         imap_command_publish(f->cmd, v->mailbox, changed.m[0].modseq, 0);

@@ -69,6 +69,7 @@ enum cmd_result cmd_store(struct imap_cmd *cmd)
                             NULL);
     if (rc != RC_OK)
         return imap_reply_rc(cmd, rc);
+    view_change(v, &list, &change);
     view_flags(v, &changed, NULL);
     if (changed.n > 0)
         imap_command_publish(cmd, v->mailbox, changed.m[0].modseq, 0);

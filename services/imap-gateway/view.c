@@ -150,6 +150,29 @@ void view_expunge(struct view *v, const struct store_message_uids *uids, struct 
     v->count = (uint32_t)kept;
 }
 
+static uint32_t changed_flags(const struct store_message_change *change, uint32_t flags)
+{
+    switch (change->how) {
+    case STORE_MESSAGE_ADD:
+        return flags | change->flags;
+    case STORE_MESSAGE_REMOVE:
+        return flags & ~change->flags;
+    case STORE_MESSAGE_REPLACE:
+        break;
+    }
+    return change->flags;
+}
+
+void view_change(struct view *v, const struct view_list *list,
+                 const struct store_message_change *change)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct view_row *row = &v->rows[list->index[i]];
+
+        row->flags = changed_flags(change, row->flags);
+    }
+}
+
 void view_flags(struct view *v, const struct store_message_list *changed, struct buf *out)
 {
     for (size_t i = 0; i < changed->n; i++) {

@@ -72,6 +72,10 @@ struct store_message_uids view_uids(const struct view *v, struct arena *a,
 
 /* Forget these messages; out gets the EXPUNGE lines (NULL: silently). */
 void view_expunge(struct view *v, const struct store_message_uids *uids, struct buf *out);
+/* The store has made this change to these messages.  It names only those that it changed
+ * for that, which may lack some that the client does not know as they are. */
+void view_change(struct view *v, const struct view_list *list,
+                 const struct store_message_change *change);
 /* Take over flags from the store; out gets FETCH lines for those that differ (NULL:
  * silently). */
 void view_flags(struct view *v, const struct store_message_list *changed,

@@ -99,6 +99,39 @@ static void test_flags_are_told_once(void **state)
     view_free(&v);
 }
 
+/* Somebody else has made the same change before: the store has nothing to change, and the
+ * client learns its flags all the same. */
+static void test_a_change_counts_though_it_was_made_before(void **state)
+{
+    static const struct {
+        enum store_message_how how;
+        uint32_t flags, wanted;
+    } cases[] = {
+        { STORE_MESSAGE_ADD, STORE_FLAGS_SEEN, STORE_FLAGS_SEEN | STORE_FLAGS_FLAGGED },
+        { STORE_MESSAGE_REMOVE, STORE_FLAGS_FLAGGED, 0 },
+        { STORE_MESSAGE_REMOVE, STORE_FLAGS_SEEN, STORE_FLAGS_FLAGGED },
+        { STORE_MESSAGE_REPLACE, STORE_FLAGS_DELETED, STORE_FLAGS_DELETED },
+        { STORE_MESSAGE_REPLACE, 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct view *v = view_of(3);
+        struct store_message_change change = { .how = cases[i].how,
+                                               .flags = cases[i].flags };
+        struct view_list list;
+
+        for (uint32_t k = 0; k < v->count; k++)
+            v->rows[k].flags = STORE_FLAGS_FLAGGED;
+        assert_int_equal(view_resolve(v, arena, S("10,30"), true, &list), RC_OK);
+        view_change(v, &list, &change);
+        assert_int_equal(v->rows[0].flags, cases[i].wanted);
+        assert_int_equal(v->rows[1].flags, STORE_FLAGS_FLAGGED);
+        assert_int_equal(v->rows[2].flags, cases[i].wanted);
+        view_free(&v);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -120,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_expunge_numbers),
         cmocka_unit_test(test_flags_are_told_once),
+        cmocka_unit_test(test_a_change_counts_though_it_was_made_before),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
