@@ -21,6 +21,8 @@ enum cmd_result cmd_delete(struct imap_cmd *cmd)
     /* Who deletes the mailbox that is open has left it. */
     if (view != NULL && view->mailbox == box.id)
         imap_select_leave(cmd->session);
+    /* More than anybody knows of it, unless it has changed just now: then the poll tells
+     * who idles there. */
     imap_command_publish(cmd, box.id, box.modseq + 1, 0);
     return imap_reply_ok(cmd, "Delete completed.");
 }

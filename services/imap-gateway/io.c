@@ -38,7 +38,7 @@ struct poll {
     struct job job;
     struct loop_post done;
     struct io *io;
-    enum rc rc;
+    enum rc rc; /* not RC_OK: marks are missing */
     size_t wanted, found;
     struct store_mailbox_mark *marks;
     int64_t ids[];
@@ -46,11 +46,34 @@ struct poll {
 
 /* -- polling the store for idle sessions -- */
 
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct store_mailbox_mark *x = a, *y = b;
 
-    return (x->id > y->id) - (x->id < y->id);
+    return by_number(&x->id, &y->id);
+}
+
+/* A mailbox that was asked for and has no mark is gone. */
+static void tell_polled(const struct poll *p, struct session *s)
+{
+    struct store_mailbox_mark key = { .id = session_poll_wants(s, 0) };
+    const struct store_mailbox_mark *mark = NULL;
+
+    /* The session may have gone elsewhere meanwhile. */
+    if (key.id == 0 ||
+        bsearch(&key.id, p->ids, p->wanted, sizeof p->ids[0], by_number) == NULL)
+        return;
+    if (p->found > 0)
+        mark = bsearch(&key, p->marks, p->found, sizeof key, by_id);
+    if (mark != NULL || p->rc == RC_OK)
+        session_polled(s, mark);
 }
 
 static void start_poll(struct io *io, int64_t fresh_before_ms);
@@ -60,17 +83,11 @@ static void poll_done(struct loop_post *post)
     struct poll *p = (struct poll *)((char *)post - offsetof(struct poll, done));
     struct io *io = p->io;
 
+    qsort(p->ids, p->wanted, sizeof p->ids[0], by_number);
     if (p->found > 1)
         qsort(p->marks, p->found, sizeof p->marks[0], by_id);
-    for (struct session *s = io->sessions; s != NULL; s = session_links(s)->next) {
-        struct store_mailbox_mark key = { .id = session_poll_wants(s, 0) };
-        struct store_mailbox_mark *mark = NULL;
-
-        if (key.id != 0 && p->found > 0)
-            mark = bsearch(&key, p->marks, p->found, sizeof key, by_id);
-        if (mark != NULL)
-            session_polled(s, mark);
-    }
+    for (struct session *s = io->sessions; s != NULL; s = session_links(s)->next)
+        tell_polled(p, s);
     mem_free(p->marks);
     mem_free(p);
     io->polling = false;
@@ -90,8 +107,8 @@ static void poll_run(struct job *job, struct worker *w)
         size_t n = p->wanted - at < POLL_MAX ? p->wanted - at : POLL_MAX;
         size_t found;
 
-        if (store_mailbox_poll(w->arena, w->context, p->ids + at, n, &marks, &found) !=
-            RC_OK)
+        p->rc = store_mailbox_poll(w->arena, w->context, p->ids + at, n, &marks, &found);
+        if (p->rc != RC_OK)
             break;
         p->marks = mem_realloc(p->marks, (p->found + found + 1) * sizeof p->marks[0]);
         for (size_t i = 0; i < found; i++)

@@ -258,7 +258,7 @@ void session_polled(struct session *s, const struct store_mailbox_mark *mark)
 {
     const struct view *v = s->imap.view;
 
-    if (mark->modseq > v->modseq || mark->uidnext > v->uidnext)
+    if (mark == NULL || mark->modseq > v->modseq || mark->uidnext > v->uidnext)
         look(s);
 }
 

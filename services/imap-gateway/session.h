@@ -42,6 +42,7 @@ void session_missed(struct session *s);
  * one that logged in before that moment and was not asked so since; 0: any. */
 int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms);
 bool session_is_fresh(const struct session *s);
+/* What the store said of that mailbox; NULL: it is gone. */
 void session_polled(struct session *s, const struct store_mailbox_mark *mark);
 void session_drain(struct session *s);
 

@@ -46,3 +46,23 @@ def test_fetch_tells_seen_that_another_gateway_has_set(deaf):
     client, other = one_message(deaf)
     other.store("1", "+FLAGS", r"(\Seen)")
     assert rb"FLAGS (\Seen)" in client.command("FETCH 1 BODY[]")[-1]
+
+
+def test_who_idles_in_a_deleted_mailbox_hears_it_by_the_poll(deaf):
+    user = mail.new_account(deaf)
+    other = mail.imap(deaf, user, replica=1)
+    other.create("x")
+    other.create("y")
+    client, beside = Idler(deaf, user), Idler(deaf, user)
+    client.command("SELECT x")
+    beside.command("SELECT y")
+    # A young session looks by itself; the poll is what is left after that.
+    for idler in client, beside:
+        idler.idle()
+    other.append("x", None, None, b"a: b\r\n\r\n")
+    client.wait_announcement(10)
+    other.delete("x")
+    client.socket.settimeout(10)
+    assert client.line() == b"* BYE Mailbox was deleted"
+    other.append("y", None, None, b"a: b\r\n\r\n")
+    assert beside.wait_announcement(10) < 10
