@@ -241,7 +241,8 @@ static enum step write_items(struct fetch *f, size_t i, const struct fetch_subje
             return STEP_FULL;
         if (c->item > 0 && c->offset == 0)
             imap_reply_text(out, " ");
-        if (item->need == FETCH_STREAM) {
+        /* Beside an item that needs the whole message it is there already. */
+        if (item->need == FETCH_STREAM && f->plan.need != FETCH_MESSAGE) {
             enum step step = stream(f, i, item);
 
             if (step != STEP_DONE)
