@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,8 @@ struct svc_state {
     int signals;            /* signalfd */
     int64_t began_ms;
     atomic_bool started, draining;
+    pthread_mutex_t hearing; /* held while a hook for hints runs */
+    bool hears;              /* under it: the service takes hints */
 };
 
 static char build_labels[64];
@@ -117,20 +120,33 @@ static bool wait_signal(struct svc_state *st, int ms)
 /* --- the bus --------------------------------------------------------------------------
  */
 
+/* False: no hook runs any more when this returns, and the service may free what they use,
+ * while the bus goes on to send what its threads say to the end. */
+static void hear(struct svc_state *st, bool yes)
+{
+    pthread_mutex_lock(&st->hearing);
+    st->hears = yes;
+    pthread_mutex_unlock(&st->hearing);
+}
+
 static void on_message(void *user, const struct msg *m)
 {
     struct svc *svc = user;
 
-    if (atomic_load(&svc->state->started) && svc->service->on_message != NULL)
+    pthread_mutex_lock(&svc->state->hearing);
+    if (svc->state->hears && svc->service->on_message != NULL)
         svc->service->on_message(svc, m);
+    pthread_mutex_unlock(&svc->state->hearing);
 }
 
 static void on_event_peer(void *user)
 {
     struct svc *svc = user;
 
-    if (atomic_load(&svc->state->started) && svc->service->on_event_peer != NULL)
+    pthread_mutex_lock(&svc->state->hearing);
+    if (svc->state->hears && svc->service->on_event_peer != NULL)
         svc->service->on_event_peer(svc);
+    pthread_mutex_unlock(&svc->state->hearing);
 }
 
 static void add_peers(struct bus_options *to, const struct svc *svc)
@@ -329,8 +345,10 @@ static void stop_parts(struct svc *svc)
 
     if (st->admin != NULL)
         svc_admin_forget_loops(st->admin);
+    hear(st, false);
     if (atomic_load(&st->started) && svc->service->stop != NULL)
         svc->service->stop(svc);
+    svc->user = NULL;
     bus_stop(&svc->bus);
     svc_admin_free(&st->admin);
     svc_database_free(&st->database);
@@ -354,6 +372,7 @@ static enum rc serve(struct svc *svc)
             rc = svc->service->start(svc);
             if (rc == RC_OK) {
                 atomic_store(&st->started, true);
+                hear(st, true);
                 log_info("service.started", "version=" SVC_VERSION);
                 look(svc);
             }
@@ -432,8 +451,10 @@ int svc_main(int argc, char **argv, const struct svc_service *service)
         break;
     }
     state = mem_alloc(sizeof(*state));
+    pthread_mutex_init(&state->hearing, NULL);
     svc.state = state;
     status = run(&svc);
+    pthread_mutex_destroy(&state->hearing);
     mem_free(state);
     return status;
 }

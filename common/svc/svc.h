@@ -62,6 +62,7 @@ struct svc_service {
     /* False with a reason: not ready.  Runs in the main thread.  NULL: always ready. */
     bool (*is_ready)(struct svc *svc, char *reason, size_t room);
 
+    /* Between start and stop only. */
     void (*on_message)(struct svc *svc, const struct msg *m); /* must not block */
     void (*on_event_peer)(struct svc *svc);                   /* must not block */
 };

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/log.h"
+#include "base/metric.h"
+#include "bus/bus.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "store/db.h"
@@ -34,6 +36,7 @@
 
 enum { WAIT_MS = 30000, TEXT_BYTES = 8192, DRAIN_ASKS = 3 };
 
+static const char secret_text[] = "0123456789abcdef0123456789abcdef";
 static char secret_path[] = "/tmp/postbus-svc-XXXXXX";
 static int admin_port;
 static int notes[2]; /* pipe: each hook writes its letter */
@@ -78,6 +81,36 @@ int64_t clock_unix_ms(void)
 int64_t clock_unix(void)
 {
     return clock_unix_ms() / 1000;
+}
+
+/* -- a talkative bus -- */
+
+static struct bus *talker; /* the test's: always says something while it waits */
+static atomic_bool is_told, is_stopping;
+
+static void talk(void)
+{
+    struct msg m = { .kind = MSG_config_changed };
+
+    if (talker != NULL)
+        bus_publish(talker, &m);
+}
+
+/* How many hints have reached this process. */
+static long hints_received(void)
+{
+    static const char name[] = "\npostbus_bus_received_total ";
+    struct buf text;
+    const char *at;
+    long n;
+
+    buf_init(&text, 1024 * 1024);
+    metric_render(&text);
+    buf_putc(&text, '\0');
+    at = strstr(text.p, name);
+    n = at == NULL ? 0 : strtol(at + strlen(name), NULL, 10);
+    buf_fini(&text);
+    return n;
 }
 
 static void note(char letter)
@@ -142,9 +175,33 @@ static bool fake_never_drained(struct svc *svc)
     return false;
 }
 
-static void fake_stop(struct svc *svc)
+static void fake_on_message(struct svc *svc, const struct msg *m)
 {
     (void)svc;
+    assert_int_equal(m->kind, MSG_config_changed);
+    if (atomic_load(&is_stopping))
+        note('!');
+    else if (!atomic_exchange(&is_told, true))
+        note('m');
+}
+
+/* Some time passes in stop: hints go on to arrive meanwhile. */
+static void stop_slowly(void)
+{
+    struct deadline until = deadline_in_ms(WAIT_MS);
+    long before;
+
+    atomic_store(&is_stopping, true);
+    before = hints_received();
+    while (hints_received() < before + 10 && !deadline_passed(until))
+        poll(NULL, 0, 1);
+    note(hints_received() < before + 10 ? '?' : '+');
+}
+
+static void fake_stop(struct svc *svc)
+{
+    if (svc->service->on_message != NULL)
+        stop_slowly();
     for (size_t i = 0; i < ARRAY_LEN(loops); i++) {
         loop_stop(loops[i]);
         loop_free(&loops[i]);
@@ -223,7 +280,7 @@ static int wait_exit(pid_t pid)
     int status = 0;
     pid_t got;
 
-    while ((got = waitpid(pid, &status, WNOHANG)) == 0 && !deadline_passed(until))
+    for (; (got = waitpid(pid, &status, WNOHANG)) == 0 && !deadline_passed(until); talk())
         nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
     if (got != pid) {
         kill(pid, SIGKILL);
@@ -470,6 +527,46 @@ static void test_drain_is_cut(void **state)
     assert_string_equal(strstr(text, "dx"), "dx");
 }
 
+static void start_talking(int port)
+{
+    struct bus_options o = { .address = "127.0.0.1",
+                             .event_port = port,
+                             .secret = secret_text };
+    char error[BUS_ERROR_BYTES] = "";
+
+    if (bus_start(&o, &talker, error) != RC_OK)
+        fail_msg("%s", error);
+}
+
+/* Who stops frees what its hooks for hints use. */
+static void test_no_hint_while_it_stops(void **state)
+{
+    struct deadline until = deadline_in_ms(WAIT_MS);
+    char text[TEXT_BYTES], peers[64];
+    int port = free_port();
+    pid_t pid;
+
+    (void)state;
+    setenv("POSTBUS_DATABASE_HOST", test_host(), 1);
+    snprintf(peers, sizeof(peers), "static:127.0.0.1:%d", port);
+    setenv("POSTBUS_REGISTRAR_EVENT_PEERS", peers, 1);
+    fake.on_message = fake_on_message;
+    pid = spawn(NULL);
+    fake.on_message = NULL;
+    start_talking(port);
+    do {
+        assert_false(deadline_passed(until));
+        talk();
+        poll(&(struct pollfd){ .fd = notes[0], .events = POLLIN }, 1, 1);
+        *text = '\0';
+    } while (read(notes[0], text, 1) != 1 || *text != 'm');
+    kill(pid, SIGTERM);
+    assert_int_equal(wait_exit(pid), 0);
+    bus_stop(&talker);
+    read_notes(text);
+    assert_string_equal(strchr(text, 'd'), "d+x");
+}
+
 static void test_what_cannot_start(void **state)
 {
     (void)state;
@@ -494,7 +591,6 @@ static void test_flags(void **state)
 
 static int make_secret(void **state)
 {
-    static const char text[] = "0123456789abcdef0123456789abcdef\n";
     int fd = mkstemp(secret_path);
 
     (void)state;
@@ -502,7 +598,7 @@ static int make_secret(void **state)
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
-    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    assert_int_equal(write(fd, secret_text, strlen(secret_text)), strlen(secret_text));
     close(fd);
     return 0;
 }
@@ -524,6 +620,7 @@ int main(void)
         cmocka_unit_test_setup(test_service_says_not_ready, set_up),
         cmocka_unit_test_setup(test_a_loop_that_hangs, set_up),
         cmocka_unit_test_setup(test_drain_is_cut, set_up),
+        cmocka_unit_test_setup(test_no_hint_while_it_stops, set_up),
     };
 
     return cmocka_run_group_tests(tests, make_secret, remove_secret);
