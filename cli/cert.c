@@ -6,15 +6,31 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { DAYS = 36500, NAMES_MAX = 4096, SERIAL_BITS = 127 };
+enum {
+    DAYS = 36500,
+    NAMES_MAX = 32,
+    NAME_BYTES = 300,
+    ALT_BYTES = 8192,
+    SERIAL_BITS = 127
+};
+
+/* What tells a certificate that we may replace from one that an operator made. */
+#define MAKER "self-signed by postbusctl"
+
+struct names {
+    char text[NAMES_MAX][NAME_BYTES];
+    size_t n;
+};
 
 static bool is_address(const char *text)
 {
@@ -24,32 +40,51 @@ static bool is_address(const char *text)
            inet_pton(AF_INET6, text, ignored) == 1;
 }
 
-static bool add_name(char *names, const char *prefix, const char *name)
+static bool add_name(struct names *to, const char *prefix, const char *name)
 {
-    size_t n = strlen(names);
-    int put =
-        snprintf(names + n, NAMES_MAX - n, "%s%s%s", n == 0 ? "" : ",", prefix, name);
+    int n;
 
+    if (to->n == NAMES_MAX)
+        return false;
+    n = snprintf(to->text[to->n], NAME_BYTES, "%s%s", prefix, name);
     /* A comma would begin another name. */
-    return strchr(name, ',') == NULL && put > 0 && (size_t)put < NAMES_MAX - n;
+    if (name[0] == '\0' || strchr(name, ',') != NULL || n >= NAME_BYTES)
+        return false;
+    to->n++;
+    return true;
 }
 
-static bool add_names(const struct cert_request *r, const char *domain, char *names)
+/* The domain first, without brackets. */
+static bool list_names(const struct cert_request *r, struct names *to)
 {
-    static const char *const hosts[] = { "", "www.", "mta-sts." };
-    bool good = true;
-    char host[300];
+    size_t n = strlen(r->domain);
+    char domain[256];
+    bool good;
 
-    if (is_address(domain))
-        good = add_name(names, "IP:", domain);
-    for (size_t i = 0; !is_address(domain) && i < ARRAY_LEN(hosts); i++) {
-        snprintf(host, sizeof(host), "%s%s", hosts[i], domain);
-        good &= add_name(names, "DNS:", host);
-    }
-    for (size_t i = 0; i < r->address_count; i++)
-        good &= add_name(names,
-                         is_address(r->addresses[i]) ? "IP:" : "DNS:", r->addresses[i]);
+    if (n >= sizeof(domain))
+        return false;
+    if (n > 2 && r->domain[0] == '[' && r->domain[n - 1] == ']')
+        snprintf(domain, sizeof(domain), "%.*s", (int)n - 2, r->domain + 1);
+    else
+        snprintf(domain, sizeof(domain), "%s", r->domain);
+    to->n = 0;
+    good = add_name(to, "", domain);
+    if (!is_address(domain))
+        good = good && add_name(to, "www.", domain) && add_name(to, "mta-sts.", domain);
+    for (size_t i = 0; good && i < r->address_count; i++)
+        good = add_name(to, "", r->addresses[i]);
     return good;
+}
+
+/* As OpenSSL's configuration writes them: "DNS:a.example,IP:192.0.2.1". */
+static bool format_names(const struct names *names, char out[ALT_BYTES])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < names->n && n < ALT_BYTES; i++)
+        n += (size_t)snprintf(out + n, ALT_BYTES - n, "%s%s:%s", i == 0 ? "" : ",",
+                              is_address(names->text[i]) ? "IP" : "DNS", names->text[i]);
+    return n < ALT_BYTES;
 }
 
 static bool add_extension(X509 *cert, int nid, const char *value)
@@ -79,7 +114,9 @@ static bool set_subject(X509 *cert, const char *domain)
     char common[65];
 
     snprintf(common, sizeof(common), "%.64s", domain);
-    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+    return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
+                                      (const unsigned char *)MAKER, -1, -1, 0) == 1 &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
                                       (const unsigned char *)common, -1, -1, 0) == 1 &&
            X509_set_issuer_name(cert, name) == 1;
 }
@@ -97,21 +134,15 @@ static bool fill(X509 *cert, EVP_PKEY *key, const char *domain, const char *name
            X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
-enum { DRAFT_MAX = 4096 };
-
-static void name_draft(const char *path, char draft[DRAFT_MAX])
+/* Written beside its place and moved there: whoever polls never sees half a file. */
+static bool write_file(const char *path, int mode, X509 *cert, EVP_PKEY *key)
 {
-    snprintf(draft, DRAFT_MAX, "%s.new", path);
-}
-
-static bool write_draft(const char *path, int mode, X509 *cert, EVP_PKEY *key)
-{
-    char draft[DRAFT_MAX];
+    char draft[4096];
     bool good;
     FILE *f;
     int fd;
 
-    name_draft(path, draft);
+    snprintf(draft, sizeof(draft), "%s.new", path);
     fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0)
         return false;
@@ -123,77 +154,136 @@ static bool write_draft(const char *path, int mode, X509 *cert, EVP_PKEY *key)
     good = cert != NULL ? PEM_write_X509(f, cert) == 1
                         : PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1;
     good &= fflush(f) == 0 && fsync(fd) == 0;
-    return (fclose(f) == 0) && good;
-}
-
-static bool move_draft(const char *path)
-{
-    char draft[DRAFT_MAX];
-
-    name_draft(path, draft);
-    return rename(draft, path) == 0;
-}
-
-static void drop_draft(const char *path)
-{
-    char draft[DRAFT_MAX];
-
-    name_draft(path, draft);
+    good &= fclose(f) == 0;
+    if (good && rename(draft, path) == 0)
+        return true;
     (void)unlink(draft);
+    return false;
 }
 
-/* Written beside their places and moved there: whoever polls never sees half a file.
- * Moved when both are complete, because one alone stops the next attempt. */
+static bool is_ours(X509 *cert)
+{
+    X509_NAME *subject = X509_get_subject_name(cert);
+    char maker[sizeof(MAKER) + 1] = "";
+
+    return X509_NAME_cmp(subject, X509_get_issuer_name(cert)) == 0 &&
+           X509_NAME_get_text_by_NID(subject, NID_organizationName, maker,
+                                     sizeof(maker)) > 0 &&
+           strcmp(maker, MAKER) == 0;
+}
+
+static bool has_name(X509 *cert, const char *name)
+{
+    if (is_address(name))
+        return X509_check_ip_asc(cert, name, 0) == 1;
+    return X509_check_host(cert, name, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+}
+
+static bool has_names(const struct cert_request *r, X509 *cert)
+{
+    struct names names;
+    bool good = list_names(r, &names);
+
+    for (size_t i = 0; good && i < names.n; i++)
+        good = has_name(cert, names.text[i]);
+    return good;
+}
+
+/* A link to nowhere is there, too: what it will lead to is somebody's. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 || errno != ENOENT;
+}
+
+/* NULL: not there, or no certificate. */
+static X509 *read_cert(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    X509 *cert = f == NULL ? NULL : PEM_read_X509(f, NULL, NULL, NULL);
+
+    if (f != NULL)
+        fclose(f);
+    return cert;
+}
+
+static EVP_PKEY *read_key(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    EVP_PKEY *key = f == NULL ? NULL : PEM_read_PrivateKey(f, NULL, NULL, NULL);
+
+    if (f != NULL)
+        fclose(f);
+    return key;
+}
+
+static enum cert_state look_at_ours(const struct cert_request *r, X509 *cert)
+{
+    EVP_PKEY *key = read_key(r->key_file);
+    enum cert_state state = CERT_STALE;
+
+    if (is_there(r->key_file) && (key == NULL || X509_check_private_key(cert, key) != 1))
+        state = CERT_HALF;
+    else if (key != NULL && has_names(r, cert))
+        state = CERT_FITS;
+    EVP_PKEY_free(key);
+    return state;
+}
+
+enum cert_state cert_look(const struct cert_request *r)
+{
+    bool has_cert = is_there(r->cert_file), has_key = is_there(r->key_file);
+    X509 *cert = read_cert(r->cert_file);
+    enum cert_state state;
+
+    if (cert != NULL && is_ours(cert))
+        state = look_at_ours(r, cert);
+    else if (has_cert && has_key)
+        state = CERT_FOREIGN;
+    else
+        state = has_cert || has_key ? CERT_HALF : CERT_NONE;
+    X509_free(cert);
+    ERR_clear_error();
+    return state;
+}
+
+/* The certificate first: one of ours without a key is known as such and made again, while
+ * a key alone might be anybody's.  A key that is there is never touched. */
 static enum rc write_both(const struct cert_request *r, X509 *cert, EVP_PKEY *key,
                           char *why, size_t room)
 {
-    const char *path = r->key_file;
-    bool good = write_draft(path, 0600, NULL, key);
+    const char *failed = NULL;
 
-    if (good)
-        good = write_draft(path = r->cert_file, 0644, cert, NULL);
-    if (good)
-        good = move_draft(path = r->key_file);
-    if (good)
-        good = move_draft(path = r->cert_file);
-    if (good)
+    if (!write_file(r->cert_file, 0644, cert, NULL))
+        failed = r->cert_file;
+    else if (!is_there(r->key_file) && !write_file(r->key_file, 0600, NULL, key))
+        failed = r->key_file;
+    if (failed == NULL)
         return RC_OK;
-    snprintf(why, room, "cannot write %s: %s", path, strerror(errno));
-    drop_draft(r->key_file);
-    drop_draft(r->cert_file);
+    snprintf(why, room, "cannot write %s: %s", failed, strerror(errno));
     return RC_INVALID;
-}
-
-static enum rc make(const struct cert_request *r, const char *domain, const char *names,
-                    char *why, size_t room)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    enum rc rc;
-
-    if (key == NULL || cert == NULL || !fill(cert, key, domain, names)) {
-        snprintf(why, room, "no certificate can be made for %s", domain);
-        rc = RC_INVALID;
-    } else {
-        rc = write_both(r, cert, key, why, room);
-    }
-    X509_free(cert);
-    EVP_PKEY_free(key);
-    return rc;
 }
 
 enum rc cert_make(const struct cert_request *r, char *why, size_t room)
 {
-    char names[NAMES_MAX] = "", domain[256];
-    size_t n = strlen(r->domain);
+    enum rc rc = RC_INVALID;
+    char alt[ALT_BYTES];
+    struct names names;
+    EVP_PKEY *key;
+    X509 *cert;
 
-    if (n > 2 && r->domain[0] == '[' && r->domain[n - 1] == ']')
-        snprintf(domain, sizeof(domain), "%.*s", (int)n - 2, r->domain + 1);
-    else
-        snprintf(domain, sizeof(domain), "%s", r->domain);
-    if (n == 0 || n >= sizeof(domain) || !add_names(r, domain, names)) {
+    if (!list_names(r, &names) || !format_names(&names, alt)) {
         snprintf(why, room, "the domain or an address is no name");
         return RC_INVALID;
     }
-    return make(r, domain, names, why, room);
+    key = is_there(r->key_file) ? read_key(r->key_file) : EVP_EC_gen("P-256");
+    cert = X509_new();
+    if (key == NULL || cert == NULL || !fill(cert, key, names.text[0], alt))
+        snprintf(why, room, "no certificate can be made for %s", names.text[0]);
+    else
+        rc = write_both(r, cert, key, why, room);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return rc;
 }

@@ -3,41 +3,48 @@
 
 #include "cert.h"
 
-#include <errno.h>
-#include <sys/stat.h>
+#include <stdio.h>
 
-/* A link to nowhere is there, too: what it will lead to is somebody's. */
-static bool is_there(const char *path)
+static int make(const struct cert_request *r)
 {
-    struct stat st;
+    char why[512];
 
-    return lstat(path, &st) == 0 || errno != ENOENT;
+    return cert_make(r, why, sizeof(why)) == RC_OK ? VERB_DONE : verb_fail("%s", why);
 }
 
-/* One file alone is not completed: a made certificate would be served instead of the one
- * that is to come, and a made key can destroy the only copy of another. */
-static int refuse(const struct cert_request *r, bool has_cert, bool has_key)
+/* What an operator put there stays, whatever it is. */
+static int make_if_needed(const struct cert_request *r)
 {
-    if (has_cert && has_key)
-        return verb_fail("%s and %s are there already; remove them first", r->cert_file,
-                         r->key_file);
-    return verb_fail("%s is there, but not %s; add it, or move the other away",
-                     has_cert ? r->cert_file : r->key_file,
-                     has_cert ? r->key_file : r->cert_file);
+    switch (cert_look(r)) {
+    case CERT_FITS:
+    case CERT_FOREIGN:
+        return VERB_DONE;
+    case CERT_HALF:
+        return verb_fail(
+            "of %s and %s one is missing or does not belong to the other; bring it, or "
+            "move the one away",
+            r->cert_file, r->key_file);
+    case CERT_STALE:
+        printf(
+            "a new self-signed certificate is made: the old one was for other names\n");
+        return make(r);
+    case CERT_NONE:
+        break;
+    }
+    return make(r);
 }
 
 int verb_cert(int argc, char **argv)
 {
     const char *addresses[VERB_VALUES_MAX] = { NULL };
     struct cert_request r = { .addresses = addresses };
-    bool if_missing = false, has_cert, has_key;
+    bool if_needed = false;
     const struct verb_flag flags[] = { { "--domain", &r.domain, NULL, NULL },
                                        { "--address", NULL, NULL, addresses },
                                        { "--certificate", &r.cert_file, NULL, NULL },
                                        { "--key", &r.key_file, NULL, NULL },
-                                       { "--if-missing", NULL, &if_missing, NULL },
+                                       { "--if-needed", NULL, &if_needed, NULL },
                                        { 0 } };
-    char why[512];
 
     if (!verb_flags(argc, argv, flags))
         return VERB_MISUSED;
@@ -45,15 +52,12 @@ int verb_cert(int argc, char **argv)
         verb_fail("cert needs --domain, --certificate and --key");
         return VERB_MISUSED;
     }
-    has_cert = is_there(r.cert_file);
-    has_key = is_there(r.key_file);
-    if (has_cert && has_key && if_missing)
-        return VERB_DONE;
-    if (has_cert || has_key)
-        return refuse(&r, has_cert, has_key);
     while (addresses[r.address_count] != NULL)
         r.address_count++;
-    if (cert_make(&r, why, sizeof(why)) != RC_OK)
-        return verb_fail("%s", why);
-    return VERB_DONE;
+    if (if_needed)
+        return make_if_needed(&r);
+    if (cert_look(&r) != CERT_NONE)
+        return verb_fail("%s or %s is there already; remove them first", r.cert_file,
+                         r.key_file);
+    return make(&r);
 }

@@ -122,6 +122,31 @@ def test_the_local_network_is_served(tmp_path):
         subprocess.run(["ip", "addr", "del", *lan], check=True)
 
 
+def test_another_domain_in_the_same_folder(tmp_path):
+    """A certificate of ours is made anew when it does not name what is served; one that an
+    operator put there is served as it is."""
+    secrets = tmp_path / "run/secrets"
+    seen = []
+    for domain in ("_make.localhost", "_other.localhost"):
+        with Make(tmp_path, OFFSET, f"DOMAIN={domain}") as make:
+            served = served_certificate("127.0.0.1", 2993 + OFFSET)
+            assert f"DNS:{domain}," in served and "IP Address:127.0.0.1" in served
+            seen.append((secrets / "tls.crt").read_text())
+            assert ("a new self-signed certificate" in make.output()) == (len(seen) == 2)
+            make.end(signal.SIGTERM)
+    assert seen[0] != seen[1]
+
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=theirs",
+                    "-addext", "subjectAltName=DNS:theirs.example", "-keyout", "tls.key",
+                    "-out", "tls.crt"], check=True, capture_output=True, cwd=secrets)
+    theirs = [(secrets / name).read_bytes() for name in ("tls.crt", "tls.key")]
+    with Make(tmp_path, OFFSET, "DOMAIN=_other.localhost") as make:
+        assert "theirs.example" in served_certificate("127.0.0.1", 2993 + OFFSET)
+        make.end(signal.SIGTERM)
+    assert theirs == [(secrets / name).read_bytes() for name in ("tls.crt", "tls.key")]
+
+
 def served_certificate(address, port):
     pem = ssl.get_server_certificate((address, port))
     return subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pem,
