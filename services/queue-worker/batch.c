@@ -124,9 +124,9 @@ static struct bounce give_up(struct batch *b, const struct store_queue_row *row)
                             .failed_count = row->recipient_count };
 }
 
-/* Kept for the operator, and its sender is told. */
+/* Kept for the operator, and its sender is told (tell). */
 static enum rc set_aside(struct batch *b, const struct store_queue_row *row,
-                         const char *reason, struct batch_news *news)
+                         const char *reason, bool tell, struct batch_news *news)
 {
     struct bounce bounce = give_up(b, row);
     struct bounce_office from = office(b);
@@ -136,7 +136,7 @@ static enum rc set_aside(struct batch *b, const struct store_queue_row *row,
     rc = store_queue_set_aside(b->db, row, str_of(reason));
     if (rc == RC_NOT_FOUND) /* somebody else is at it now */
         return RC_OK;
-    if (rc == RC_OK)
+    if (rc == RC_OK && tell)
         rc = bounce_queue(b->arena, b->db, &from, &bounce, 1, &news->bounces);
     if (rc == RC_OK)
         rc = db_commit(b->db);
@@ -170,7 +170,7 @@ static enum rc after_refusal(struct batch *b, const struct store_queue_row *rows
         return RC_OK;
     }
     return set_aside(b, &rows[0], arena_printf(b->arena, "refused: %s", rc_name(rc)),
-                     news);
+                     true, news);
 }
 
 static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_news *news)
@@ -260,7 +260,9 @@ enum rc batch_run_suspect(struct batch *b, struct batch_news *news)
     start(b, news);
     rc = store_queue_suspect(b->arena, b->db, &row);
     if (rc == RC_OK && row.attempts > b->attempts_max) {
-        rc = set_aside(b, &row, "delivery broke off too often", news);
+        /* What kills also whoever tells of it goes without a word. */
+        rc = set_aside(b, &row, "delivery broke off too often",
+                       row.attempts == b->attempts_max + 1, news);
     } else if (rc == RC_OK) {
         rc = deliver_suspect(b, &row, news);
         if (rc != RC_OK && rc != RC_NOT_FOUND)

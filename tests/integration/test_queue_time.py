@@ -81,14 +81,17 @@ def test_a_message_that_kills_its_worker_is_set_aside_and_all_others_are_deliver
     wait_for("all others", lambda: at.select("INBOX")[1] == [b"6"], 60)
     assert sorted(mail.message_ids(at)) == ["before@test", *(f"behind-{i}@test" for i in range(5))]
     wait_for("it was alone once", lambda: hurried.sql("SELECT attempts FROM queue") == "2", 60)
+    # It kills also whoever would tell its sender.
+    hurried.clock.forward(OVERDUE_S + 1)
+    wait_for("a last death", lambda: hurried.sql("SELECT attempts FROM queue") == "3", 60)
     hurried.clock.forward(OVERDUE_S + 1)
     wait_for("it is set aside", lambda: count(hurried, "queue_aside") == 1, 60)
     attempts, reason, recipients = hurried.sql(
         "SELECT attempts, reason, rcpt FROM queue_aside").split("|")
-    assert (attempts, reason) == ("3", "delivery broke off too often")
+    assert (attempts, reason) == ("4", "delivery broke off too often")
     assert poison in recipients and count(hurried, "queue") == 0
     log = (hurried.run / "log/queue-worker.log").read_text()
-    assert re.search(r'queue\.set_aside .*queue=[0-9a-f]{16} attempts=3 reason="delivery broke '
+    assert re.search(r'queue\.set_aside .*queue=[0-9a-f]{16} attempts=4 reason="delivery broke '
                      r'off too often"', log)
 
     # Nobody dies of it any more.
