@@ -46,6 +46,7 @@ struct dns {
     int wake_fd; /* ends the thread */
     pthread_mutex_t lock;
     struct question *questions; /* all that have no answer yet */
+    bool stopped;
 };
 
 struct question {
@@ -137,7 +138,7 @@ static enum rc await(struct question *q, struct deadline until, struct question 
     bool done;
 
     pthread_mutex_lock(&d->lock);
-    while (!q->done && cond_wait(&q->answered, &d->lock, until))
+    while (!q->done && !d->stopped && cond_wait(&q->answered, &d->lock, until))
         ;
     done = q->done;
     q->abandoned = !done;
@@ -327,6 +328,15 @@ enum rc dns_new(const struct dns_options *o, struct buf *why, struct dns **out)
     CHECK(pthread_create(&d->thread, NULL, thread_main, d) == 0);
     *out = d;
     return RC_OK;
+}
+
+void dns_stop(struct dns *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->stopped = true;
+    for (struct question *q = d->questions; q != NULL; q = q->next)
+        pthread_cond_signal(&q->answered);
+    pthread_mutex_unlock(&d->lock);
 }
 
 void dns_free(struct dns **dns)

@@ -35,6 +35,7 @@ struct dns_options {
 /* RC_INVALID with the reason in *why (may be NULL). */
 enum rc dns_new(const struct dns_options *o, struct buf *why,
                 struct dns **out) RC_CHECKED;
+void dns_stop(struct dns *d);  /* calls end at once from now on, with RC_TIMEOUT */
 void dns_free(struct dns **d); /* after the last call returned */
 
 struct dns_status {

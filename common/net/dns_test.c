@@ -94,7 +94,7 @@ struct fixture {
     pthread_t server;
     int fd;
     char resolver[32];
-    _Atomic bool stop;
+    _Atomic bool stop, silent_asked;
 };
 
 /* The question's name as text; its end in the packet as the result, 0 when malformed. */
@@ -194,6 +194,8 @@ static void *serve(void *arg)
         if (poll(&p, 1, 20) <= 0)
             continue;
         n = recvfrom(f->fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &from_n);
+        if (n > 20 && memcmp(packet + 13, "silent", 6) == 0)
+            atomic_store(&f->silent_asked, true);
         if (n > 12)
             answer(f->fd, packet, (size_t)n, (struct sockaddr *)&from, from_n);
     }
@@ -404,6 +406,35 @@ static void test_many_threads(void **state)
         pthread_join(threads[i], NULL);
 }
 
+static void *ask_silent(void *arg)
+{
+    struct fixture *f = arg;
+    struct arena *a = arena_new();
+    struct dns_addresses got;
+    enum rc rc = dns_addresses(f->dns, a, S("silent.test"), soon(), &got);
+
+    arena_free(&a);
+    return rc == RC_TIMEOUT ? f : NULL;
+}
+
+/* Whoever waits for an answer stops waiting, and nobody begins. */
+static void test_stop(void **state)
+{
+    struct fixture *f = *state;
+    struct deadline until = deadline_in_ms(WAIT_MS / 2);
+    pthread_t thread;
+    void *timed_out;
+
+    assert_int_equal(pthread_create(&thread, NULL, ask_silent, f), 0);
+    while (!atomic_load(&f->silent_asked))
+        assert_false(deadline_passed(until));
+    dns_stop(f->dns);
+    pthread_join(thread, &timed_out);
+    assert_ptr_equal(timed_out, f);
+    assert_ptr_equal(ask_silent(f), f);
+    assert_false(deadline_passed(until));
+}
+
 static void test_bad_options(void **state)
 {
     static const char *const resolvers[] = { "no address", "127.0.0.1:x",
@@ -439,6 +470,7 @@ int main(void)
         TEST(test_txt),
         TEST(test_dnssec),
         TEST(test_many_threads),
+        TEST(test_stop),
         cmocka_unit_test(test_bad_options),
     };
 

@@ -48,7 +48,29 @@ static enum rc wait_for(struct stream *s, short events, struct deadline d)
     return n > 0 ? RC_OK : failed(s, RC_RETRY, strerror(errno));
 }
 
-static enum rc finish_connect(struct stream *s, struct deadline d)
+enum rc stream_begin(const struct addr *to, struct stream **out)
+{
+    const int on = 1;
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(to, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stream *s;
+
+    if (fd < 0)
+        return RC_RETRY;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(fd, (struct sockaddr *)&sa, n) != 0 && errno != EINPROGRESS) {
+        close(fd);
+        return RC_RETRY;
+    }
+    s = mem_alloc(sizeof(*s));
+    s->fd = fd;
+    s->peer = *to;
+    *out = s;
+    return RC_OK;
+}
+
+enum rc stream_finish(struct stream *s, struct deadline d)
 {
     socklen_t n = sizeof(int);
     int error = 0;
@@ -61,46 +83,19 @@ static enum rc finish_connect(struct stream *s, struct deadline d)
     return error == 0 ? RC_OK : failed(s, RC_RETRY, strerror(error));
 }
 
-static enum rc bind_to(int fd, const struct addr *source)
-{
-    struct sockaddr_storage sa;
-    socklen_t n;
-
-    if (source == NULL)
-        return RC_OK;
-    n = addr_to_sockaddr(source, &sa);
-    return bind(fd, (struct sockaddr *)&sa, n) == 0 ? RC_OK : RC_RETRY;
-}
-
-enum rc stream_connect_from(const struct addr *to, const struct addr *source,
-                            struct deadline d, struct stream **out)
-{
-    const int on = 1;
-    struct sockaddr_storage sa;
-    socklen_t n = addr_to_sockaddr(to, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct stream *s;
-    enum rc rc;
-
-    if (fd < 0)
-        return RC_RETRY;
-    s = mem_alloc(sizeof(*s));
-    s->fd = fd;
-    s->peer = *to;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    rc = bind_to(fd, source);
-    if (rc == RC_OK && connect(fd, (struct sockaddr *)&sa, n) != 0)
-        rc = errno == EINPROGRESS ? finish_connect(s, d) : RC_RETRY;
-    if (rc != RC_OK)
-        stream_close(&s);
-    else
-        *out = s;
-    return rc;
-}
-
 enum rc stream_connect(const struct addr *to, struct deadline d, struct stream **out)
 {
-    return stream_connect_from(to, NULL, d, out);
+    struct stream *s;
+    enum rc rc = stream_begin(to, &s);
+
+    if (rc != RC_OK)
+        return rc;
+    rc = stream_finish(s, d);
+    if (rc == RC_OK)
+        *out = s;
+    else
+        stream_close(&s);
+    return rc;
 }
 
 void stream_close(struct stream **stream)

@@ -22,9 +22,10 @@ struct stream;
 
 enum rc stream_connect(const struct addr *to, struct deadline d,
                        struct stream **out) RC_CHECKED;
-/* source: local address to bind to, port 0; NULL: the system's choice. */
-enum rc stream_connect_from(const struct addr *to, const struct addr *source,
-                            struct deadline d, struct stream **out) RC_CHECKED;
+/* The same in two steps, for who must be able to shut the socket meanwhile: the first
+ * does not wait; after a failure of the second the stream can only be closed. */
+enum rc stream_begin(const struct addr *to, struct stream **out) RC_CHECKED;
+enum rc stream_finish(struct stream *s, struct deadline d) RC_CHECKED;
 void stream_close(struct stream **s); /* close_notify, best effort, no wait */
 
 /* RC_INVALID: bytes arrived in the clear before the handshake (an injection);

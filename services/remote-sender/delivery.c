@@ -219,6 +219,27 @@ static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_
     return n;
 }
 
+/* Reason when it fails; nothing is left of the connection then. */
+static const char *reach(struct delivery *d, const struct addr *to, struct stream **out)
+{
+    struct stream *stream;
+    enum rc rc = stream_begin(to, &stream);
+
+    if (rc == RC_OK && !show_stream(d, stream)) {
+        stream_close(&stream);
+        return "this service is stopping";
+    }
+    if (rc == RC_OK) {
+        rc = stream_finish(stream, deadline_in_ms(d->desk->connect_ms));
+        *out = stream;
+        if (rc == RC_OK)
+            return NULL;
+        hide_stream(d);
+        stream_close(&stream);
+    }
+    return rc == RC_TIMEOUT ? "connection timed out" : "connection refused";
+}
+
 /* Reason when it fails; the connection is closed then. */
 static const char *open_client(struct delivery *d, struct arena *a, const struct addr *to,
                                const struct mx_host *h)
@@ -230,15 +251,12 @@ static const char *open_client(struct delivery *d, struct arena *a, const struct
         .policy = tls_policy_for(h->name),
         .tls = d->desk->tls,
     };
-    struct stream *stream = NULL;
-    enum rc rc = stream_connect(to, deadline_in_ms(d->desk->connect_ms), &stream);
+    struct stream *stream;
+    const char *reason = reach(d, to, &stream);
+    enum rc rc;
 
-    if (rc != RC_OK)
-        return rc == RC_TIMEOUT ? "connection timed out" : "connection refused";
-    if (!show_stream(d, stream)) {
-        stream_close(&stream);
-        return "this service is stopping";
-    }
+    if (reason != NULL)
+        return reason;
     rc = smtp_client_open(&d->client, stream, &setup);
     d->connected = true;
     if (rc == RC_OK)
@@ -256,7 +274,7 @@ static const char *connect_host(struct delivery *d, struct arena *a,
 
     snprintf(d->host, sizeof(d->host), "%.*s", (int)(h->name.n < 255 ? h->name.n : 255),
              h->name.p);
-    for (size_t i = 0; i < n && d->connects < CONNECTS_MAX; i++) {
+    for (size_t i = 0; i < n && d->connects < CONNECTS_MAX && !is_aborted(d); i++) {
         if (!h->by_operator && !destination_guard_permits(d->desk->guard, &to[i])) {
             reason = "its address is private";
             continue;
@@ -270,12 +288,13 @@ static const char *connect_host(struct delivery *d, struct arena *a,
     return reason;
 }
 
-/* The next host that speaks to us.  False: there is none, d->answer says why. */
+/* The next host that speaks to us.  False: there is none, d->answer says why, or this
+ * service is stopping. */
 static bool connect_next(struct delivery *d, struct arena *a, const char *reason)
 {
-    if (d->hosts.count == 0 && !find_hosts(d))
+    if (is_aborted(d) || (d->hosts.count == 0 && !find_hosts(d)))
         return false;
-    while (d->host_next < d->hosts.count) {
+    while (d->host_next < d->hosts.count && !is_aborted(d)) {
         reason = connect_host(d, a, &d->hosts.host[d->host_next++]);
         if (reason == NULL) {
             d->answer = (struct smtp_client_answer){ 0 };
@@ -283,7 +302,8 @@ static bool connect_next(struct delivery *d, struct arena *a, const char *reason
         }
         log_debug("remote.host_failed", "host=%s reason=\"%s\"", d->host, reason);
     }
-    unreachable_because(d, reason != NULL ? reason : "no host is left");
+    if (!is_aborted(d))
+        unreachable_because(d, reason != NULL ? reason : "no host is left");
     return false;
 }
 

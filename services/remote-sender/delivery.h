@@ -48,8 +48,9 @@ bool delivery_is_connected(const struct delivery *d);
 bool delivery_is_unreachable(const struct delivery *d);
 void delivery_retry(struct delivery *d);
 
-/* From any thread: no host is tried any more and no message begun; what is only being
- * connected fails soon.  A message on its way is cut too if within_message. */
+/* From any thread, also again: no host is tried any more and no message begun; what is
+ * only being connected fails at once.  A message on its way is cut too if within_message.
+ * A question to the DNS goes on until dns_stop. */
 void delivery_abort(struct delivery *d, bool within_message);
 
 /* RC_OK: *out says what became of each recipient.  RC_CONFLICT: the lease was lost, say

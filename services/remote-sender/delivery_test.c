@@ -199,7 +199,83 @@ static void test_abort(void **state)
     delivery_abort(d, true);
     parcel_free(&p);
     delivery_free(&d);
+    shutdown(peer.listener, SHUT_RDWR); /* nobody has come */
     end(&peer);
+}
+
+/* Somewhere in the kernel's table: a connection to this port is being made. */
+static bool is_connecting_to(uint16_t port)
+{
+    FILE *f = fopen("/proc/net/tcp", "r");
+    char line[256], wanted[32];
+    bool found = false;
+
+    assert_non_null(f);
+    snprintf(wanted, sizeof(wanted), ":%04X 02 ", (unsigned)port);
+    while (!found && fgets(line, sizeof(line), f) != NULL)
+        found = strstr(line, wanted) != NULL;
+    fclose(f);
+    return found;
+}
+
+struct sending {
+    struct delivery *delivery;
+    struct parcel *parcel;
+    enum rc rc;
+};
+
+static void *send_main(void *arg)
+{
+    struct sending *s = arg;
+    struct delivery_result result;
+
+    s->rc = delivery_send(s->delivery, arena, s->parcel, &result);
+    return NULL;
+}
+
+/* A connection that is only being made is given up at once. */
+static void test_abort_while_connecting(void **state)
+{
+    struct sending s = { .delivery = delivery_new(&desk, S("x.org")),
+                         .parcel = parcel(S("x\r\n")) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof(a);
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fill[4];
+    struct addr to;
+    pthread_t thread;
+    int64_t began;
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+    assert_true(addr_from_sockaddr((struct sockaddr *)&a, n, &to));
+    for (size_t i = 0; i < ARRAY_LEN(fill); i++) { /* nobody takes them: it is full */
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fill[i], (struct sockaddr *)&a, n);
+    }
+    while (!is_connecting_to(to.port))
+        ;
+    for (size_t i = 0; i < ARRAY_LEN(fill); i++)
+        close(fill[i]); /* what was connected stays in the queue */
+    while (is_connecting_to(to.port))
+        ;
+    route_to(&to);
+    desk.connect_ms = 15000;
+    assert_int_equal(pthread_create(&thread, NULL, send_main, &s), 0);
+    while (!is_connecting_to(to.port))
+        ;
+    began = clock_monotonic_ms();
+    delivery_abort(s.delivery, false);
+    pthread_join(thread, NULL);
+    assert_true(clock_monotonic_ms() - began < 3000);
+    assert_int_equal(s.rc, RC_CLOSED);
+    delivery_abort(s.delivery, true);
+    desk.connect_ms = 3000;
+    close(listener);
+    parcel_free(&s.parcel);
+    delivery_free(&s.delivery);
 }
 
 static void test_private_addresses(void **state)
@@ -294,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup(test_cut_within_the_message, test_setup),
         cmocka_unit_test_setup(test_no_final_answer, test_setup),
         cmocka_unit_test_setup(test_abort, test_setup),
+        cmocka_unit_test_setup(test_abort_while_connecting, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),
         cmocka_unit_test_setup(test_lost_lease, test_setup),
         cmocka_unit_test_setup(test_no_body, test_setup),

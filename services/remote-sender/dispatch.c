@@ -17,6 +17,7 @@ enum {
     PER_CLAIM = 10,  /* rows of one destination that are claimed together */
     RENEW_MAX = 256, /* leases in one round */
     STACK_BYTES = 512 * 1024,
+    STOP_MS = 5000, /* after a drain's deadline */
 };
 
 struct dispatch {
@@ -29,7 +30,7 @@ struct dispatch {
     int failures; /* in a row */
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, at_end;
     bool woken, draining, ended;
     struct destination *list;       /* in progress */
     struct destination *ended_list; /* their threads wait to be joined */
@@ -382,18 +383,26 @@ static void *dispatch_main(void *arg)
     reap(d);
     pthread_mutex_lock(&d->lock);
     d->ended = true;
+    pthread_cond_signal(&d->at_end);
     pthread_mutex_unlock(&d->lock);
     return NULL;
 }
 
+static void register_metrics(void)
+{
+    metric_register(&in_progress);
+}
+
 struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct dispatch *d = mem_alloc(sizeof(*d));
     const struct options *o = svc->options;
 
-    metric_register(&in_progress);
+    pthread_once(&once, register_metrics);
     pthread_mutex_init(&d->lock, NULL);
     cond_init(&d->wake);
+    cond_init(&d->at_end);
     d->svc = svc;
     d->rules = (struct destination_rules){
         .desk = desk,
@@ -421,6 +430,8 @@ void dispatch_wake(struct dispatch *d)
 
 void dispatch_drain(struct dispatch *d)
 {
+    if (d->rules.desk->finder.dns != NULL)
+        dns_stop(d->rules.desk->finder.dns);
     pthread_mutex_lock(&d->lock);
     d->draining = true;
     d->woken = true;
@@ -438,27 +449,39 @@ bool dispatch_is_drained(struct dispatch *d)
     return ended;
 }
 
-static void abort_all(struct dispatch *d)
+/* False: somebody still waits for the database, which may take as long as its statements
+ * are allowed to, one after the other. */
+static bool abort_all(struct dispatch *d)
 {
+    struct deadline until = deadline_in_ms(STOP_MS);
+    bool ended;
+
     pthread_mutex_lock(&d->lock);
     for (struct destination *t = d->list; t != NULL; t = t->next)
         delivery_abort(t->delivery, true);
+    while (!d->ended && cond_wait(&d->at_end, &d->lock, until))
+        ;
+    ended = d->ended;
     pthread_mutex_unlock(&d->lock);
+    return ended;
 }
 
-void dispatch_free(struct dispatch **pd)
+bool dispatch_free(struct dispatch **pd)
 {
     struct dispatch *d = *pd;
 
     if (d == NULL)
-        return;
+        return true;
     dispatch_drain(d);
-    abort_all(d);
+    if (!abort_all(d))
+        return false;
     pthread_join(d->thread, NULL);
     db_free(&d->db);
     arena_free(&d->arena);
+    pthread_cond_destroy(&d->at_end);
     pthread_cond_destroy(&d->wake);
     pthread_mutex_destroy(&d->lock);
     mem_free(d);
     *pd = NULL;
+    return true;
 }

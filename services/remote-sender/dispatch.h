@@ -18,9 +18,10 @@ struct svc;
 /* Starts the thread.  desk outlives it. */
 struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk);
 void dispatch_wake(struct dispatch *d); /* something is due */
-void dispatch_drain(
-    struct dispatch *d); /* claim no more; end after the message in hand */
+/* Claim no more, try no more hosts; end after the messages that are on their way. */
+void dispatch_drain(struct dispatch *d);
 bool dispatch_is_drained(struct dispatch *d);
-/* Waits for what is in hand, whose waits are bounded but long: after a drain's deadline
- * the process rather ends, and leases run out. */
-void dispatch_free(struct dispatch **d);
+/* After a drain or its deadline: what is still on its way is cut.  False: the database
+ * keeps a thread waiting for more than five seconds, and nothing is freed.  The process
+ * must end without what it shares with the threads; their leases run out. */
+bool dispatch_free(struct dispatch **d);

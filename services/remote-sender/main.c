@@ -15,6 +15,8 @@
 #include "net/tls.h"
 #include "svc/svc.h"
 
+#include <unistd.h>
+
 enum { CONNECTIONS = 4, PROBE_MS = 3000, TYPE_DNSKEY = 48 };
 
 struct sender {
@@ -121,7 +123,10 @@ static void stop(struct svc *svc)
 {
     struct sender *s = svc->user;
 
-    dispatch_free(&s->dispatch);
+    if (!dispatch_free(&s->dispatch)) {
+        log_warn("remote.stop_cut", "reason=\"the database does not answer\"");
+        _exit(0);
+    }
     dbs_free(&s->desk.dbs);
     destination_guard_free(&s->desk.guard);
     tls_context_free(&s->desk.tls);

@@ -1,0 +1,194 @@
+/* dispatch_test.c - who gets a thread, and how all of it ends: a real store, and hosts on
+ * loopback. */
+#include "dispatch.h"
+
+#include "base/clock.h"
+#include "bus/bus.h"
+#include "dbs.h"
+#include "destination_guard.h"
+#include "scripted_peer.h"
+#include "store/store_remote.h"
+#include "store/store_test.h"
+#include "svc/svc.h"
+
+enum { PATIENCE_MS = 20000, SOON_MS = 5000 };
+
+static struct options options;
+static struct svc svc = { .options = &options };
+static const struct svc_service service = { .name = "remote-sender" };
+static struct delivery_desk desk;
+static struct dispatch *dispatch;
+
+static const char *const takes_one[] = {
+    "S 220 hello", "C EHLO own.org",
+    "S 250-mx",    "S 250 STARTTLS",
+    "C STARTTLS",  "S 220 go",
+    "TLS",         "C EHLO own.org",
+    "S 250 mx",    "C MAIL FROM",
+    "S 250 ok",    "C RCPT TO",
+    "S 250 ok",    "C DATA",
+    "S 354 go",    "DATA",
+    "S 250 taken", "END",
+    NULL,
+};
+
+/* A message for somebody at the domain waits. */
+static void add(const char *domain)
+{
+    str_t to = str_of(arena_printf(test_arena, "a@%s", domain));
+    struct store_accept m = { .head = S("Subject: x\r\n\r\n"),
+                              .body = S("x\r\n"),
+                              .sender = S("me@own.org"),
+                              .recipients = &to,
+                              .recipient_count = 1 };
+    struct store_remote_row row = { .domain = str_of(domain),
+                                    .sender = S("me@own.org"),
+                                    .recipients = &to,
+                                    .recipient_count = 1,
+                                    .envelope = S("{}") };
+
+    assert_int_equal(store_accept(test_db, &m, 1, 5000), RC_OK);
+    row.body_id = m.body_id;
+    row.size = (int32_t)(m.head.n + m.body.n);
+    db_begin(test_db);
+    store_remote_add(test_db, &row, 1000);
+    assert_int_equal(db_commit(test_db), RC_OK);
+}
+
+/* Until the query's number is the wanted one. */
+static void wait_for_number(const char *sql, int64_t wanted)
+{
+    struct db_statement s = { .name = "", .sql = sql };
+    struct deadline until = deadline_in_ms(PATIENCE_MS);
+
+    for (;;) {
+        assert_int_equal(db_run(test_db, &s, DB_NO_PARAMS), RC_OK);
+        if (db_get_int(test_db, 0, 0, 0) == wanted)
+            return;
+        if (deadline_passed(until))
+            fail_msg("%s: %d", sql, (int)db_get_int(test_db, 0, 0, 0));
+    }
+}
+
+static void begin_dispatch(size_t threads)
+{
+    options.remote_concurrency = (int64_t)threads;
+    dispatch = dispatch_new(&svc, &desk);
+}
+
+/* A host that takes connections and says nothing, on all loopback addresses. */
+static int mute_host(void)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET };
+    socklen_t n = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(listen(fd, 100), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    desk.finder.port = ntohs(a.sin_port);
+    return fd;
+}
+
+/* The host keeps its connection for a while, but not at the end. */
+static void test_sends(void **state)
+{
+    struct peer p;
+    struct addr to = begin(&p, takes_one);
+
+    (void)state;
+    desk.finder.routes =
+        str_of(arena_printf(test_arena, "x.org=127.0.0.1:%u", (unsigned)to.port));
+    add("x.org");
+    begin_dispatch(4);
+    wait_for_number("SELECT count(*) FROM queue_remote", 0);
+    assert_true(dispatch_free(&dispatch));
+    end(&p);
+}
+
+/* Stopping hangs up on a host that says nothing; its message waits for the next sender.
+ */
+static void test_drain(void **state)
+{
+    int mute = mute_host();
+    int64_t began;
+
+    (void)state;
+    add("[127.0.0.2]");
+    begin_dispatch(4);
+    wait_for_number("SELECT count(*) FROM queue_remote WHERE lease % 2 = 1", 1);
+    began = clock_monotonic_ms();
+    dispatch_drain(dispatch);
+    assert_true(dispatch_free(&dispatch));
+    assert_true(clock_monotonic_ms() - began < SOON_MS);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote "
+                                          "WHERE lease % 2 = 0 AND due <= now_us()"),
+                     1);
+    close(mute);
+}
+
+/* A database that does not answer holds nobody up: the end is refused, in time. */
+static void test_drain_without_database(void **state)
+{
+    struct db *other = test_connect();
+    int64_t began;
+
+    (void)state;
+    add("[127.0.0.2]");
+    db_begin(other);
+    assert_int_equal(db_script(other, "LOCK TABLE queue_remote IN SHARE MODE"), RC_OK);
+    begin_dispatch(4);
+    wait_for_number("SELECT count(*) FROM pg_locks WHERE NOT granted", 1);
+    began = clock_monotonic_ms();
+    assert_false(dispatch_free(&dispatch));
+    assert_true(clock_monotonic_ms() - began < 2 * SOON_MS);
+    db_free(&other);
+    while (!dispatch_free(&dispatch))
+        ;
+}
+
+static int setup_group(void **state)
+{
+    if (make_contexts(state) != 0 || test_group_setup(state) != 0)
+        return -1;
+    svc.service = &service;
+    options.database_host = test_host();
+    options.database_name = test_name;
+    options.database_user = "postgres";
+    options.database_password = "";
+    options.database_statement_seconds = 30;
+    options.queue_poll_ms = 100;
+    options.retry_min_seconds = options.retry_max_seconds = 60;
+    options.remote_per_destination = 4;
+    desk = (struct delivery_desk){
+        .finder = { .mail_domain = S("own.org"), .hostname = S("own.org") },
+        .tls = strict_ctx,
+        .guard = destination_guard_new(true),
+        .dbs = dbs_new(),
+        .helo = "own.org",
+        .connect_ms = PATIENCE_MS,
+        .command_ms = PATIENCE_MS,
+    };
+    dbs_add(desk.dbs, test_connect());
+    dbs_add(desk.dbs, test_connect());
+    return 0;
+}
+
+static int teardown_group(void **state)
+{
+    dbs_free(&desk.dbs);
+    destination_guard_free(&desk.guard);
+    drop_contexts(state);
+    return test_group_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_sends, test_setup),
+        cmocka_unit_test_setup(test_drain, test_setup),
+        cmocka_unit_test_setup(test_drain_without_database, test_setup),
+    };
+
+    return cmocka_run_group_tests(tests, setup_group, teardown_group);
+}
