@@ -31,6 +31,5 @@ struct gateway {
     struct io *ios[GATEWAY_LOOPS_MAX];
     size_t io_count;
     atomic_int sessions; /* memory that is not freed yet */
-    atomic_bool running; /* everything above is there: hints may come */
     atomic_bool draining;
 };

@@ -80,8 +80,6 @@ static void on_message(struct svc *svc, const struct msg *m)
     struct hints_news news = { 0 };
 
     (void)svc;
-    if (!atomic_load(&gateway.running))
-        return;
     if (m->kind == MSG_mailbox_changed) {
         news.account = m->mailbox_changed.account;
         news.mailbox = m->mailbox_changed.mailbox;
@@ -99,7 +97,7 @@ static void on_message(struct svc *svc, const struct msg *m)
 static void on_event_peer(struct svc *svc)
 {
     (void)svc;
-    for (size_t i = 0; atomic_load(&gateway.running) && i < gateway.io_count; i++)
+    for (size_t i = 0; i < gateway.io_count; i++)
         io_post_all(gateway.ios[i]);
 }
 
@@ -198,7 +196,6 @@ static enum rc start(struct svc *svc)
                  "reason=\"no certificate is configured, nobody can log in\"");
     for (size_t i = 0; i < (size_t)options_io_threads(o) && rc == RC_OK; i++)
         rc = start_loop(svc, i);
-    atomic_store(&gateway.running, rc == RC_OK);
     return rc;
 }
 
@@ -225,7 +222,6 @@ static bool is_drained(struct svc *svc)
 static void stop(struct svc *svc)
 {
     (void)svc;
-    atomic_store(&gateway.running, false);
     for (size_t i = 0; i < gateway.io_count; i++)
         io_close(gateway.ios[i]);
     if (gateway.commands != NULL)
