@@ -359,8 +359,8 @@ static void watch(struct pollfd *p, void *socket)
 /* zmq_poll asks every socket before and after it waits, with a system call each, which
  * costs more than the hint itself.  Instead the descriptors are waited for here.  They
  * tell of changes only, and any call on a socket may swallow one: after orders, the
- * sockets that orders touch are read as well, and all of them after a reconnect and once
- * a second. */
+ * sockets that orders touch are read as well, and all of them after a reconnect and when
+ * for a second (or until a reconnect is due) nothing was told at all. */
 static void *run(void *arg)
 {
     struct bus *b = arg;

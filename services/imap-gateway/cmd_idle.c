@@ -1,5 +1,6 @@
-/* cmd_idle.c - IDLE; the session looks at the store right behind it, so that what came
- * just before is told as well.  RFC 2177. */
+/* cmd_idle.c - IDLE.  What came just before is told as well: the session keeps hints
+ * while commands run, and if it has one, or its subscription is too young to bring them
+ * all, it looks at the store right behind this.  RFC 2177. */
 #include "imap_reply.h"
 
 enum cmd_result cmd_idle(struct imap_cmd *cmd)
