@@ -177,8 +177,7 @@ class Product:
         return (base + 10 * INDEX[replica.service] + REPLICA_STEP * replica.number + self.offset)
 
     def prepare_folders(self):
-        for folder in (self.run, self.run / "log", self.run / "secrets", self.run / "spool",
-                       self.socket):
+        for folder in (self.run, self.run / "log", self.run / "secrets", self.socket):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         (self.run / "secrets").chmod(0o700)
         postgres.give_to_server(self.socket)
@@ -222,7 +221,6 @@ class Product:
             "cluster_secret_file": self.run / "secrets" / "cluster_secret",
             "tls_certificate_file": self.run / "secrets" / "tls.crt",
             "tls_key_file": self.run / "secrets" / "tls.key",
-            "spool_directory": self.run / "spool",
             "disk_path": self.run,
             **LENIENT,
             **{name: port + shift for name, port in self.ports.items()},

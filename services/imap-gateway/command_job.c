@@ -1,7 +1,6 @@
 /* command_job.c - a whole command on its way to a worker and back to its loop. */
 #include "command_job.h"
 
-#include "append_spool.h"
 #include "gateway.h"
 #include "imap_reply.h"
 #include "view.h"
@@ -9,6 +8,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/spool.h"
 #include "work/worker_pool.h"
 
 #include <inttypes.h>
@@ -37,7 +37,7 @@ void command_job_free(struct command_job **c)
         crypto_wipe((*c)->bytes.p, (*c)->bytes.n);
     buf_fini(&(*c)->bytes);
     buf_fini(&(*c)->out);
-    append_spool_free(&(*c)->spool);
+    spool_free(&(*c)->spool);
     mem_free(*c);
     *c = NULL;
 }
@@ -54,8 +54,9 @@ static enum cmd_result run_command(struct command_job *c, struct imap_cmd *cmd)
 {
     if (!imap_command_parse(cmd, buf_str(&c->bytes)))
         return CMD_DONE;
-    if (c->spool != NULL && append_spool_bytes(c->spool, &cmd->message) != RC_OK)
-        return imap_reply_rc(cmd, RC_RETRY);
+    if (c->spool != NULL && spool_finish(c->spool, &cmd->message) != RC_OK)
+        return imap_reply_no(cmd, "UNAVAILABLE",
+                             "too many large messages at once, try again later");
     return imap_command_run(cmd);
 }
 

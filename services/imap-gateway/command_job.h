@@ -15,8 +15,8 @@
 
 #include <stdbool.h>
 
-struct append_spool;
 struct gateway;
+struct spool;
 
 enum { COMMAND_JOB_AHEAD = 3 };
 
@@ -31,7 +31,8 @@ struct command_job {
     struct buf bytes; /* the command; empty: only look at the mailbox */
     struct buf out;
     struct imap_cursor cursor;
-    struct append_spool *spool;                      /* APPEND's message, or NULL */
+    struct spool *spool;                             /* APPEND's message, or NULL */
+    size_t spool_left;                               /* [bytes] that are still to come */
     struct store_body_want ahead[COMMAND_JOB_AHEAD]; /* of a look: see struct imap_cmd */
     size_t ahead_count;
     bool login;      /* for the pool of logins */

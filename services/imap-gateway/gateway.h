@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include "net/spool.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +30,7 @@ struct gateway {
     struct worker_pool *logins;
     struct hints *hints;
     struct body_cache *bodies;
+    struct spool_room spool; /* of messages that clients append */
     struct io *ios[GATEWAY_LOOPS_MAX];
     size_t io_count;
     atomic_int sessions; /* memory that is not freed yet */

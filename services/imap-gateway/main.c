@@ -25,6 +25,7 @@
 
 enum {
     NETWORK_SHARE = 5, /* of all connections, when no limit is configured */
+    SPOOL_SMALL_BYTES = 64 * 1024,
     OUT_MAX = 96 * 1024 * 1024,
 };
 
@@ -176,6 +177,10 @@ static void make_shared(struct svc *svc)
     gateway.logins = svc_pool_new(svc, "login", options_login_threads(o));
     gateway.hints = hints_new(&hints);
     gateway.bodies = body_cache_new((size_t)o->body_cache_bytes);
+    gateway.spool = (struct spool_room){
+        .small_bytes = SPOOL_SMALL_BYTES,
+        .chunks = spool_chunks_new(o->spool_memory, o->max_message_size),
+    };
     limit = limit_new((size_t)o->max_imap_connections, per_network(o));
 }
 
@@ -188,6 +193,7 @@ static enum rc start(struct svc *svc)
         return rc;
     session_register_metrics();
     body_cache_register_metrics();
+    spool_register_metrics();
     metric_register(&accepted);
     metric_register(&refused);
     make_shared(svc);
@@ -234,6 +240,7 @@ static void stop(struct svc *svc)
     }
     hints_free(&gateway.hints);
     body_cache_free(&gateway.bodies);
+    limit_free(&gateway.spool.chunks);
     login_free(&gateway.login);
     limit_free(&limit);
     cidr_list_free(&proxies);

@@ -1,7 +1,7 @@
 /* session_read.c - turns a client's bytes into commands. */
 #include "session_private.h"
 
-#include "append_spool.h"
+#include "gateway.h"
 #include "imap_args.h"
 #include "imap_login.h"
 #include "imap_reply.h"
@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "net/spool.h"
 #include "svc/options.h"
 
 #include <inttypes.h>
@@ -153,8 +154,8 @@ static void start_append(struct session *s, size_t used)
         return;
     }
     s->gather = new_job(s, str_n(in->p, used));
-    s->gather->spool =
-        append_spool_new(session_options(s)->spool_directory, (size_t)s->framer.literal);
+    s->gather->spool = spool_new(&s->io->gateway->spool, (uint64_t)s->imap.account);
+    s->gather->spool_left = (size_t)s->framer.literal;
     s->mode = MODE_APPEND;
     if (s->framer.literal_wait)
         imap_reply_continue(conn_out(s->conn), "OK");
@@ -264,20 +265,18 @@ static bool read_sasl(struct session *s)
     return true;
 }
 
+/* What finds no room is read to its end all the same: the reply then meets a client that
+ * listens. */
 static bool read_append(struct session *s)
 {
     struct buf *in = conn_in(s->conn);
-    struct append_spool *spool = s->gather->spool;
-    str_t piece = str_head(buf_str(in), append_spool_left(spool));
+    struct command_job *c = s->gather;
+    str_t piece = str_head(buf_str(in), c->spool_left);
 
-    if (append_spool_add(spool, piece) != RC_OK) {
-        log_error("imap.spool", "session=%" PRIu64 " reason=\"cannot write\"",
-                  s->imap.id);
-        session_bye(s, "[UNAVAILABLE] No room for the message");
-        return false;
-    }
+    spool_append(c->spool, piece.p, piece.n);
+    c->spool_left -= piece.n;
     buf_consume(in, piece.n);
-    if (append_spool_left(spool) == 0)
+    if (c->spool_left == 0)
         s->mode = MODE_APPEND_END;
     return true;
 }
@@ -291,12 +290,11 @@ static bool read_append_end(struct session *s)
         return false;
     s->gather = NULL;
     s->mode = MODE_COMMAND;
-    if (line.n == 0 && !append_spool_has_nul(c->spool)) {
+    if (line.n == 0) {
         send_to_worker(s, c);
         return true;
     }
-    refuse(s, buf_str(&c->bytes), "BAD",
-           line.n > 0 ? "one message at a time" : "a message has no NUL bytes");
+    refuse(s, buf_str(&c->bytes), "BAD", "one message at a time");
     command_job_free(&c);
     return true;
 }

@@ -12,7 +12,7 @@
 #include "ingress.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
-#include "spool.h"
+#include "net/spool.h"
 #include "svc/options.h"
 #include "transaction.h"
 

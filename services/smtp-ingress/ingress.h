@@ -9,7 +9,7 @@
 #include "mail/address.h"
 #include "net/listener.h"
 #include "pace.h"
-#include "spool.h"
+#include "net/spool.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

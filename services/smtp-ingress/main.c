@@ -26,7 +26,6 @@ enum {
     PORT_COUNT = 3,
     LOOPS_MAX = 64,
     SPOOL_SMALL_BYTES = 128 * 1024,
-    SPOOL_PARTS = 3, /* one network, or account, gets a third of its half */
     IN_MAX_BYTES = 128 * 1024,
 };
 
@@ -63,11 +62,6 @@ PORT_METRIC(connections, METRIC_COUNTER, "postbus_smtp_connections",
 PORT_METRIC(refused, METRIC_COUNTER, "postbus_smtp_connections_refused",
             "Connections beyond the limits.");
 
-static struct metric spool_bytes = { .kind = METRIC_GAUGE,
-                                     .name = "postbus_smtp_spool_bytes",
-                                     .labels = "",
-                                     .help = "Large messages that are arriving." };
-
 static void register_metrics(void)
 {
     for (size_t i = 0; i < PORT_COUNT; i++)
@@ -81,7 +75,7 @@ static void register_metrics(void)
     accept_register_metrics();
     session_register_metrics();
     cmd_data_register_metrics();
-    metric_register(&spool_bytes);
+    spool_register_metrics();
 }
 
 static struct login *make_login(const struct options *o)
@@ -122,17 +116,6 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->login = make_login(o);
     in->rate = rate_new(&rate);
     in->accept = accept_new(svc->bus);
-}
-
-/* Half of the memory for other servers and half for accounts; the largest message always
- * fits. */
-static struct limit *make_spool_chunks(const struct options *o)
-{
-    size_t one = (size_t)o->max_message_size / SPOOL_CHUNK_BYTES + 1;
-    size_t all = (size_t)o->spool_memory / 2 / SPOOL_CHUNK_BYTES;
-    size_t part = all / SPOOL_PARTS;
-
-    return limit_new(all > one ? all : one, part > one ? part : one);
 }
 
 static struct listener_options listener_of(const struct service *s, struct port *port,
@@ -242,19 +225,13 @@ static enum rc start(struct svc *svc)
     fill_ingress(svc, &s->ingress);
     rc = find_postmaster(o, &s->ingress);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
-        s->spool_chunks[i] = make_spool_chunks(o);
+        s->spool_chunks[i] = spool_chunks_new(o->spool_memory / 2, o->max_message_size);
     start_loops(svc, s);
     for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
         fill_port(svc, s, i, numbers[i]);
         rc = listen_on(s, &s->ports[i]);
     }
     return rc;
-}
-
-static void tick(struct svc *svc)
-{
-    (void)svc;
-    metric_set(&spool_bytes, (int64_t)spool_all_bytes());
 }
 
 static void drain(struct svc *svc)
@@ -314,7 +291,6 @@ static const struct svc_service service = {
     .option_user = OPTIONS_SMTP_INGRESS,
     .flags = SVC_BINDS_WORK | SVC_NEEDS_TLS,
     .start = start,
-    .tick = tick,
     .drain = drain,
     .is_drained = is_drained,
     .stop = stop,

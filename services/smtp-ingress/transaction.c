@@ -2,7 +2,7 @@
 #include "transaction.h"
 
 #include "base/arena.h"
-#include "spool.h"
+#include "net/spool.h"
 
 #include <string.h>
 

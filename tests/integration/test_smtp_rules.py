@@ -248,12 +248,30 @@ def test_without_room_for_large_messages_the_client_may_try_again(product):
 
 
 def test_without_room_for_an_appended_message_the_client_may_try_again(product):
-    with running(product, "imap-gateway", spool_directory="/nowhere") as r:
-        user = mail.new_account(product)
-        mail.imap(r, user).append("INBOX", None, None, mail.encrypted(user).encode())
-        with pytest.raises((imaplib.IMAP4.error, OSError)):
-            mail.imap(r, user).append("INBOX", None, None,
-                                      mail.encrypted(user, size=300_000).encode())
+    user, other = mail.new_account(product), mail.new_account(product)
+    with running(product, "imap-gateway", spool_memory="1M", max_message_size=2_000_000) as r:
+        # Another session of the account holds all that it may hold.
+        stalled, client = mail.imap(r, user), mail.imap(r, user)
+        message = mail.encrypted(user, size=1_300_000).encode()
+        stalled.send(b"s APPEND INBOX {%d+}\r\n" % len(message) + message)
+
+        def is_put_off():
+            kind, answer = client.append("INBOX", None, None,
+                                         mail.encrypted(user, size=300_000).encode())
+            return kind == "NO" and answer[0].startswith(b"[UNAVAILABLE]")
+        wait_for("a large message is put off", is_put_off)
+        assert r.metric("postbus_spool_bytes") > 1_300_000
+        small = mail.encrypted(user).encode()
+        assert client.append("INBOX", None, None, small)[0] == "OK"
+        stalled.send(b"\r\n")
+        assert stalled.readline().startswith(b"s OK ")
+        assert not is_put_off()
+        wait_for("all is given back", lambda: r.metric("postbus_spool_bytes") == 0)
+        with pytest.raises(imaplib.IMAP4.error, match="no NUL bytes"):
+            client.append("INBOX", None, None, small + b"\0")
+        # What is too large to fit at all is refused before, as ever.
+        kind, answer = mail.imap(r, other).append("INBOX", None, None, b"x" * 2_000_001)
+        assert kind == "NO" and answer[0].startswith(b"[TOOBIG]")
 
 
 def test_connections_of_all(product):

@@ -1,5 +1,5 @@
 /* spool_test.c - small, large, too many of all, too many of one. */
-#include "spool.h"
+#include "net/spool.h"
 
 #include "base/mem.h"
 #include "net/limit.h"
@@ -25,7 +25,6 @@ static int teardown(void **state)
 {
     (void)state;
     assert_int_equal(limit_total(room.chunks), 0);
-    assert_int_equal(spool_all_bytes(), 0);
     limit_free(&room.chunks);
     return 0;
 }
@@ -71,10 +70,10 @@ static void what_goes_in_comes_out(void **state)
             assert_int_equal(m.n, sizes[i]);
             for (size_t k = 0; k < m.n; k++)
                 assert_int_equal(m.p[k], pattern(k));
-            assert_true((spool_all_bytes() > 0) == (sizes[i] > SMALL_BYTES));
+            assert_true((limit_total(room.chunks) > 0) == (sizes[i] > SMALL_BYTES));
             spool_free(&s);
             assert_null(s);
-            assert_int_equal(spool_all_bytes(), 0);
+            assert_int_equal(limit_total(room.chunks), 0);
         }
     }
 }
@@ -90,8 +89,12 @@ static void an_owner_has_a_part(void **state)
     (void)state;
     assert_int_equal(spool_finish(a, &m), RC_OK);
     assert_int_equal(spool_finish(b, &m), RC_LIMIT);
-    assert_int_equal(spool_finish(c, &m), RC_OK); /* small ones go on */
-    assert_int_equal(spool_finish(d, &m), RC_OK); /* and so do others */
+    /* What is refused holds nothing, even while its client goes on sending. */
+    spool_append(b, "more", 4);
+    assert_int_equal(spool_finish(b, &m), RC_LIMIT);
+    assert_int_equal(limit_total(room.chunks), 2 + 2); /* of a and d */
+    assert_int_equal(spool_finish(c, &m), RC_OK);      /* small ones go on */
+    assert_int_equal(spool_finish(d, &m), RC_OK);      /* and so do others */
     spool_free(&a);
     spool_free(&b);
     a = filled(1, 3 * SPOOL_CHUNK_BYTES, 5000); /* what was given back can be had */
@@ -120,12 +123,37 @@ static void all_share_a_room(void **state)
     spool_free(&s[0]);
 }
 
+/* A room that is small in comparison still takes one message of the largest size. */
+static void the_largest_message_fits(void **state)
+{
+    (void)state;
+    limit_free(&room.chunks);
+    room.chunks = spool_chunks_new(MIB, 2 * MIB);
+    for (uint64_t owner = 1; owner < 3; owner++) {
+        struct spool *s = filled(owner, 2 * MIB, 5000), *t;
+        str_t m;
+
+        assert_int_equal(spool_finish(s, &m), RC_OK);
+        t = filled(3, MIB, 5000);
+        assert_int_equal(spool_finish(t, &m), RC_LIMIT);
+        spool_free(&s);
+        spool_free(&t);
+    }
+    limit_free(&room.chunks);
+    room.chunks = spool_chunks_new(30 * MIB, MIB);
+    for (size_t i = 0; i < 41; i++)
+        assert_int_equal(limit_take_key(room.chunks, 1), i < 40 ? RC_OK : RC_LIMIT);
+    for (size_t i = 0; i < 40; i++)
+        limit_give_key(room.chunks, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_goes_in_comes_out, setup, teardown),
         cmocka_unit_test_setup_teardown(an_owner_has_a_part, setup, teardown),
         cmocka_unit_test_setup_teardown(all_share_a_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_largest_message_fits, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

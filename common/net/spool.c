@@ -3,17 +3,19 @@
  * A mapping, because growing it moves page tables instead of bytes, and because freeing
  * it gives the memory back to the system at once.
  */
-#include "spool.h"
+#include "net/spool.h"
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "net/limit.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+
+enum { OWNER_PARTS = 3 };
 
 struct spool {
     const struct spool_room *room;
@@ -24,7 +26,10 @@ struct spool {
     enum rc rc;       /* sticky */
 };
 
-static _Atomic uint64_t all_bytes;
+static struct metric all_bytes = { .kind = METRIC_GAUGE,
+                                   .name = "postbus_spool_bytes",
+                                   .labels = "",
+                                   .help = "Large messages that are arriving." };
 
 static enum rc take_chunk(struct spool *s)
 {
@@ -36,7 +41,7 @@ static enum rc take_chunk(struct spool *s)
         limit_give_total(chunks);
         return RC_LIMIT;
     }
-    atomic_fetch_add(&all_bytes, SPOOL_CHUNK_BYTES);
+    metric_add(&all_bytes, SPOOL_CHUNK_BYTES);
     return RC_OK;
 }
 
@@ -45,7 +50,7 @@ static void give_chunk(struct spool *s)
     if (s->owner != 0)
         limit_give_key(s->room->chunks, s->owner);
     limit_give_total(s->room->chunks);
-    atomic_fetch_sub(&all_bytes, SPOOL_CHUNK_BYTES);
+    metric_add(&all_bytes, -SPOOL_CHUNK_BYTES);
 }
 
 static enum rc grow(struct spool *s)
@@ -69,6 +74,16 @@ static enum rc grow(struct spool *s)
     return RC_OK;
 }
 
+static void drop_large(struct spool *s)
+{
+    if (s->large != NULL)
+        (void)munmap(s->large, s->cap);
+    for (size_t i = 0; i < s->cap / SPOOL_CHUNK_BYTES; i++)
+        give_chunk(s);
+    s->large = NULL;
+    s->n = s->cap = 0;
+}
+
 static void append_large(struct spool *s, const char *p, size_t n)
 {
     while (n > 0 && s->rc == RC_OK) {
@@ -84,6 +99,18 @@ static void append_large(struct spool *s, const char *p, size_t n)
         p += piece;
         n -= piece;
     }
+    /* What will be refused anyway does not hold what others need while it goes on. */
+    if (s->rc != RC_OK)
+        drop_large(s);
+}
+
+struct limit *spool_chunks_new(int64_t memory_bytes, int64_t message_bytes)
+{
+    size_t one = (size_t)message_bytes / SPOOL_CHUNK_BYTES + 1;
+    size_t all = (size_t)memory_bytes / SPOOL_CHUNK_BYTES;
+    size_t part = all / OWNER_PARTS;
+
+    return limit_new(all > one ? all : one, part > one ? part : one);
 }
 
 struct spool *spool_new(const struct spool_room *room, uint64_t owner)
@@ -102,10 +129,7 @@ void spool_free(struct spool **sp)
 
     if (s == NULL)
         return;
-    if (s->large != NULL)
-        (void)munmap(s->large, s->cap);
-    for (size_t i = 0; i < s->cap / SPOOL_CHUNK_BYTES; i++)
-        give_chunk(s);
+    drop_large(s);
     buf_fini(&s->small);
     mem_free(s);
     *sp = NULL;
@@ -134,7 +158,7 @@ enum rc spool_finish(struct spool *s, str_t *message)
     return RC_OK;
 }
 
-uint64_t spool_all_bytes(void)
+void spool_register_metrics(void)
 {
-    return atomic_load(&all_bytes);
+    metric_register(&all_bytes);
 }

@@ -4,6 +4,7 @@
  * share a room, of which one owner (a client network, an account) gets a part.  Not a
  * file: writing one would stop all sessions of the loop while the disk is busy, and
  * reading it back through a mapping kills the process when the disk is broken.
+ *
  * Thread: the session's I/O thread writes, a worker reads after spool_finish.
  */
 #pragma once
@@ -24,6 +25,10 @@ struct spool_room {
     struct limit *chunks; /* of SPOOL_CHUNK_BYTES, in all and for one owner */
 };
 
+/* Chunks for memory_bytes in all; one owner gets a third.  The largest message always
+ * fits.  Free it by limit_free after the last spool. */
+struct limit *spool_chunks_new(int64_t memory_bytes, int64_t message_bytes);
+
 /* owner 0: nobody's part, only the room counts. */
 struct spool *spool_new(const struct spool_room *room, uint64_t owner);
 void spool_free(struct spool **s);
@@ -36,4 +41,4 @@ void spool_append(void *context, const char *p, size_t n);
  * appended afterwards. */
 enum rc spool_finish(struct spool *s, str_t *message) RC_CHECKED;
 
-uint64_t spool_all_bytes(void); /* that large messages hold now */
+void spool_register_metrics(void);
