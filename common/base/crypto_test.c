@@ -191,9 +191,24 @@ static void test_half_a_secret_is_wiped(void **state)
     arena_free(&a);
 }
 
+static void base64_digits(void **state)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        const char *at = memchr(alphabet, c, 64);
+
+        assert_int_equal(crypto_base64_digit((unsigned char)c),
+                         at == NULL ? -1 : at - alphabet);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64_digits),
         cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_hkdf),
         cmocka_unit_test(test_base64),

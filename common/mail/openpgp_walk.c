@@ -3,6 +3,8 @@
  */
 #include "mail/openpgp_walk.h"
 
+#include "base/crypto.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -135,25 +137,6 @@ static void walk(struct walker *w, const unsigned char *p, size_t n)
 
 /* ---- base64 ---- */
 
-enum { NO = 255 };
-
-static const unsigned char digit_values[128] = {
-    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
-    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
-    NO, NO, NO, NO, NO, 62, NO, NO, NO, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60,
-    61, NO, NO, NO, NO, NO, NO, NO, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
-    11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO,
-    NO, NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
-    43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
-};
-
-static unsigned digit_of(char c)
-{
-    unsigned char u = (unsigned char)c;
-
-    return u < 128 ? digit_values[u] : NO;
-}
-
 struct decoder {
     struct walker *walker;
     unsigned char window[WINDOW_BYTES];
@@ -185,12 +168,13 @@ static size_t take_groups(struct decoder *d, str_t s)
     size_t i = 0;
 
     while (s.n - i >= 4) {
-        unsigned a = digit_of(s.p[i]), b = digit_of(s.p[i + 1]);
-        unsigned c = digit_of(s.p[i + 2]), e = digit_of(s.p[i + 3]);
+        const unsigned char *p = (const unsigned char *)s.p + i;
+        int a = crypto_base64_digit(p[0]), b = crypto_base64_digit(p[1]);
+        int c = crypto_base64_digit(p[2]), e = crypto_base64_digit(p[3]);
 
-        if ((a | b | c | e) > 63)
+        if ((a | b | c | e) < 0)
             break;
-        put_group(d, a << 18 | b << 12 | c << 6 | e);
+        put_group(d, (uint32_t)(a << 18 | b << 12 | c << 6 | e));
         i += 4;
     }
     return i;
@@ -199,7 +183,7 @@ static size_t take_groups(struct decoder *d, str_t s)
 /* One character: a digit, a pad or a line end.  False if it may not stand here. */
 static bool take_char(struct decoder *d, char c)
 {
-    unsigned digit = digit_of(c);
+    int digit = crypto_base64_digit((unsigned char)c);
 
     if (c == '\r' || c == '\n')
         return true;
@@ -207,9 +191,9 @@ static bool take_char(struct decoder *d, char c)
         d->pads++;
         return d->digits + d->pads <= 4 && d->digits >= 2;
     }
-    if (digit == NO || d->pads > 0)
+    if (digit < 0 || d->pads > 0)
         return false;
-    d->bits = d->bits << 6 | digit;
+    d->bits = d->bits << 6 | (uint32_t)digit;
     if (++d->digits == 4) {
         put_group(d, d->bits & 0xffffff);
         d->bits = d->digits = 0;
