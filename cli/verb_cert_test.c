@@ -66,14 +66,14 @@ static void both_are_made_once(void **state)
     (void)state;
     assert_int_equal(cert(NULL), VERB_DONE);
     assert_int_equal(cert(NULL), VERB_FAILED);
-    assert_int_equal(cert("--if-missing"), VERB_DONE);
+    assert_int_equal(cert("--if-needed"), VERB_DONE);
 }
 
 static void a_key_alone_is_kept(void **state)
 {
     (void)state;
     put(key_file, "the operator's key");
-    assert_int_equal(cert("--if-missing"), VERB_FAILED);
+    assert_int_equal(cert("--if-needed"), VERB_FAILED);
     assert_int_equal(cert(NULL), VERB_FAILED);
     assert_true(holds(key_file, "the operator's key"));
     assert_int_equal(access(cert_file, F_OK), -1);
@@ -83,7 +83,7 @@ static void a_certificate_alone_is_kept(void **state)
 {
     (void)state;
     put(cert_file, "the operator's certificate");
-    assert_int_equal(cert("--if-missing"), VERB_FAILED);
+    assert_int_equal(cert("--if-needed"), VERB_FAILED);
     assert_true(holds(cert_file, "the operator's certificate"));
     assert_int_equal(access(key_file, F_OK), -1);
 }
@@ -95,7 +95,7 @@ static void a_link_to_nowhere_is_kept(void **state)
 
     (void)state;
     assert_int_equal(symlink("/nonexistent/key", key_file), 0);
-    assert_int_equal(cert("--if-missing"), VERB_FAILED);
+    assert_int_equal(cert("--if-needed"), VERB_FAILED);
     assert_int_equal(readlink(key_file, target, sizeof(target)), 16);
 }
 
