@@ -44,7 +44,7 @@ static int print(const char *file)
     if (options_load(file, OPTIONS_POSTBUSCTL, &o, error) != RC_OK)
         return verb_fail("%s", error);
     buf_init(&b, TEXT_MAX);
-    options_print_effective(&b, o, (1 << OPTIONS_USERS) - 1);
+    options_print_effective(&b, o, (1 << OPTIONS_USERS) - 1, OPTIONS_POSTBUSCTL);
     return print_buf(&b);
 }
 

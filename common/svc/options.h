@@ -63,8 +63,9 @@ enum rc options_load(const char *file, enum options_user user, const struct opti
  * values that are in effect as a file (secrets masked). */
 void options_print_help(struct buf *to, enum options_user user);
 void options_print_reference(struct buf *to);
-void options_print_effective(struct buf *to, const struct options *o,
-                             enum options_user user);
+/* users: whose options.  reader: who loaded them, and so read its own secrets only. */
+void options_print_effective(struct buf *to, const struct options *o, unsigned users,
+                             enum options_user reader);
 
 /* The peers options that a service uses, without the empty ones. */
 struct options_peers {

@@ -79,20 +79,29 @@ static void print_value(struct buf *to, str_t value)
     }
 }
 
-void options_print_effective(struct buf *to, const struct options *o,
-                             enum options_user user)
+static void print_secret(struct buf *to, const struct options_row *row, bool is_set,
+                         enum options_user reader)
+{
+    if (row->users & reader)
+        buf_printf(to, "# %s is %s\n", row->name, is_set ? "set" : "empty");
+    else
+        buf_printf(to, "# %s is not read by %s\n", row->name, options_user_name(reader));
+}
+
+void options_print_effective(struct buf *to, const struct options *o, unsigned users,
+                             enum options_user reader)
 {
     buf_puts(to, "[params]\n");
     for (size_t i = 0; i < options_row_count; i++) {
         const struct options_row *row = &options_row_all[i];
         struct buf value;
 
-        if (!(row->users & user))
+        if (!(row->users & users))
             continue;
         buf_init(&value, 65536);
         options_row_format(row, o, &value);
         if (row->kind == OPTIONS_SECRET) {
-            buf_printf(to, "# %s is %s\n", row->name, value.n == 0 ? "empty" : "set");
+            print_secret(to, row, value.n > 0, reader);
         } else {
             buf_printf(to, "%s = ", row->name);
             print_value(to, buf_str(&value));

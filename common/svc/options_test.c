@@ -331,7 +331,7 @@ static void test_secrets(void **state)
     assert_non_null(load_as(OPTIONS_POSTBUSCTL, NULL));
     set_up(NULL);
     buf_init(&b, 1 << 20);
-    options_print_effective(&b, load(NULL), OPTIONS_IMAP_GATEWAY);
+    options_print_effective(&b, load(NULL), OPTIONS_IMAP_GATEWAY, OPTIONS_IMAP_GATEWAY);
     assert_true(str_find(buf_str(&b), S("# cluster_secret is set\n")) != SIZE_MAX);
     assert_true(str_find(buf_str(&b), S(SECRET)) == SIZE_MAX);
     buf_fini(&b);
@@ -348,14 +348,14 @@ static void test_effective_is_a_file(void **state)
     setenv("POSTBUS_MAX_MESSAGE_SIZE", "65537", 1);
     setenv("POSTBUS_MAX_LOAD_1M", "0.5", 1);
     buf_init(&first, 1 << 20);
-    options_print_effective(&first, load(NULL), ~0);
+    options_print_effective(&first, load(NULL), ~0u, OPTIONS_IMAP_GATEWAY);
     buf_putc(&first, '\0');
     set_up(NULL);
     unsetenv("POSTBUS_MAIL_DOMAIN");
     buf_init(&second, 1 << 20);
     if (load(first.p) == NULL)
         fail_msg("%s", error);
-    options_print_effective(&second, load(first.p), ~0);
+    options_print_effective(&second, load(first.p), ~0u, OPTIONS_IMAP_GATEWAY);
     buf_putc(&second, '\0');
     assert_string_equal(first.p, second.p);
     assert_non_null(strstr(first.p, "max_message_size = 65537\n"));

@@ -80,7 +80,7 @@ static void say_effective(const struct svc_service *service, const struct option
     struct buf b;
 
     buf_init(&b, TEXT_MAX);
-    options_print_effective(&b, o, service->option_user);
+    options_print_effective(&b, o, service->option_user, service->option_user);
     say_buf(&b);
 }
 

@@ -1,0 +1,106 @@
+"""postbusctl config: what an operator is told about a configuration before anything starts."""
+import os
+import subprocess
+
+import pytest
+
+from product import BUILD
+
+GOOD = "[params]\n# who we are\nmail_domain = chat.example\ncluster_secret_file = {secret}\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "secret").write_text("0123456789abcdef" * 4 + "\n")
+    (tmp_path / "short").write_text("too short\n")
+    return tmp_path
+
+
+def postbusctl(*words, **environment):
+    """Status, standard output, standard error."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("POSTBUS_")}
+    done = subprocess.run([BUILD / "postbusctl", *words], env={**clean, **environment}, text=True,
+                          capture_output=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def config(verb, files, text, **environment):
+    file = files / "postbus.ini"
+    file.write_text(text.format(secret=files / "secret", short=files / "short", folder=files))
+    return postbusctl("config", verb, "--config", file, **environment)
+
+
+def test_a_good_file(files):
+    assert config("check", files, GOOD) == (0, "the configuration is good\n", "")
+    assert postbusctl("config", "check", POSTBUS_CONFIG=str(files / "postbus.ini"))[0] == 0
+    # All of it may come from the environment.
+    assert postbusctl("config", "check", POSTBUS_MAIL_DOMAIN="chat.example",
+                      POSTBUS_CLUSTER_SECRET_FILE=str(files / "secret"))[0] == 0
+
+
+def test_keys_of_the_relay_are_mentioned_once(files):
+    status, out, err = config("check", files, GOOD + "mailboxes_dir = /home/vmail\n")
+    assert (status, out) == (0, "the configuration is good\n")
+    assert err.count("mailboxes_dir") == 1 and "mail is stored in PostgreSQL" in err
+
+
+@pytest.mark.parametrize("text, where, why", [
+    (GOOD + "max_user_send_per_minute = many\n", ":5: max_user_send_per_minute", "whole number"),
+    (GOOD + "delete_mails_after = 31\n", ":5: delete_mails_after", "1 to 30"),
+    (GOOD + "mail_doman = x.example\n", ":5: mail_doman", "no such option"),
+    (GOOD + "just words\n", ":5:", "neither a comment nor `key = value`"),
+    (GOOD + "[other]\n", ":5:", "the only section is [params]"),
+    (GOOD + "mail_domain = x.example\n", ":5:", "stands in the file before"),
+    (GOOD + "username_min_length = 20\nusername_max_length = 10\n", "username_min_length",
+     "above username_max_length"),
+    (GOOD + "tls_key_file = /k\n", "tls_key_file", "only one is set"),
+    ("[params]\ncluster_secret_file = {secret}\n", "mail_domain", "is missing"),
+    ("[params]\nmail_domain = chat.example\n", "cluster_secret_file", "is missing"),
+    ("[params]\nmail_domain = chat.example\ncluster_secret_file = {folder}/none\n",
+     ":3: cluster_secret_file", "No such file"),
+    ("[params]\nmail_domain = chat.example\ncluster_secret_file = {short}\n", "cluster_secret",
+     "32"),
+    (GOOD + "database_password_file = {folder}/none\n", ":5: database_password_file",
+     "No such file"),
+])
+def test_what_is_wrong_is_named(files, text, where, why):
+    status, out, err = config("check", files, text)
+    assert status == 1 and out == "" and err.startswith("postbusctl: smtp-ingress: ")
+    assert where in err and why in err and err.count("\n") == 1
+
+
+def test_a_file_that_is_not_there(files):
+    status, _, err = postbusctl("config", "check", "--config", files / "none")
+    assert status == 1 and "cannot read" in err and "No such file" in err
+
+
+def test_the_environment_is_checked_too(files):
+    status, _, err = config("check", files, GOOD, POSTBUS_MAX_MESAGE_SIZE="1000000")
+    assert status == 1 and "environment: POSTBUS_MAX_MESAGE_SIZE: there is no such option" in err
+    status, _, err = config("check", files, GOOD, POSTBUS_CLUSTER_SECRET="x" * 40)
+    assert status == 1 and "leaks" in err
+
+
+@pytest.mark.parametrize("words, why", [
+    (["config"], "check, print or reference"), (["config", "chek"], "not chek"),
+    (["config", "check", "--confg", "x"], "no such argument"),
+    (["config", "check", "--config"], "needs a value"), (["konfig"], "no such verb"),
+])
+def test_misuse(words, why):
+    status, out, err = postbusctl(*words)
+    assert (status, out) == (2, "") and why in err
+
+
+def test_the_values_in_effect_are_printed_and_read_back(files):
+    """Without secrets; what is printed is itself a configuration."""
+    text = GOOD + "delete_mails_after = 3\nprivacy_postal = Jo Doe\n  Street 1\n"
+    status, out, err = config("print", files, text, POSTBUS_MAX_RECIPIENTS="77")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    for line in ("mail_domain = chat.example", "delete_mails_after = 3", "max_recipients = 77",
+                 "privacy_postal = Jo Doe", "    Street 1", "imaps_port = 2993"):
+        assert line in lines, out
+    assert "# cluster_secret is not read by postbusctl" in lines
+    assert (files / "secret").read_text().strip() not in out
+    (files / "again.ini").write_text(out)
+    assert postbusctl("config", "print", "--config", files / "again.ini") == (0, out, "")
