@@ -20,8 +20,9 @@
 
 enum {
     DNS_MS = 30 * 1000,
-    ADDRESSES_MAX = 4, /* tried of one host */
-    CONNECTS_MAX = 12, /* tried for one message */
+    TALK_MS = 30 * 1000, /* more than connecting may take: until TLS, with both EHLO */
+    ADDRESSES_MAX = 4,   /* tried of one host */
+    CONNECTS_MAX = 12,   /* tried for one message */
     SLICE_BYTES = 256 * 1024,
 };
 
@@ -220,7 +221,8 @@ static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_
 }
 
 /* Reason when it fails; nothing is left of the connection then. */
-static const char *reach(struct delivery *d, const struct addr *to, struct stream **out)
+static const char *reach(struct delivery *d, const struct addr *to, struct deadline until,
+                         struct stream **out)
 {
     struct stream *stream;
     enum rc rc = stream_begin(to, &stream);
@@ -230,7 +232,7 @@ static const char *reach(struct delivery *d, const struct addr *to, struct strea
         return "this service is stopping";
     }
     if (rc == RC_OK) {
-        rc = stream_finish(stream, deadline_in_ms(d->desk->connect_ms));
+        rc = stream_finish(stream, until);
         *out = stream;
         if (rc == RC_OK)
             return NULL;
@@ -252,12 +254,14 @@ static const char *open_client(struct delivery *d, struct arena *a, const struct
         .tls = d->desk->tls,
     };
     struct stream *stream;
-    const char *reason = reach(d, to, &stream);
+    struct deadline until = deadline_in_ms(d->desk->connect_ms);
+    const char *reason = reach(d, to, until, &stream);
     enum rc rc;
 
     if (reason != NULL)
         return reason;
-    rc = smtp_client_open(&d->client, stream, &setup);
+    until.at_ms += TALK_MS;
+    rc = smtp_client_open(&d->client, stream, &setup, until);
     d->connected = true;
     if (rc == RC_OK)
         return NULL;

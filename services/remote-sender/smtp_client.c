@@ -12,8 +12,6 @@
 #include <string.h>
 
 enum {
-    GREETING_MS = 60 * 1000,
-    HANDSHAKE_MS = 30 * 1000,
     BLOCK_MS = 120 * 1000, /* for one write of data */
     FINAL_MS = 600 * 1000, /* RFC 5321 4.5.3.2.6: a shorter wait makes duplicates */
     DATA_MIN_MS = 600 * 1000,
@@ -21,6 +19,19 @@ enum {
     PIECE_BYTES = 32 * 1024,
     REPLY_BYTES = SMTP_REPLY_MAX_LINES * (SMTP_REPLY_MAX_LINE_BYTES + 2),
 };
+
+static struct deadline earlier(struct deadline a, struct deadline b)
+{
+    return a.at_ms < b.at_ms ? a : b;
+}
+
+/* For a reply, or for those of a pipelined group. */
+static struct deadline reply_deadline(const struct smtp_client *c)
+{
+    struct deadline d = deadline_in_ms(c->command_ms);
+
+    return c->open_until.at_ms > 0 ? earlier(d, c->open_until) : d;
+}
 
 static enum rc fail(struct smtp_client *c, enum rc rc, const char *what, str_t detail)
 {
@@ -74,7 +85,7 @@ static enum rc read_reply(struct smtp_client *c, struct arena *a, struct deadlin
 static enum rc command(struct smtp_client *c, struct arena *a, const char *line,
                        const char *when, struct smtp_reply *out)
 {
-    struct deadline d = deadline_in_ms(c->command_ms);
+    struct deadline d = reply_deadline(c);
     enum rc rc = write_all(c, str_of(line), d, when);
 
     return rc == RC_OK ? read_reply(c, a, d, when, out) : rc;
@@ -103,7 +114,7 @@ static void read_features(struct smtp_client *c, const struct smtp_reply *r)
 static enum rc greeting(struct smtp_client *c, struct arena *a)
 {
     struct smtp_reply r;
-    enum rc rc = read_reply(c, a, deadline_in_ms(GREETING_MS), "greeting", &r);
+    enum rc rc = read_reply(c, a, c->open_until, "greeting", &r);
 
     if (rc == RC_OK && r.code / 100 != 2)
         rc = refused(c, a, "greeting", &r);
@@ -131,8 +142,8 @@ static enum rc start_tls(struct smtp_client *c, struct arena *a,
     if (rc == RC_OK && r.code != 220)
         return fail(c, RC_DENIED, "STARTTLS refused", smtp_reply_text(a, &r, 300));
     if (rc == RC_OK) {
-        rc = stream_start_tls(c->stream, s->tls, s->host, s->policy.verify,
-                              deadline_in_ms(HANDSHAKE_MS));
+        rc =
+            stream_start_tls(c->stream, s->tls, s->host, s->policy.verify, c->open_until);
         if (rc != RC_OK)
             rc = connection_failed(c, rc, "TLS");
     }
@@ -158,13 +169,16 @@ static enum rc open_session(struct smtp_client *c, struct arena *a,
 }
 
 enum rc smtp_client_open(struct smtp_client *c, struct stream *stream,
-                         const struct smtp_client_setup *setup)
+                         const struct smtp_client_setup *setup, struct deadline until)
 {
     struct arena *a = arena_new();
     enum rc rc;
 
-    *c = (struct smtp_client){ .stream = stream, .command_ms = setup->command_ms };
+    *c = (struct smtp_client){ .stream = stream,
+                               .command_ms = setup->command_ms,
+                               .open_until = until };
     rc = open_session(c, a, setup);
+    c->open_until = (struct deadline){ 0 };
     arena_free(&a);
     return rc;
 }
@@ -338,7 +352,7 @@ static enum rc envelope_pipelined(struct smtp_client *c, struct arena *a,
                                   struct smtp_client_mail *m)
 {
     struct buf *group = arena_buf(a, SMTP_CLIENT_RCPT_MAX * 400 + 1000);
-    struct deadline d = deadline_in_ms(c->command_ms);
+    struct deadline d = reply_deadline(c);
     enum rc rc;
 
     compose_mail(c, m, group);
@@ -418,7 +432,7 @@ enum rc smtp_client_envelope(struct smtp_client *c, struct arena *a,
         return RC_OK;
     }
     smtp_data_encoder_init(&c->encoder);
-    c->data_deadline_ms = deadline_in_ms(most_ms).at_ms;
+    c->data_until = deadline_in_ms(most_ms);
     rc = c->pipelining ? envelope_pipelined(c, a, m) : envelope_lockstep(c, a, m);
     if (rc != RC_OK)
         m->accepted = 0;
@@ -427,11 +441,7 @@ enum rc smtp_client_envelope(struct smtp_client *c, struct arena *a,
 
 static struct deadline block_deadline(const struct smtp_client *c)
 {
-    struct deadline d = deadline_in_ms(BLOCK_MS);
-
-    if (d.at_ms > c->data_deadline_ms)
-        d.at_ms = c->data_deadline_ms;
-    return d;
+    return earlier(deadline_in_ms(BLOCK_MS), c->data_until);
 }
 
 static void put_wire(void *wire, const char *p, size_t n)

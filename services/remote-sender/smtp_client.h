@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/deadline.h"
 #include "base/rc.h"
 #include "base/str.h"
 #include "net/stream.h"
@@ -56,20 +57,23 @@ struct smtp_client_setup {
 struct smtp_client {
     struct stream *stream;
     int64_t command_ms;
-    bool broken; /* only smtp_client_close is left */
+    struct deadline open_until; /* of all exchanges until the mails begin; then 0 */
+    bool broken;                /* only smtp_client_close is left */
     bool starttls, pipelining, smtputf8, eight_bit, size;
     uint64_t size_max;                    /* 0: no limit told */
     struct smtp_data_encoder encoder;     /* of the mail in progress */
-    int64_t data_deadline_ms;             /* monotonic, for all of its data */
+    struct deadline data_until;           /* for all of its data */
     char failure[SMTP_CLIENT_TEXT_BYTES]; /* why the last call failed */
 };
 
-/* Greeting, EHLO, STARTTLS as policy demands, EHLO.  Takes the stream in any case; also
- * after a failure end with smtp_client_close.  RC_DENIED: the TLS policy is not met;
- * RC_INVALID: the server refuses service or does not speak SMTP; otherwise the
+/* Greeting, EHLO, STARTTLS as policy demands, EHLO, all of it within one deadline: a host
+ * that answers each in time, but late, holds a thread no longer.  Takes the stream in any
+ * case; also after a failure end with smtp_client_close.  RC_DENIED: the TLS policy is
+ * not met; RC_INVALID: the server refuses service or does not speak SMTP; otherwise the
  * connection's error. */
 enum rc smtp_client_open(struct smtp_client *c, struct stream *stream,
-                         const struct smtp_client_setup *setup) RC_CHECKED;
+                         const struct smtp_client_setup *setup,
+                         struct deadline until) RC_CHECKED;
 
 /* MAIL, RCPT and DATA.  RC_OK: each recipient has an answer or is among m->accepted, who
  * get theirs from smtp_client_end; if that is 0 the mail is over.  After an error the

@@ -14,6 +14,11 @@ static struct stream *connect_to(struct peer *p, const char *const *script)
     return s;
 }
 
+static struct deadline soon(void)
+{
+    return deadline_in_ms(5000);
+}
+
 static const struct smtp_client_setup plain = {
     .helo = "own.org", .host = "mx.x", .command_ms = 3000, .policy = { false, 0 }
 };
@@ -72,7 +77,7 @@ static void test_pipelined(void **state)
     struct peer p;
 
     (void)state;
-    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain, soon()), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(m.accepted, 1);
     assert_int_equal(smtp_client_data(&c, a, S("Subject: x\r\n\r\n.do")), RC_OK);
@@ -123,7 +128,7 @@ static void test_lockstep(void **state)
 
     (void)state;
     m.sender = S("");
-    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain, soon()), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(m.accepted, 1);
     assert_int_equal(smtp_client_data(&c, a, S("x\r\n")), RC_OK);
@@ -152,7 +157,7 @@ static void test_impossible(void **state)
     struct peer p;
 
     (void)state;
-    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain, soon()), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(rcpts[0].answer.code, 552);
     m = mail_to(1);
@@ -188,7 +193,7 @@ static void test_broken(void **state)
     struct peer p;
 
     (void)state;
-    assert_int_equal(smtp_client_open(&c, connect_to(&p, bye), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, bye), &plain, soon()), RC_OK);
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(rcpts[0].answer.code, 421);
     assert_int_equal(rcpts[1].answer.code, 421);
@@ -196,7 +201,7 @@ static void test_broken(void **state)
     smtp_client_close(&c);
     end(&p);
     m = mail_to(2);
-    assert_int_equal(smtp_client_open(&c, connect_to(&p, cut), &plain), RC_OK);
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, cut), &plain, soon()), RC_OK);
     assert_int_not_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_int_equal(rcpts[0].answer.code, 0);
     assert_int_equal(rcpts[1].answer.code, 550);
@@ -230,13 +235,33 @@ static void test_hostile(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct smtp_client c;
         struct peer p;
-        enum rc rc = smtp_client_open(&c, connect_to(&p, cases[i]), &setup);
+        enum rc rc = smtp_client_open(&c, connect_to(&p, cases[i]), &setup, soon());
 
         if (rc == RC_OK || c.failure[0] == '\0')
             fail_msg("case %zu: %d '%s'", i, (int)rc, c.failure);
         smtp_client_close(&c);
         end(&p);
     }
+}
+
+/* The deadline of the opening also ends an exchange that might take longer by itself. */
+static void test_slow_opening(void **state)
+{
+    static const char *const script[] = { "S 220 hello", "C EHLO own.org", "END", NULL };
+    struct smtp_client_setup setup = plain;
+    struct smtp_client c;
+    struct peer p;
+    int64_t began = clock_monotonic_ms();
+
+    (void)state;
+    setup.command_ms = 60000;
+    assert_int_equal(
+        smtp_client_open(&c, connect_to(&p, script), &setup, deadline_in_ms(300)),
+        RC_TIMEOUT);
+    assert_non_null(strstr(c.failure, "EHLO"));
+    assert_true(clock_monotonic_ms() - began < 3000);
+    smtp_client_close(&c);
+    end(&p);
 }
 
 static struct smtp_client_setup secure(enum tls_verify verify, struct tls_context *ctx,
@@ -255,7 +280,7 @@ static void expect_open(const char *const *script, struct smtp_client_setup setu
 {
     struct smtp_client c;
     struct peer p;
-    enum rc rc = smtp_client_open(&c, connect_to(&p, script), &setup);
+    enum rc rc = smtp_client_open(&c, connect_to(&p, script), &setup, soon());
 
     if (rc != want ||
         (failure != NULL && str_find(str_of(c.failure), str_of(failure)) == SIZE_MAX))
@@ -305,7 +330,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pipelined),  cmocka_unit_test(test_lockstep),
         cmocka_unit_test(test_impossible), cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_slow_opening),
+        cmocka_unit_test(test_tls),
     };
 
     return cmocka_run_group_tests(tests, make_contexts, drop_contexts);
