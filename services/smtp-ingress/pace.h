@@ -2,7 +2,7 @@
  *
  * Silence is bounded for everybody, and a message in DATA has a least speed.  A stranger
  * must also get on: a login or an accepted recipient soon, then a message, with so many
- * commands in between; and he waits less patiently heard while the port is nearly full.
+ * commands in between; and is heard less patiently while the port is nearly full.
  * So a handful of networks cannot hold all connections of a port for nothing
  * (reliability spec 3.2 no. 19).
  * Pure: the caller brings the time (monotonic).  Thread: the session's.
