@@ -13,6 +13,7 @@
 #include "bus/bus.h"
 #include "dbs.h"
 #include "outcome.h"
+#include "proven_list.h"
 #include "store/db.h"
 
 #include <inttypes.h>
@@ -92,12 +93,20 @@ void destination_abandon(struct destination *t)
     }
 }
 
+/* With the lock: somebody else may have a thread now. */
+static void tell_dispatcher(struct destination *t)
+{
+    *t->rules->woken = true;
+    pthread_cond_signal(t->rules->wake);
+}
+
 /* With the lock.  False: nothing came. */
 static bool linger(struct destination *t)
 {
     struct deadline until = deadline_in_ms(LINGER_MS);
 
     t->lingering = true;
+    tell_dispatcher(t);
     while (t->waiting == NULL && !t->leaving &&
            cond_wait(&t->news, t->rules->lock, until))
         ;
@@ -174,6 +183,24 @@ static void log_outcome(const struct parcel *p, const struct outcome_counts *n,
                  (uint64_t)p->row.body_id, n->done, rc_name(rc));
 }
 
+static void note_proof(struct destination *t)
+{
+    pthread_mutex_lock(t->rules->lock);
+    proven_list_add(t->rules->proven, str_of(t->name), clock_monotonic_ms());
+    if (!t->proven)
+        tell_dispatcher(t);
+    t->proven = true;
+    pthread_mutex_unlock(t->rules->lock);
+}
+
+/* A host that cannot be reached has to prove itself anew. */
+static void note_unreachable(struct destination *t)
+{
+    pthread_mutex_lock(t->rules->lock);
+    proven_list_remove(t->rules->proven, str_of(t->name));
+    pthread_mutex_unlock(t->rules->lock);
+}
+
 static void conclude(struct destination *t, struct arena *a, struct parcel *p,
                      const struct delivery_result *result)
 {
@@ -194,23 +221,27 @@ static void conclude(struct destination *t, struct arena *a, struct parcel *p,
     metric_add(&count_retry, (int64_t)n.retry);
     metric_add(&count_failed, (int64_t)n.failed);
     log_outcome(p, &n, rc);
+    if (n.done > 0)
+        note_proof(t);
     if (rc == RC_OK)
         tell_failures(t, n.failed);
 }
 
 /* For the next sender, at once. */
-static void hand_back(struct destination *t, struct parcel *p)
+static bool hand_back(struct destination *t, struct parcel *p)
 {
     struct store_remote_outcome o = {
         .retry = p->row.recipients,
         .retry_count = p->row.recipient_count,
     };
     struct db *db = dbs_take(t->rules->desk->dbs);
+    enum rc rc = store_remote_settle(db, &p->row, &o);
 
-    if (store_remote_settle(db, &p->row, &o) != RC_OK)
+    if (rc != RC_OK)
         log_debug("remote.not_handed_back", "queue=%016" PRIx64,
                   (uint64_t)p->row.body_id);
     dbs_give(t->rules->desk->dbs, db);
+    return rc == RC_OK || rc == RC_CONFLICT; /* somebody else's: also fine */
 }
 
 static void serve_one(struct destination *t, struct arena *a, struct parcel *p)
@@ -228,9 +259,10 @@ static void serve_one(struct destination *t, struct arena *a, struct parcel *p)
                  rc == RC_CONFLICT ? "lease-lost" : rc_name(rc));
 }
 
-static void hand_back_all(struct destination *t)
+bool destination_hand_back(struct destination *t)
 {
     struct parcel *p;
+    bool ok = true;
 
     pthread_mutex_lock(t->rules->lock);
     p = t->waiting; /* nobody adds any more: leaving is set */
@@ -239,10 +271,11 @@ static void hand_back_all(struct destination *t)
     while (p != NULL) {
         struct parcel *next = p->next;
 
-        hand_back(t, p);
+        ok = ok && hand_back(t, p);
         parcel_free(&p);
         p = next;
     }
+    return ok;
 }
 
 void destination_serve(struct destination *t)
@@ -260,6 +293,8 @@ void destination_serve(struct destination *t)
         parcel_free(&p);
         arena_reset(a);
     }
-    hand_back_all(t);
+    destination_hand_back(t);
+    if (delivery_is_unreachable(t->delivery))
+        note_unreachable(t);
     arena_free(&a);
 }

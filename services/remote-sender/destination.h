@@ -15,13 +15,17 @@
 #include <stdint.h>
 
 struct bus;
+struct proven_list;
 
 struct destination_rules { /* shared by all, immutable but for the lock */
     const struct delivery_desk *desk;
     struct bus *bus;
     struct backoff backoff;
     pthread_mutex_t *lock;
-    void *user; /* the dispatcher */
+    pthread_cond_t *wake; /* lock: of the dispatcher, with its reason */
+    bool *woken;
+    struct proven_list *proven; /* lock */
+    void *user;                 /* the dispatcher */
 };
 
 struct destination {
@@ -30,7 +34,7 @@ struct destination {
     const struct destination_rules *rules;
     struct delivery *delivery;
     char name[256];         /* the domain */
-    bool slow;              /* failed lately: counts against the share of such */
+    bool proven;            /* lock: else it counts against the share of such */
     struct parcel *waiting; /* lock: in order */
     struct parcel *current; /* lock: being sent; its row is the thread's */
     bool lingering;         /* lock: connected, nothing to do */
@@ -46,6 +50,9 @@ void destination_add(struct destination *t, struct parcel *p);
 void destination_leave(struct destination *t);
 
 void destination_abandon(struct destination *t); /* its parcels' leases run out */
+/* Its parcels are for the next sender, at once.  False: the store failed, and what is
+ * left waits for the end of its lease. */
+bool destination_hand_back(struct destination *t);
 
 /* The thread's work; returns when it has left and has no parcels. */
 void destination_serve(struct destination *t);

@@ -1,4 +1,5 @@
-/* dispatch.c - gives each destination its thread, so that no host can delay another. */
+/* dispatch.c - gives each destination its thread, and keeps half of the threads for those
+ * that have proven themselves. */
 #include "dispatch.h"
 
 #include "base/arena.h"
@@ -9,12 +10,14 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "destination.h"
-#include "slow_list.h"
+#include "proven_list.h"
 #include "store/db.h"
+#include "svc/options.h"
 #include "svc/svc.h"
 
 enum {
     PER_CLAIM = 10,  /* rows of one destination that are claimed together */
+    LOBBY_MAX = 500, /* destinations */
     RENEW_MAX = 256, /* leases in one round */
     STACK_BYTES = 512 * 1024,
     STOP_MS = 5000, /* after a drain's deadline */
@@ -32,9 +35,11 @@ struct dispatch {
     pthread_mutex_t lock;
     pthread_cond_t wake, at_end;
     bool woken, draining, ended;
-    struct destination *list;       /* in progress */
+    struct destination *list;  /* in progress */
+    struct destination *lobby; /* claimed, without a thread, in order */
+    size_t lobby_count;
     struct destination *ended_list; /* their threads wait to be joined */
-    struct slow_list slow;
+    struct proven_list proven;
 };
 
 static struct metric in_progress = { .kind = METRIC_GAUGE,
@@ -52,16 +57,6 @@ static void unlink_destination(struct dispatch *d, struct destination *t)
     *at = t->next;
 }
 
-static void note_reachability(struct dispatch *d, const struct destination *t)
-{
-    str_t domain = str_of(t->name);
-
-    if (delivery_is_unreachable(t->delivery))
-        slow_list_add(&d->slow, domain, clock_monotonic_ms());
-    else
-        slow_list_remove(&d->slow, domain);
-}
-
 /* A destination's thread, from its first parcel to its end. */
 static void *destination_main(void *arg)
 {
@@ -70,7 +65,6 @@ static void *destination_main(void *arg)
 
     destination_serve(t);
     pthread_mutex_lock(&d->lock);
-    note_reachability(d, t);
     unlink_destination(d, t);
     t->next = d->ended_list;
     d->ended_list = t;
@@ -111,7 +105,7 @@ static bool start_thread(struct destination *t)
 }
 
 struct census {
-    size_t working, idle, slow;
+    size_t working, idle, unproven;
 };
 
 /* With the lock: only keeps a connection open. */
@@ -127,7 +121,7 @@ static struct census count(const struct dispatch *d)
     for (const struct destination *t = d->list; t != NULL; t = t->next) {
         c.idle += is_idle(t);
         c.working += !is_idle(t);
-        c.slow += t->slow && !is_idle(t);
+        c.unproven += !t->proven && !is_idle(t);
     }
     return c;
 }
@@ -144,30 +138,26 @@ static size_t working_on(const struct dispatch *d, const char *name)
 /* With the lock: the domains that get nothing new now.  Copied, as they may leave. */
 static size_t busy_domains(struct dispatch *d, const struct census *c, str_t **out)
 {
-    str_t *busy = arena_array(d->arena, c->working + SLOW_LIST_MAX + 1, sizeof(*busy));
+    str_t *busy = arena_array(d->arena, c->working + d->lobby_count + 1, sizeof(*busy));
     size_t n = 0;
 
     for (const struct destination *t = d->list; t != NULL; t = t->next)
         if (!is_idle(t) && working_on(d, t->name) >= d->per_destination)
-            busy[n++] = str_of(t->name);
-    if (c->slow >= (d->concurrency + 1) / 2)
-        n += slow_list_all(&d->slow, clock_monotonic_ms(), busy + n);
-    for (size_t i = 0; i < n; i++)
-        busy[i] = arena_str(d->arena, busy[i]);
+            busy[n++] = arena_str(d->arena, str_of(t->name));
+    for (const struct destination *t = d->lobby; t != NULL; t = t->next)
+        busy[n++] = arena_str(d->arena, str_of(t->name));
     *out = busy;
     return n;
 }
 
-/* With the lock: one that waits with an open connection, or just got its first parcel
- * from this very claim. */
-static struct destination *find_taker(struct dispatch *d, str_t domain,
-                                      const struct destination *newest_before)
+/* With the lock: one that waits with an open connection, or that waits for a thread. */
+static struct destination *find_taker(struct dispatch *d, str_t domain)
 {
     for (struct destination *t = d->list; t != NULL; t = t->next)
         if (t->lingering && !t->leaving && str_eq(str_of(t->name), domain))
             return t;
-    for (struct destination *t = d->list; t != newest_before; t = t->next)
-        if (!t->leaving && str_eq(str_of(t->name), domain))
+    for (struct destination *t = d->lobby; t != NULL; t = t->next)
+        if (str_eq(str_of(t->name), domain))
             return t;
     return NULL;
 }
@@ -184,53 +174,118 @@ static void make_room(struct dispatch *d)
         }
 }
 
-static struct destination *new_destination(struct dispatch *d, str_t domain)
+/* Where the operator has set a route, strangers cannot lead us astray. */
+static bool is_proven(struct dispatch *d, str_t domain)
+{
+    str_t host;
+    int port;
+
+    return proven_list_has(&d->proven, domain, clock_monotonic_ms()) ||
+           options_route(d->rules.desk->finder.routes, domain, &host, &port);
+}
+
+/* With the lock: at the end of those who wait for a thread. */
+static struct destination *enter_lobby(struct dispatch *d, str_t domain)
 {
     struct destination *t = destination_new(&d->rules, domain);
+    struct destination **at = &d->lobby;
 
-    make_room(d);
-    t->slow = slow_list_has(&d->slow, domain, clock_monotonic_ms());
-    t->next = d->list;
-    d->list = t;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = t;
+    d->lobby_count++;
+    t->proven = is_proven(d, domain);
     return t;
 }
 
-/* With the lock: threads for the destinations before `before`.  Where the system has none
- * to give, the rows wait for the end of their lease. */
-static void start_new(struct dispatch *d, const struct destination *before)
+/* With the lock: takes the one at *at out of the lobby. */
+static struct destination *leave_lobby(struct dispatch *d, struct destination **at)
 {
-    struct destination **at = &d->list;
+    struct destination *t = *at;
 
-    while (*at != before) {
-        struct destination *t = *at;
-
-        if (start_thread(t)) {
-            at = &t->next;
-            continue;
-        }
-        log_error("remote.no_thread", "destinations=%zu", count(d).working);
-        *at = t->next;
-        destination_abandon(t);
-        destination_free(&t);
-    }
+    *at = t->next;
+    t->next = NULL;
+    d->lobby_count--;
+    return t;
 }
 
-/* Give each claimed row to a destination's thread. */
+/* The rows come back with the end of their lease. */
+static void turn_away(struct destination *t)
+{
+    destination_abandon(t);
+    destination_free(&t);
+}
+
+/* With the lock. */
+static void give_thread(struct dispatch *d, struct destination *t)
+{
+    make_room(d);
+    t->next = d->list;
+    d->list = t;
+    if (start_thread(t))
+        return;
+    log_error("remote.no_thread", "destinations=%zu", count(d).working);
+    unlink_destination(d, t);
+    turn_away(t);
+}
+
+/* With the lock: threads for whoever may have one, in order.  The unproven share half of
+ * them, so that no number of hosts that hold us up keeps mail from the others.  Too many
+ * who wait, or for too long, and the first are turned away: their place is needed to look
+ * for proven ones further down in the queue. */
+static void serve_lobby(struct dispatch *d)
+{
+    struct destination **at = &d->lobby;
+    struct census c = count(d);
+
+    while (*at != NULL && c.working < d->concurrency) {
+        bool proven = (*at)->proven;
+
+        if (!proven && c.unproven >= (d->concurrency + 1) / 2) {
+            at = &(*at)->next;
+            continue;
+        }
+        c.working++;
+        c.unproven += !proven;
+        give_thread(d, leave_lobby(d, at));
+    }
+    while (d->lobby != NULL &&
+           (d->lobby_count > LOBBY_MAX ||
+            d->lobby->waiting->leased_until_ms - clock_monotonic_ms() < PARCEL_SPARE_MS))
+        turn_away(leave_lobby(d, &d->lobby));
+}
+
+/* For the next sender; those whose turn would come after a failure wait for the end of
+ * their lease. */
+static void empty_lobby(struct dispatch *d)
+{
+    bool ok = true;
+
+    pthread_mutex_lock(&d->lock);
+    while (d->lobby != NULL) {
+        struct destination *t = leave_lobby(d, &d->lobby);
+
+        pthread_mutex_unlock(&d->lock);
+        ok = ok && destination_hand_back(t);
+        turn_away(t);
+        pthread_mutex_lock(&d->lock);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Give each claimed row to a destination. */
 static void hand_out(struct dispatch *d, const struct store_remote_row *rows, size_t n,
                      int64_t claimed_ms)
 {
-    struct destination *before;
-
     pthread_mutex_lock(&d->lock);
-    before = d->list;
     for (size_t i = 0; i < n; i++) {
-        struct destination *t = find_taker(d, rows[i].domain, before);
+        struct destination *t = find_taker(d, rows[i].domain);
 
         if (t == NULL)
-            t = new_destination(d, rows[i].domain);
+            t = enter_lobby(d, rows[i].domain);
         destination_add(t, parcel_new(&rows[i], claimed_ms));
     }
-    start_new(d, before);
+    serve_lobby(d);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -246,6 +301,7 @@ static enum rc claim(struct dispatch *d)
     enum rc rc;
 
     pthread_mutex_lock(&d->lock);
+    serve_lobby(d);
     c = count(d);
     how.busy_count = busy_domains(d, &c, &busy);
     pthread_mutex_unlock(&d->lock);
@@ -372,7 +428,9 @@ static void *dispatch_main(void *arg)
 
         reap(d);
         rc = renew_leases(d);
-        if (rc == RC_OK && !is_draining(d))
+        if (is_draining(d))
+            empty_lobby(d);
+        else if (rc == RC_OK)
             rc = claim(d);
         note_result(d, rc);
         db_reset(d->db);
@@ -380,6 +438,7 @@ static void *dispatch_main(void *arg)
         wait_ms = d->failures > 0 ? backoff_ms(&rest, d->failures, crypto_random_u64())
                                   : poll_ms - crypto_random_below((uint32_t)poll_ms / 5);
     }
+    empty_lobby(d);
     reap(d);
     pthread_mutex_lock(&d->lock);
     d->ended = true;
@@ -409,6 +468,9 @@ struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
         .bus = svc->bus,
         .backoff = { o->retry_min_seconds * 1000, o->retry_max_seconds * 1000 },
         .lock = &d->lock,
+        .wake = &d->wake,
+        .woken = &d->woken,
+        .proven = &d->proven,
         .user = d,
     };
     d->db = svc_db_new(svc);

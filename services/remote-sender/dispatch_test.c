@@ -63,10 +63,10 @@ static void wait_for_number(const char *sql, int64_t wanted)
 
     for (;;) {
         assert_int_equal(db_run(test_db, &s, DB_NO_PARAMS), RC_OK);
-        if (db_get_int(test_db, 0, 0, 0) == wanted)
+        if (db_rows(test_db, 0) == 1 && db_get_int(test_db, 0, 0, 0) == wanted)
             return;
         if (deadline_passed(until))
-            fail_msg("%s: %d", sql, (int)db_get_int(test_db, 0, 0, 0));
+            fail_msg("never %d: %s", (int)wanted, sql);
     }
 }
 
@@ -104,6 +104,43 @@ static void test_sends(void **state)
     wait_for_number("SELECT count(*) FROM queue_remote", 0);
     assert_true(dispatch_free(&dispatch));
     end(&p);
+}
+
+/* Names cost nothing, and all of these lead to hosts that hold us up: half of the threads
+ * are not theirs.  The route's domain comes last, in the queue and by name. */
+static void test_strangers_share_half_of_the_threads(void **state)
+{
+    enum { THREADS = 4, STRANGERS = 20 };
+    int mute = mute_host(), held[STRANGERS + 1], connected = 0;
+    struct peer p;
+    struct addr to = begin(&p, takes_one);
+    int64_t began = clock_monotonic_ms();
+
+    (void)state;
+    desk.finder.routes =
+        str_of(arena_printf(test_arena, "x.org=127.0.0.1:%u", (unsigned)to.port));
+    for (int i = 0; i < STRANGERS; i++)
+        add(arena_printf(test_arena, "[127.0.1.%d]", i + 1));
+    begin_dispatch(THREADS);
+    wait_for_number("SELECT 1 WHERE (SELECT count(*) FROM queue_remote "
+                    "WHERE lease % 2 = 1) >= 4",
+                    1);
+    add("x.org");
+    dispatch_wake(dispatch);
+    wait_for_number("SELECT count(*) FROM queue_remote WHERE domain = 'x.org'", 0);
+    assert_true(clock_monotonic_ms() - began < PATIENCE_MS / 2);
+    while ((held[connected] = accept(mute, NULL, NULL)) >= 0)
+        connected++;
+    assert_int_equal(connected, THREADS / 2);
+    /* Who had no thread is handed back as well. */
+    assert_true(dispatch_free(&dispatch));
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote "
+                                          "WHERE lease % 2 = 0 AND due <= now_us()"),
+                     STRANGERS);
+    end(&p);
+    while (connected > 0)
+        close(held[--connected]);
+    close(mute);
 }
 
 /* Stopping hangs up on a host that says nothing; its message waits for the next sender.
@@ -186,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_sends, test_setup),
+        cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, test_setup),
         cmocka_unit_test_setup(test_drain, test_setup),
         cmocka_unit_test_setup(test_drain_without_database, test_setup),
     };
