@@ -17,6 +17,7 @@
 #include "store/db.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 
 enum {
@@ -134,28 +135,32 @@ static struct parcel *next_parcel(struct destination *t, bool may_go_on)
     return p;
 }
 
-/* The outcome must be written while the lease is ours, also through a database's
- * restart: what is forgotten here is sent twice. */
-static enum rc settle(struct destination *t, struct parcel *p,
-                      const struct store_remote_outcome *o)
+static enum rc settle_once(struct destination *t, struct parcel *p,
+                           const struct store_remote_outcome *o)
 {
     struct db *db = dbs_take(t->rules->desk->dbs);
     enum rc rc = store_remote_settle(db, &p->row, o);
 
-    while (rc == RC_RETRY) {
-        int64_t left = p->leased_until_ms - clock_monotonic_ms();
-
-        if (left <= 0)
-            break;
-        db_reset(db);
-        rc = db_connect(db, deadline_in_ms(left));
-        if (rc == RC_OK)
-            rc = store_remote_settle(db, &p->row, o);
-        else
-            break;
-    }
     dbs_give(t->rules->desk->dbs, db);
     return rc;
+}
+
+/* The outcome must be written while the lease is ours, also through a database's restart
+ * or when it takes too long: what is forgotten here is sent twice. */
+static enum rc settle(struct destination *t, struct parcel *p,
+                      const struct store_remote_outcome *o)
+{
+    static const struct backoff rest = { .min_ms = 50, .max_ms = 2000 };
+
+    for (int failures = 1;; failures++) {
+        enum rc rc = settle_once(t, p, o);
+        int64_t wait = backoff_ms(&rest, failures, crypto_random_u64());
+
+        if ((rc != RC_RETRY && rc != RC_TIMEOUT) ||
+            p->leased_until_ms - clock_monotonic_ms() <= wait)
+            return rc;
+        poll(NULL, 0, (int)wait); /* the connection is lent to others meanwhile */
+    }
 }
 
 static void tell_failures(struct destination *t, size_t count)

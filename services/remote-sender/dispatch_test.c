@@ -106,6 +106,54 @@ static void test_sends(void **state)
     end(&p);
 }
 
+/* From now on the database refuses to remove rows, and counts how often it was asked. */
+static void refuse_removal(const char *sqlstate, int times)
+{
+    test_sql(
+        "CREATE SEQUENCE tries; "
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('tries') <= %d THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF; "
+        "RETURN OLD; END $$; "
+        "CREATE TRIGGER refuse BEFORE DELETE ON queue_remote FOR EACH ROW "
+        "EXECUTE FUNCTION refuse()",
+        times, sqlstate);
+}
+
+/* A message that the host has taken while the database did not take the outcome. */
+static void send_while_refused(const char *sqlstate, int times)
+{
+    struct peer p;
+    struct addr to = begin(&p, takes_one);
+    int64_t began = clock_monotonic_ms();
+
+    refuse_removal(sqlstate, times);
+    desk.finder.routes =
+        str_of(arena_printf(test_arena, "x.org=127.0.0.1:%u", (unsigned)to.port));
+    add("x.org");
+    begin_dispatch(4);
+    wait_for_number("SELECT count(*) FROM queue_remote", 0);
+    assert_int_equal(test_number(test_db, "SELECT last_value FROM tries"), times + 1);
+    /* Twice as long each time, from 50 ms on, and each by at most a quarter less. */
+    assert_true(clock_monotonic_ms() - began >= 50 * ((1 << times) - 1) * 3 / 4);
+    assert_true(dispatch_free(&dispatch));
+    end(&p); /* nobody has come a second time */
+    test_sql("DROP FUNCTION refuse CASCADE; DROP SEQUENCE tries");
+}
+
+/* What the host has taken is not sent again because a statement took too long, */
+static void test_outcome_after_a_timeout(void **state)
+{
+    (void)state;
+    send_while_refused("57014", 2);
+}
+
+/* and a database without room is not asked a thousand times a second. */
+static void test_outcome_without_room(void **state)
+{
+    (void)state;
+    send_while_refused("53100", 4);
+}
+
 /* Names cost nothing, and all of these lead to hosts that hold us up: half of the threads
  * are not theirs.  The route's domain comes last, in the queue and by name. */
 static void test_strangers_share_half_of_the_threads(void **state)
@@ -224,6 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_sends, test_setup),
         cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, test_setup),
+        cmocka_unit_test_setup(test_outcome_after_a_timeout, test_setup),
+        cmocka_unit_test_setup(test_outcome_without_room, test_setup),
         cmocka_unit_test_setup(test_drain, test_setup),
         cmocka_unit_test_setup(test_drain_without_database, test_setup),
     };
