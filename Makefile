@@ -4,8 +4,8 @@ CC      ?= gcc
 OUT     := build/$(MODE)
 SERVICES := smtp-ingress imap-gateway queue-worker remote-sender registrar janitor
 
-PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libcurl libpsl \
-            libidn2 zlib openssl
+PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libidn2 \
+            openssl
 LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
 CPPFLAGS += -D_GNU_SOURCE -Icommon -Iproto -I. $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes \

@@ -8,9 +8,7 @@
 #include "base/mem.h"
 #include "net/cidr.h"
 #include "net/forwarded.h"
-#include "net/http_client.h"
 #include "net/https_bridge.h"
-#include "net/listen_socket.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -423,78 +421,6 @@ static void test_https_behind_proxy_protocol(void **state)
     stream_close(&s);
 }
 
-static struct http_client_request request(struct fixture *f, const char *url)
-{
-    return (struct http_client_request){ .method = "GET",
-                                         .url = url,
-                                         .max_bytes = 100000,
-                                         .until = deadline_in_ms(WAIT_MS),
-                                         .ca_file = f->cert };
-}
-
-static void test_client(void **state)
-{
-    struct fixture *f = *state;
-    struct http_client_response got;
-    struct http_client_request r;
-    const char *resolve, *url;
-
-    serve(f);
-    serve_https(f);
-    resolve = arena_printf(f->arena, "mail.example:%u:127.0.0.1",
-                           (unsigned)listener_port(f->listener));
-    url = arena_printf(f->arena, "https://mail.example:%u/x?y",
-                       (unsigned)listener_port(f->listener));
-    r = request(f, url);
-    r.resolve_to = resolve;
-    r.method = "POST";
-    r.body = S("body");
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_OK);
-    assert_int_equal(got.status, 200);
-    assert_contains(got.content_type, "text/plain");
-    assert_contains(got.body, "POST /x y 127.0.0.1 1 body");
-
-    r.max_bytes = 5;
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_LIMIT);
-
-    r = request(f, url); /* the system's roots do not know our certificate */
-    r.resolve_to = resolve;
-    r.ca_file = NULL;
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_DENIED);
-}
-
-static void test_client_limits(void **state)
-{
-    struct listen_socket_options at = { .address = "127.0.0.1" };
-    struct fixture *f = *state;
-    struct http_client_response got;
-    struct http_client_request r;
-    const char *url;
-    uint16_t port;
-    int silent;
-
-    serve(f);
-    url = arena_printf(f->arena, "http://127.0.0.1:%u/header",
-                       (unsigned)http_server_port(f->server));
-    r = request(f, url);
-    r.ca_file = NULL;
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_INVALID);
-    r.allow_http = true;
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_OK);
-    assert_int_equal(got.status, 201);
-    r.url = "file:///etc/passwd";
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_INVALID);
-
-    /* A listening socket that nobody accepts from: connected, and silence. */
-    assert_int_equal(listen_socket_open(&at, &silent, &port), RC_OK);
-    r.url = arena_printf(f->arena, "http://127.0.0.1:%u/", (unsigned)port);
-    r.until = deadline_in_ms(50);
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_TIMEOUT);
-    close(silent);
-    r.until = deadline_in_ms(WAIT_MS);
-    assert_int_equal(http_client_perform(f->arena, &r, &got), RC_RETRY);
-}
-
 static void test_forwarded_parsing(void **state)
 {
     static const struct {
@@ -538,8 +464,6 @@ int main(void)
         TEST(test_connections_are_limited),
         TEST(test_https),
         TEST(test_https_behind_proxy_protocol),
-        TEST(test_client),
-        TEST(test_client_limits),
         TEST(test_forwarded_parsing),
     };
 
