@@ -103,8 +103,3 @@ uint64_t addr_network_key(const struct addr *a)
         key = key << 8 | a->ip[i];
     return key;
 }
-
-bool addr_same_ip(const struct addr *a, const struct addr *b)
-{
-    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}

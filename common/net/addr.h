@@ -36,5 +36,3 @@ const char *addr_text(const struct addr *a, char out[ADDR_TEXT_BYTES]);
 
 /* What limits count: an IPv4 address, or an IPv6 /64. */
 uint64_t addr_network_key(const struct addr *a);
-
-bool addr_same_ip(const struct addr *a, const struct addr *b);

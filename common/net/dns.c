@@ -27,7 +27,6 @@
 enum {
     TYPE_A = 1,
     TYPE_MX = 15,
-    TYPE_TXT = 16,
     TYPE_AAAA = 28,
     CLASS_IN = 1,
     RCODE_NOERROR = 0,
@@ -35,7 +34,6 @@ enum {
     NAME_MAX_BYTES = 253,
     LABEL_MAX_BYTES = 63,
     MX_LOOKED_AT_MAX = 256,
-    TXT_MAX_BYTES = 16 * 1024, /* of one record, joined */
 };
 
 static const char debian_root_key[] = "/usr/share/dns/root.key";
@@ -376,41 +374,11 @@ enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
         return rc;
     rc = judge(q->result, &out->status);
     if (rc == RC_OK)
-        out->data = arena_array(a, DNS_TXT_MAX, sizeof(*out->data));
-    for (int i = 0; rc == RC_OK && q->result->data[i] != NULL && i < DNS_TXT_MAX; i++)
+        out->data = arena_array(a, DNS_RECORDS_MAX, sizeof(*out->data));
+    for (int i = 0; rc == RC_OK && q->result->data[i] != NULL && i < DNS_RECORDS_MAX; i++)
         out->data[out->count++] =
             arena_str(a, str_n(q->result->data[i], (size_t)q->result->len[i]));
     question_free(q);
-    return rc;
-}
-
-/* The strings of one TXT record, one after the other. */
-static bool join_txt(struct arena *a, str_t rdata, str_t *out)
-{
-    struct buf *text = arena_buf(a, TXT_MAX_BYTES);
-
-    while (rdata.n > 0) {
-        size_t n = (unsigned char)rdata.p[0];
-
-        if (n + 1 > rdata.n)
-            return false;
-        buf_append(text, rdata.p + 1, n);
-        rdata = str_skip(rdata, n + 1);
-    }
-    *out = buf_str(text);
-    return !text->full;
-}
-
-enum rc dns_txt(struct dns *d, struct arena *a, str_t name, struct deadline until,
-                struct dns_records *out)
-{
-    enum rc rc = dns_raw(d, a, name, TYPE_TXT, until, out);
-    size_t kept = 0;
-
-    for (size_t i = 0; i < out->count; i++)
-        if (join_txt(a, out->data[i], &out->data[kept]))
-            kept++;
-    out->count = kept;
     return rc;
 }
 

@@ -44,7 +44,7 @@ struct dns_status {
     bool nxdomain; /* with RC_NOT_FOUND: the name itself does not exist */
 };
 
-enum { DNS_ADDRESSES_MAX = 32, DNS_MX_MAX = 32, DNS_TXT_MAX = 64 };
+enum { DNS_ADDRESSES_MAX = 32, DNS_MX_MAX = 32, DNS_RECORDS_MAX = 64 };
 
 struct dns_addresses {
     struct dns_status status; /* secure: all of it */
@@ -80,9 +80,6 @@ struct dns_records {
     str_t *data;
 };
 
-/* The strings of each record joined, RFC 7208 3.3. */
-enum rc dns_txt(struct dns *d, struct arena *a, str_t name, struct deadline until,
-                struct dns_records *out) RC_CHECKED;
-/* Raw rdata of any type (TLSA 52, PTR 12, ...); at most DNS_TXT_MAX records. */
+/* Raw rdata of any type (DNSKEY 48, ...); at most DNS_RECORDS_MAX records. */
 enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
                 struct deadline until, struct dns_records *out) RC_CHECKED;

@@ -341,17 +341,18 @@ static void test_mapped_address(void **state)
     assert_string_equal(addr_text(&got.addr[0], text), "10.0.0.5");
 }
 
-static void test_txt(void **state)
+static void test_raw(void **state)
 {
     struct fixture *f = *state;
     struct dns_records got;
-    bool joined = false;
 
-    assert_int_equal(dns_txt(f->dns, f->arena, S("text.test"), soon(), &got), RC_OK);
+    assert_int_equal(dns_raw(f->dns, f->arena, S("text.test"), TXT, soon(), &got), RC_OK);
     assert_int_equal(got.count, 2);
     for (size_t i = 0; i < got.count; i++)
-        joined = joined || str_eq(got.data[i], S("v=abc def"));
-    assert_true(joined);
+        assert_true(str_eq(got.data[i], S("\5v=abc\4 def")) ||
+                    str_eq(got.data[i], S("\1x")));
+    assert_int_equal(dns_raw(f->dns, f->arena, S("plain.test"), TXT, soon(), &got),
+                     RC_NOT_FOUND);
 }
 
 static void test_dnssec(void **state)
@@ -467,7 +468,7 @@ int main(void)
         TEST(test_hostile_names),
         TEST(test_addresses),
         TEST(test_mapped_address),
-        TEST(test_txt),
+        TEST(test_raw),
         TEST(test_dnssec),
         TEST(test_many_threads),
         TEST(test_stop),

@@ -17,7 +17,6 @@ enum { BUFFER_BYTES = 16 * 1024 };
 struct stream {
     int fd;
     struct tls *tls; /* NULL: in the clear */
-    struct addr peer;
     char failure[160];
     /* What was read and not consumed: buffer[start .. end).  Longer lines move to
      * `line`. */
@@ -65,7 +64,6 @@ enum rc stream_begin(const struct addr *to, struct stream **out)
     }
     s = mem_alloc(sizeof(*s));
     s->fd = fd;
-    s->peer = *to;
     *out = s;
     return RC_OK;
 }
@@ -283,22 +281,6 @@ enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
     return RC_OK;
 }
 
-enum rc stream_read(struct stream *s, void *p, size_t n, struct deadline d)
-{
-    char *to = p;
-    enum rc rc = RC_OK;
-    size_t got;
-
-    while (rc == RC_OK && n > 0) {
-        rc = stream_read_some(s, to, n, d, &got);
-        if (rc == RC_OK) {
-            to += got;
-            n -= got;
-        }
-    }
-    return rc;
-}
-
 enum rc stream_write(struct stream *s, str_t bytes, struct deadline d)
 {
     enum rc rc = RC_OK;
@@ -315,16 +297,6 @@ enum rc stream_write(struct stream *s, str_t bytes, struct deadline d)
     return rc;
 }
 
-size_t stream_buffered(const struct stream *s)
-{
-    return s->end - s->start;
-}
-
-bool stream_is_tls(const struct stream *s)
-{
-    return s->tls != NULL;
-}
-
 const char *stream_tls_version(const struct stream *s)
 {
     return s->tls != NULL ? tls_version_text(s->tls) : "";
@@ -338,9 +310,4 @@ const char *stream_failure(const struct stream *s)
 int stream_fd(const struct stream *s)
 {
     return s->fd;
-}
-
-const struct addr *stream_peer(const struct stream *s)
-{
-    return &s->peer;
 }

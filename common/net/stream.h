@@ -38,17 +38,11 @@ enum rc stream_start_tls(struct stream *s, struct tls_context *ctx, const char *
  * than max_bytes. */
 enum rc stream_read_line(struct stream *s, size_t max_bytes, struct deadline d,
                          str_t *line) RC_CHECKED;
-/* Exactly n bytes. */
-enum rc stream_read(struct stream *s, void *p, size_t n, struct deadline d) RC_CHECKED;
 /* What is there, at least one byte, at most n. */
 enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
                          size_t *got) RC_CHECKED;
 enum rc stream_write(struct stream *s, str_t bytes, struct deadline d) RC_CHECKED;
 
-/* Input that was read from the socket and not asked for yet. */
-size_t stream_buffered(const struct stream *s);
-bool stream_is_tls(const struct stream *s);
 const char *stream_tls_version(const struct stream *s);
 const char *stream_failure(const struct stream *s); /* "" when nothing failed */
 int stream_fd(const struct stream *s);
-const struct addr *stream_peer(const struct stream *s);

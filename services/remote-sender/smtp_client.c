@@ -410,8 +410,6 @@ static enum rc envelope_lockstep(struct smtp_client *c, struct arena *a,
         rc = command(c, a, "DATA\r\n", "DATA", &r);
     if (rc == RC_OK)
         return take_data_reply(c, a, m, &r);
-    if (m->accepted > 0)
-        answer_rest(m, (struct smtp_client_answer){ 0 });
     return rc;
 }
 
