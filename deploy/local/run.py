@@ -27,6 +27,9 @@ SERVICES = ["queue-worker", "remote-sender", "janitor", "smtp-ingress", "imap-ga
 # Each service's place in the lists of ports that all services have.
 INDEX = {name: i for i, name in enumerate(
     ["smtp-ingress", "queue-worker", "remote-sender", "imap-gateway", "registrar", "janitor"])}
+CLIENT_PORTS = {"smtp-ingress": ["smtp_port", "submission_port", "submissions_port"],
+                "imap-gateway": ["imap_port", "imaps_port"],
+                "registrar": ["http_port", "https_port"]}
 PORTS = {"smtp_port": 2525, "submission_port": 2587, "submissions_port": 2465,
          "imap_port": 2143, "imaps_port": 2993, "http_port": 8080, "https_port": 8443}
 STANDARD_PORTS = {"smtp_port": 25, "submission_port": 587, "submissions_port": 465,
@@ -34,6 +37,10 @@ STANDARD_PORTS = {"smtp_port": 25, "submission_port": 587, "submissions_port": 4
 # A second replica listens this much above the first; see --replicas.
 REPLICA_STEP, ADMIN_STEP = 100, 10
 ADMIN_PORT, WORK_PORT, EVENT_PORT = 9090, 5551, 5552
+# Who offers what on the bus, as the services' own flags say.
+OFFERS_WORK = ["smtp-ingress", "queue-worker", "remote-sender"]
+OFFERS_EVENTS = ["queue-worker", "imap-gateway", "registrar", "janitor"]
+LAST_PORT, OFFSET_STEP = 65535, 1000
 # A laptop that compiles meanwhile is no server under attack, and a first try sends fast.
 LENIENT = {"max_load_1m": 0, "min_free_disk_space": "100M", "max_user_send_per_minute": 600,
            "max_user_send_burst_size": 100, "nocreate_file": ""}
@@ -129,15 +136,35 @@ def secret_file(path, length=32):
     return path
 
 
-def check_ports_free(address, ports):
-    for name, port in ports.items():
-        with sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM) as s:
-            s.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-            try:
-                s.bind((address, port))
-            except OSError as e:
-                raise SystemExit(f"port {port} ({name}) on {address} is not free: "
-                                 f"{e.strerror}; choose others with PORT_OFFSET=1000")
+def trouble_with(address, port):
+    """Why nobody can listen there; None when it is free."""
+    family = sockets.AF_INET6 if ":" in address else sockets.AF_INET
+    with sockets.socket(family, sockets.SOCK_STREAM) as s:
+        s.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        try:
+            s.bind((address, port))
+        except OSError as e:
+            return e.strerror
+    return None
+
+
+def check_ports(doors, offset):
+    """doors: (address, port, what is there).  Says what is taken, and an offset that helps."""
+    for _, port, what in doors:
+        if not 0 < port <= LAST_PORT:
+            raise SystemExit(f"PORT_OFFSET={offset} makes {port} of {what}; ports are 1 to {LAST_PORT}")
+    taken = [f"port {port} ({what}) on {address} is not free: {why}"
+             for address, port, what in doors if (why := trouble_with(address, port))]
+    if not taken:
+        return
+    if len(taken) > 1:
+        taken[1:] = [f"nor are {len(taken) - 1} more"]
+    highest = max(port for _, port, _ in doors)
+    for more in range(OFFSET_STEP, LAST_PORT - highest + 1, OFFSET_STEP):
+        if not any(trouble_with(address, port + more) for address, port, _ in doors):
+            taken.append(f"choose others with PORT_OFFSET={offset + more}")
+            break
+    raise SystemExit("; ".join(taken))
 
 
 class Replica:
@@ -176,10 +203,23 @@ class Product:
     def bus_port(self, base, replica):
         return (base + 10 * INDEX[replica.service] + REPLICA_STEP * replica.number + self.offset)
 
+    def lock(self):
+        """One product in a folder, until this process ends."""
+        try:
+            self.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+            lock = os.open(self.run / "supervisor.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as e:
+            raise SystemExit(f"cannot write to {self.run}: {e.strerror}; choose another with RUN=")
+        try:
+            os.lockf(lock, os.F_TLOCK, 0)
+        except OSError:
+            raise SystemExit(f"{self.run} is in use by another run; choose another with RUN=")
+
     def prepare_folders(self):
-        for folder in (self.run, self.run / "log", self.run / "secrets", self.socket):
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for folder in ("log", "secrets"):
+            (self.run / folder).mkdir(mode=0o755, exist_ok=True)
         (self.run / "secrets").chmod(0o700)
+        self.socket.mkdir(mode=0o755, exist_ok=True)
         postgres.give_to_server(self.socket)
         secret_file(self.run / "secrets" / "cluster_secret")
         for replica in self.replicas:
@@ -230,20 +270,31 @@ class Product:
         e.update({f"POSTBUS_{key.upper()}": str(value) for key, value in values.items()})
         return e
 
+    def doors(self):
+        """(address, port, what is there) of every port that will be listened on."""
+        for replica in self.replicas:
+            names = [("listen_address", port) for port in CLIENT_PORTS.get(replica.service, [])]
+            names.append(("admin_address", "admin_port"))
+            if replica.service in OFFERS_WORK:
+                names.append(("bus_address", "bus_work_port"))
+            if replica.service in OFFERS_EVENTS:
+                names.append(("bus_address", "bus_event_port"))
+            e = self.environment(replica)
+            for address, port in names:
+                at, number = e[f"POSTBUS_{address.upper()}"], int(e[f"POSTBUS_{port.upper()}"])
+                if number != 0:  # off
+                    yield "0.0.0.0" if at in ("", "*") else at, number, f"{port} of {replica.name}"
+
     def peers(self):
         def at(base, service):
             ports = [self.bus_port(base, r) for r in self.replicas if r.service == service]
             return "static:" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
-        return {
-            "smtp_ingress_work_peers": at(WORK_PORT, "smtp-ingress"),
-            "queue_worker_work_peers": at(WORK_PORT, "queue-worker"),
-            "remote_sender_work_peers": at(WORK_PORT, "remote-sender"),
-            "queue_worker_event_peers": at(EVENT_PORT, "queue-worker"),
-            "imap_gateway_event_peers": at(EVENT_PORT, "imap-gateway"),
-            "registrar_event_peers": at(EVENT_PORT, "registrar"),
-            "janitor_event_peers": at(EVENT_PORT, "janitor"),
-        }
+        def name(service):
+            return service.replace("-", "_")
+
+        return {**{f"{name(s)}_work_peers": at(WORK_PORT, s) for s in OFFERS_WORK},
+                **{f"{name(s)}_event_peers": at(EVENT_PORT, s) for s in OFFERS_EVENTS}}
 
     def registrar(self):
         return next(r for r in self.replicas if r.service == "registrar")
@@ -362,13 +413,9 @@ def main(argv):
     stop_requests = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop_requests.append(1))
+    product.lock()
+    check_ports(list(product.doors()), product.offset)
     product.prepare_folders()
-    lock = os.open(product.run / "supervisor.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        os.lockf(lock, os.F_TLOCK, 0)
-    except OSError:
-        raise SystemExit(f"{product.run} is in use by another run; choose another with RUN=")
-    check_ports_free(product.listen, product.ports)
     write_pid(product.run / "supervisor.pid", os.getpid())
     try:
         supervise(product, lambda: bool(stop_requests))

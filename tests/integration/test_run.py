@@ -6,31 +6,38 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 
 import pytest
 
 import mail
+from beside import run  # deploy/local/run.py
 from product import BUILD, ROOT, wait_for
 
 OFFSET = 9000
 
 
 class Make:
-    def __init__(self, folder, offset=OFFSET, *variables):
+    def __init__(self, folder, offset=OFFSET, *variables, domain="_make.localhost", prefix=(),
+                 checkout=ROOT):
         self.run = pathlib.Path(folder) / "run"
         self.file = pathlib.Path(folder) / "out"
-        self.offset, self.domain = offset, "_make.localhost"
+        self.offset, self.domain = offset, domain
         with open(self.file, "w") as out:
             self.process = subprocess.Popen(
-                ["make", "run", f"RUN={self.run}", f"PORT_OFFSET={offset}",
-                 f"DOMAIN={self.domain}", f"MODE={BUILD.name}", *variables], cwd=ROOT, stdout=out,
-                stderr=out, start_new_session=True)
+                [*prefix, "make", "run", f"RUN={self.run}", f"PORT_OFFSET={offset}",
+                 f"DOMAIN={self.domain}", f"MODE={BUILD.name}", *variables], cwd=checkout,
+                stdout=out, stderr=out, start_new_session=True)
 
     def output(self):
         return self.file.read_text()
 
     def wait_ready(self):
-        wait_for("postbus ready", lambda: "postbus ready" in self.output(), 300)
+        def is_ready():
+            if self.process.poll() is not None:
+                raise SystemExit(f"make run ended:\n{self.output()}")
+            return "postbus ready" in self.output()
+        wait_for("postbus ready", is_ready, 300)
 
     def port(self, base, replica=0):
         return base + self.offset
@@ -122,13 +129,50 @@ def test_the_local_network_is_served(tmp_path):
         subprocess.run(["ip", "addr", "del", *lan], check=True)
 
 
+def start_in_vain(*arguments):
+    """What run.py says when it cannot start."""
+    done = subprocess.run([sys.executable, ROOT / "deploy/local/run.py", "--build", BUILD,
+                           *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("port, what", [
+    (2465, "submissions_port of smtp-ingress"), (8443, "https_port of registrar"),
+    (9095, "admin_port of janitor"), (5571, "bus_work_port of remote-sender"),
+    (5592, "bus_event_port of registrar")])
+def test_a_port_that_is_taken_is_named_and_others_advised(tmp_path, port, what):
+    with socket.create_server(("127.0.0.1", port + OFFSET)), \
+            socket.create_server(("127.0.0.1", 2143 + OFFSET + 1000)):
+        said = start_in_vain("--run", tmp_path / "run", "--port-offset", str(OFFSET))
+    assert said == (f"port {port + OFFSET} ({what}) on 127.0.0.1 is not free: Address already in "
+                    f"use; choose others with PORT_OFFSET={OFFSET + 2000}\n")
+    assert not (tmp_path / "run/postgres").exists()
+
+
+def test_ports_beyond_the_last_one(tmp_path):
+    said = start_in_vain("--run", tmp_path / "run", "--port-offset", "60000")
+    assert "PORT_OFFSET=60000 makes" in said and "ports are 1 to 65535" in said
+
+
+def test_every_port_is_looked_at_before_the_start(wide):
+    """What is checked is exactly what the processes listen on, replicas included."""
+    start = next(i for i, word in enumerate(wide.command) if word.endswith("/run.py"))
+    product = run.Product(run.parse(wide.command[start + 1:]))
+    pids = {wide.pid(replica.name) for replica in product.replicas}
+    text = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout
+    listening = {tuple(line.split()[3].rsplit(":", 1)) for line in text.splitlines()
+                 if any(f"pid={pid}," in line for pid in pids)}
+    assert listening == {(address, str(port)) for address, port, _ in product.doors()}
+
+
 def test_another_domain_in_the_same_folder(tmp_path):
     """A certificate of ours is made anew when it does not name what is served; one that an
     operator put there is served as it is."""
     secrets = tmp_path / "run/secrets"
     seen = []
     for domain in ("_make.localhost", "_other.localhost"):
-        with Make(tmp_path, OFFSET, f"DOMAIN={domain}") as make:
+        with Make(tmp_path, domain=domain) as make:
             served = served_certificate("127.0.0.1", 2993 + OFFSET)
             assert f"DNS:{domain}," in served and "IP Address:127.0.0.1" in served
             seen.append((secrets / "tls.crt").read_text())
@@ -141,7 +185,7 @@ def test_another_domain_in_the_same_folder(tmp_path):
                     "-addext", "subjectAltName=DNS:theirs.example", "-keyout", "tls.key",
                     "-out", "tls.crt"], check=True, capture_output=True, cwd=secrets)
     theirs = [(secrets / name).read_bytes() for name in ("tls.crt", "tls.key")]
-    with Make(tmp_path, OFFSET, "DOMAIN=_other.localhost") as make:
+    with Make(tmp_path, domain="_other.localhost") as make:
         assert "theirs.example" in served_certificate("127.0.0.1", 2993 + OFFSET)
         make.end(signal.SIGTERM)
     assert theirs == [(secrets / name).read_bytes() for name in ("tls.crt", "tls.key")]
