@@ -93,6 +93,18 @@ static struct db *as(enum migrate_role role)
     return test_open(test_name, migrate_role_name(role));
 }
 
+/* The second schema's file once more, whatever has been added behind it. */
+static void apply_own_quota_again(void)
+{
+    static char sql[65536];
+    FILE *f = fopen("common/store/migrations/0002_own_quota.sql", "r");
+
+    assert_non_null(f);
+    sql[fread(sql, 1, sizeof(sql) - 1, f)] = '\0';
+    fclose(f);
+    assert_int_equal(db_script(test_db, sql), RC_OK);
+}
+
 /* A figure that was copied from the option, once, must not outlive the option. */
 static void accounts_of_the_first_schema_have_the_options_quota(void **state)
 {
@@ -104,11 +116,9 @@ static void accounts_of_the_first_schema_have_the_options_quota(void **state)
     (void)state;
     test_sql("UPDATE mailbox SET quota = 77 WHERE id = %lld",
              (long long)test_inbox(account));
-    test_sql("ALTER TABLE mailbox DROP COLUMN own_quota; DROP FUNCTION quota_of; "
-             "DROP TABLE trusted_time; DROP FUNCTION due_now; DROP INDEX queue_suspects; "
-             "DELETE FROM schema_version "
-             "WHERE version > 1");
-    assert_int_equal(migrate(test_db, &o), RC_OK);
+    test_sql("ALTER TABLE mailbox DROP COLUMN own_quota; DROP FUNCTION quota_of");
+    apply_own_quota_again();
+    assert_int_equal(migrate(test_db, &o), RC_OK); /* the rights on the new column */
     gateway = as(MIGRATE_IMAP_GATEWAY);
     assert_int_equal(store_mailbox_quota(gateway, account, &quota), RC_OK);
     assert_int_equal(quota.limit_bytes, db_quota_bytes(gateway));
