@@ -3,20 +3,26 @@
 PostgreSQL refuses to run as root, and its own user cannot enter a folder below /root.
 As root it is therefore started in a user namespace in which root is an ordinary user;
 where the kernel allows no such namespace, as the user postgres.
+
+Whoever reaches the socket may enter as the owner of all mail, so its folder is open to
+nobody but the user that runs this.
 """
 import contextlib
 import functools
 import glob
 import os
+import pathlib
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import time
 
 # Given at each start, so that a cluster of an older version has them, too.
 SETTINGS = {
     "listen_addresses": "",
-    "unix_socket_permissions": "0777",
+    "unix_socket_permissions": "0700",
     "password_encryption": "scram-sha-256",
     "max_connections": "200",
     "shared_buffers": "256MB",
@@ -32,7 +38,7 @@ SETTINGS = {
     # An error's detail would show rows, with the addresses of people.
     "log_error_verbosity": "terse",
 }
-# The owner enters by peer name through the socket; services by password.
+# Services enter by password, so that each has the rights of its role and no more.
 HBA = """
 local all {owner} trust
 local all all scram-sha-256
@@ -62,9 +68,29 @@ def as_ordinary_user():
     return ["runuser", "-u", "postgres", "--"]
 
 
+def server_user():
+    return pwd.getpwnam("postgres").pw_uid if runs_as_postgres() else os.geteuid()
+
+
+def runs_as_postgres():
+    return as_ordinary_user()[:1] == ["runuser"]
+
+
 def give_to_server(path):
-    if as_ordinary_user()[:1] == ["runuser"]:
+    if runs_as_postgres():
         shutil.chown(path, "postgres", "postgres")
+
+
+def make_socket_folder(path):
+    """Ours alone, also when somebody was faster in /tmp."""
+    path = pathlib.Path(path)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), server_user()):
+        raise SystemExit(f"{path} is not ours; remove it, or choose another folder with RUN=")
+    give_to_server(path)
+    path.chmod(0o700)
 
 
 def create(data, socket):

@@ -219,8 +219,7 @@ class Product:
         for folder in ("log", "secrets"):
             (self.run / folder).mkdir(mode=0o755, exist_ok=True)
         (self.run / "secrets").chmod(0o700)
-        self.socket.mkdir(mode=0o755, exist_ok=True)
-        postgres.give_to_server(self.socket)
+        postgres.make_socket_folder(self.socket)
         secret_file(self.run / "secrets" / "cluster_secret")
         for replica in self.replicas:
             secret_file(self.run / "secrets" / replica.role)
@@ -356,6 +355,8 @@ class Product:
                 child.stop()
             for child in group:
                 child.finish(until)
+        if self.socket.parent != self.run:
+            self.socket.rmdir()
 
 
 def make_was_interrupted():

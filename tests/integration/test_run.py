@@ -1,4 +1,5 @@
 """make run, as a person uses it."""
+import contextlib
 import os
 import pathlib
 import re
@@ -7,14 +8,16 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 import mail
 from beside import run  # deploy/local/run.py
-from product import BUILD, ROOT, wait_for
+from product import BUILD, ROOT, Product, wait_for
 
 OFFSET = 9000
+NOBODY = 65534
 
 
 class Make:
@@ -129,12 +132,58 @@ def test_the_local_network_is_served(tmp_path):
         subprocess.run(["ip", "addr", "del", *lan], check=True)
 
 
+@contextlib.contextmanager
+def public_folder():
+    """One that every user of the machine can enter."""
+    with tempfile.TemporaryDirectory(prefix="postbus-public-") as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+def has_other_users():
+    """Not so where these tests run in a user namespace, which an ordinary user gets."""
+    return int(pathlib.Path("/proc/self/uid_map").read_text().split()[2]) > NOBODY
+
+
+def as_nobody():
+    if has_other_users():
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+
+
 def start_in_vain(*arguments):
     """What run.py says when it cannot start."""
     done = subprocess.run([sys.executable, ROOT / "deploy/local/run.py", "--build", BUILD,
                            *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
     return done.stderr
+
+
+def test_nobody_else_reaches_the_database():
+    """Who can would be the owner of all mail, without a password."""
+    with public_folder() as folder, Product(keep=folder) as p:
+        assert p.sql("SELECT current_user") == "postbus_owner"
+        assert (p.run / "pg").stat().st_mode & 0o777 == 0o700
+        assert (p.run / "postgres").stat().st_mode & 0o777 == 0o700
+        if has_other_users():
+            assert os.access(p.run, os.X_OK) and p.run.stat().st_mode & 0o005 == 0o005
+            psql = subprocess.run(
+                [*as_nobody(), "psql", "-h", p.run / "pg", "-U", "postbus_owner", "-d", "postbus",
+                 "-c", "SELECT count(*) FROM account"], capture_output=True, text=True)
+            assert psql.returncode != 0 and "Permission denied" in psql.stderr, psql.stderr
+
+
+def test_a_socket_folder_that_somebody_prepared_is_not_used(tmp_path):
+    folder = tmp_path / ("d" * 90) / "run"
+    expected = run.Product(run.parse(["--run", str(folder)])).socket
+    assert expected.parent == pathlib.Path("/tmp")
+    (tmp_path / "theirs").mkdir()
+    expected.symlink_to(tmp_path / "theirs")
+    try:
+        assert f"{expected} is not ours" in start_in_vain("--run", folder, "--port-offset", "9000")
+        assert not list((tmp_path / "theirs").iterdir())
+    finally:
+        expected.unlink()
 
 
 @pytest.mark.parametrize("port, what", [
