@@ -69,9 +69,12 @@ services: $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
 tests: $(TESTS)
 fuzzers: $(FUZZERS)
 
+# How far it is, for people who wait: TO_COMPILE is the number of files.
+progress = $(if $(TO_COMPILE),$(eval COMPILED += x)echo '[$(words $(COMPILED))/$(TO_COMPILE)] $<';)
+
 $(OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -I$(dir $<) -MMD -MP -c $< -o $@
+	@$(progress) $(CC) $(CPPFLAGS) $(CFLAGS) -I$(dir $<) -MMD -MP -c $< -o $@
 
 # The numbered schema files become part of every binary that migrates.
 $(OUT)/obj/common/store/migrate.o: CPPFLAGS += -I$(OUT)/generated
@@ -114,7 +117,8 @@ RUN         ?= run
 run:
 	@tools/install-packages build run
 	@echo "building"
-	@$(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) all
+	@files=$$($(MAKE) --no-print-directory -n MODE=$(MODE) all | grep -c ' -MMD -MP -c '); \
+	    $(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) TO_COMPILE=$$files all
 	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain $(DOMAIN) \
 	    --port-offset $(PORT_OFFSET) --lan $(LAN)
 

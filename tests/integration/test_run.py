@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -132,6 +133,41 @@ def test_the_local_network_is_served(tmp_path):
         subprocess.run(["ip", "addr", "del", *lan], check=True)
 
 
+def exchange_mail(make, count=1):
+    """From one new account to another, all at once, as somebody who tries it for the first
+    time and is quick."""
+    sender, reader = mail.new_account(make), mail.new_account(make)
+    smtp = mail.smtp(make, sender)
+    ids = [f"{n}@{make.domain}" for n in range(count)]
+    for message_id in ids:
+        smtp.sendmail(sender, [reader], mail.encrypted(sender, message_id))
+    smtp.quit()
+    imap = mail.imap(make, reader)
+
+    def has_all():
+        imap.select("INBOX")
+        return sorted(mail.message_ids(imap)) == sorted(ids)
+    wait_for("all messages", has_all)
+    imap.logout()
+
+
+def test_two_side_by_side(tmp_path):
+    """As the README starts the second one, while the first one starts."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    first, second = Make(folders[0]), Make(folders[1], OFFSET + 100, domain="_x.test")
+    with first, second:
+        for make in (first, second):
+            # More than a server on the internet would take from one sender.
+            exchange_mail(make, 40)
+        secrets = [(m.run / "secrets/cluster_secret").read_text() for m in (first, second)]
+        assert secrets[0] != secrets[1]
+        first.end(signal.SIGINT)
+        exchange_mail(second)
+        second.end(signal.SIGINT)
+
+
 @contextlib.contextmanager
 def public_folder():
     """One that every user of the machine can enter."""
@@ -149,6 +185,38 @@ def as_nobody():
     if has_other_users():
         return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+
+
+def copy_of_checkout(folder):
+    """With what is built, and with times, so that nothing is built again."""
+    for name in ("Makefile", "common", "services", "cli", "bench", "proto", "tools", "deploy"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
+    shutil.copytree(BUILD, folder / "build" / BUILD.name)
+    if has_other_users():
+        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", folder], check=True)
+
+
+def test_an_ordinary_user_builds_and_runs_it(tmp_path):
+    """In a folder whose path is too long for a socket, and with one file to compile."""
+    with public_folder() as checkout:
+        copy_of_checkout(checkout)
+        page = checkout / "services/registrar/page.c"
+        os.utime(page)
+        deep = checkout / ("d" * 90)
+        deep.mkdir()
+        if has_other_users():
+            os.chown(deep, NOBODY, NOBODY)
+        with Make(deep, prefix=as_nobody(), checkout=checkout) as make:
+            assert "[1/1] services/registrar/page.c\n" in make.output()
+            exchange_mail(make)
+            for pid in make.pids():
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                assert re.search(r"^CapEff:\s+0+$", status, re.M), status
+            sockets = set(pathlib.Path("/tmp").glob("postbus-[0-9]*-*"))
+            assert any(f.stat().st_mode & 0o777 == 0o700 for f in sockets)
+            make.end(signal.SIGINT)
+        assert not sockets & set(pathlib.Path("/tmp").glob("postbus-[0-9]*-*"))
 
 
 def start_in_vain(*arguments):
@@ -213,6 +281,16 @@ def test_every_port_is_looked_at_before_the_start(wide):
     listening = {tuple(line.split()[3].rsplit(":", 1)) for line in text.splitlines()
                  if any(f"pid={pid}," in line for pid in pids)}
     assert listening == {(address, str(port)) for address, port, _ in product.doors()}
+
+
+@pytest.mark.parametrize("name", ["postgres", *run.SERVICES])
+def test_what_dies_is_started_again(product, name):
+    old = product.kill(name)
+    wait_for(f"{name} runs again", lambda: product.pid(name) != old and alive(product.pid(name)))
+    assert any(f"{name} stopped (signal SIGKILL); starting it again" in line
+               for line in product.output)
+    for service in run.SERVICES:
+        product.wait_healthy(service)
 
 
 def test_another_domain_in_the_same_folder(tmp_path):
