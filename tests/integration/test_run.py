@@ -18,6 +18,7 @@ from beside import run  # deploy/local/run.py
 from product import BUILD, ROOT, Product, wait_for
 
 OFFSET = 9000
+FREE_OFFSET = 3000  # and the next ones: no product of these tests is there
 NOBODY = 65534
 
 
@@ -259,11 +260,11 @@ def test_a_socket_folder_that_somebody_prepared_is_not_used(tmp_path):
     (9095, "admin_port of janitor"), (5571, "bus_work_port of remote-sender"),
     (5592, "bus_event_port of registrar")])
 def test_a_port_that_is_taken_is_named_and_others_advised(tmp_path, port, what):
-    with socket.create_server(("127.0.0.1", port + OFFSET)), \
-            socket.create_server(("127.0.0.1", 2143 + OFFSET + 1000)):
-        said = start_in_vain("--run", tmp_path / "run", "--port-offset", str(OFFSET))
-    assert said == (f"port {port + OFFSET} ({what}) on 127.0.0.1 is not free: Address already in "
-                    f"use; choose others with PORT_OFFSET={OFFSET + 2000}\n")
+    with socket.create_server(("127.0.0.1", port + FREE_OFFSET)), \
+            socket.create_server(("127.0.0.1", 2143 + FREE_OFFSET + 1000)):
+        said = start_in_vain("--run", tmp_path / "run", "--port-offset", str(FREE_OFFSET))
+    assert said == (f"port {port + FREE_OFFSET} ({what}) on 127.0.0.1 is not free: Address already in "
+                    f"use; choose others with PORT_OFFSET={FREE_OFFSET + 2000}\n")
     assert not (tmp_path / "run/postgres").exists()
 
 
