@@ -119,7 +119,7 @@ run:
 	@echo "building"
 	@files=$$($(MAKE) --no-print-directory -n MODE=$(MODE) all | grep -c ' -MMD -MP -c '); \
 	    $(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) TO_COMPILE=$$files all
-	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain $(DOMAIN) \
+	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain '$(DOMAIN)' \
 	    --port-offset $(PORT_OFFSET) --lan $(LAN)
 
 test:
