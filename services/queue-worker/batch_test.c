@@ -338,8 +338,9 @@ static void test_two_workers(void **state)
 {
     enum { MESSAGES = 200 };
     const str_t to[] = { STR("user1@example.org"), STR("user2@example.org") };
+    struct deadline until = deadline_in_ms(10000);
     pthread_t thread[2];
-    size_t rows[2] = { 0, 0 };
+    size_t rows[2] = { 0, 0 }, left = 0;
 
     (void)state;
     test_account(1, 10000000);
@@ -350,8 +351,13 @@ static void test_two_workers(void **state)
         assert_int_equal(pthread_create(&thread[i], NULL, work_until_empty, &rows[i]), 0);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
-    assert_int_equal(batch_run(&batch, &news), RC_OK); /* what both skipped at the end */
-    assert_int_equal(rows[0] + rows[1] + news.rows, MESSAGES);
+    /* What both skipped at the end, or put back because the other had locked a mailbox.
+     */
+    while (count("queue") > 0 && !deadline_passed(until)) {
+        assert_int_equal(batch_run(&batch, &news), RC_OK);
+        left += news.rows;
+    }
+    assert_int_equal(rows[0] + rows[1] + left, MESSAGES);
     assert_int_equal(count("message"), 2 * MESSAGES);
     assert_int_equal(test_number(test_db, "SELECT count(*) FROM (SELECT mailbox_id, "
                                           "body_id FROM message GROUP BY 1, 2) x"),
