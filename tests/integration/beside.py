@@ -7,24 +7,17 @@ import contextlib
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 
-from product import BUILD, ROOT, wait_for
+from product import BUILD, ROOT, free_port, wait_for
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
 import run  # noqa: E402  (deploy/local/run.py: what the product was started by)
 
 STOP_DEADLINE_S = 60
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Beside:

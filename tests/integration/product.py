@@ -5,6 +5,7 @@ import pathlib
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("POSTBUS_BUILD", ROOT / "build" / "release"))
 START_DEADLINE_S = 120
 CRASH = re.compile(r"stopped \(signal SIG(ABRT|SEGV|BUS|ILL|FPE)\)")
-_offsets = itertools.count(int(os.environ.get("POSTBUS_TEST_OFFSET", "10000")), 1000)
+# All below 32768: above it the kernel takes ports for connections (ip_local_port_range), and
+# one of a test's own could sit where a service wants to listen.  A product with replicas and
+# one 6000 above it would meet.
+OFFSETS = range(10000, 15000, 1000)
+FREE_PORTS = range(27000, 32000)
+_offsets, _free_ports = itertools.cycle(OFFSETS), itertools.cycle(FREE_PORTS)
 ADMIN = {"smtp-ingress": 9090, "queue-worker": 9091, "remote-sender": 9092,
          "imap-gateway": 9093, "registrar": 9094, "janitor": 9095}
 
@@ -36,12 +42,35 @@ def wait_for(what, condition, seconds=30, every=0.02):
         time.sleep(every)
 
 
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port():
+    """Another one each time."""
+    return next(port for port in _free_ports if is_free(port))
+
+
+def free_offset():
+    """One where no product runs, the one longest ago first."""
+    for _ in OFFSETS:
+        if is_free(ADMIN["registrar"] + (offset := next(_offsets))):
+            return offset
+    raise SystemExit(f"{len(OFFSETS)} products run at once; give OFFSETS more of them")
+
+
 class Product:
     """Started by `with Product(...) as p`; everything it made is gone afterwards."""
 
     def __init__(self, domain="_test.localhost", replicas=None, options=None, arguments=(),
                  environment=None, prefix=(), keep=None, wait=True):
-        self.domain, self.offset = domain, next(_offsets)
+        self.domain, self.offset = domain, free_offset()
         self.replicas = replicas or {}
         self.folder = None if keep else tempfile.TemporaryDirectory(prefix="postbus-test-")
         self.run = pathlib.Path(keep or self.folder.name) / "run"

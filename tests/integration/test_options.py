@@ -19,10 +19,10 @@ import time
 import pytest
 
 import mail
-from beside import Beside, free_port, running
+from beside import Beside, running
 from idle import Idler
 from moved_clock import Clock
-from product import ROOT, wait_for
+from product import ROOT, free_port, wait_for
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
 import postgres  # noqa: E402

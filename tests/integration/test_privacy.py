@@ -9,8 +9,7 @@ import smtplib
 import pytest
 
 import mail
-from beside import free_port
-from product import Product, wait_for
+from product import Product, free_port, wait_for
 
 WRONG = "another-password-8"
 TOKEN = "fcm-chat.delta:a-token-of-a-telephone"

@@ -12,9 +12,8 @@ import pytest
 
 import mail
 import moved_clock
-from beside import free_port
 from moved_clock import Clock
-from product import Product, wait_for
+from product import Product, free_port, wait_for
 
 OVERDUE_S = 30
 LIFETIME_S = 3600

@@ -20,7 +20,7 @@ import xml.etree.ElementTree
 import pytest
 
 import mail
-from product import BUILD, wait_for
+from product import BUILD, free_port, wait_for
 
 STANDARD = {"public_host": "", "public_imaps_port": 993, "public_imap_port": 143,
             "public_submissions_port": 465, "public_submission_port": 587,
@@ -29,12 +29,6 @@ STANDARD = {"public_host": "", "public_imaps_port": 993, "public_imap_port": 143
 TRUSTED = {"mail_domain": "chat.example", "trusted_proxies": "127.0.0.1", **STANDARD}
 INVITE = "DCACCOUNT:https://chat.example/new"
 OUTSIDE = {"X-Forwarded-For": "203.0.113.5", "X-Forwarded-Proto": "https"}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Registrar:
