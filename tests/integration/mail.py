@@ -4,6 +4,7 @@ import email.utils
 import imaplib
 import os
 import secrets
+import select
 import smtplib
 import ssl
 import string
@@ -78,3 +79,44 @@ def message_ids(client):
     assert kind == "OK", data
     return [part[1].decode().split("<")[1].split(">")[0] for part in data
             if isinstance(part, tuple)]
+
+
+class Pipeline:
+    """Commands sent before the answers to those before them are read.
+
+    One thread sends and reads: a TLS connection of Python's is not made for two at a time."""
+    RECORD = 16384
+
+    def __init__(self, client, commands):
+        self.sock, self.unsent = client.sock, memoryview(commands)
+        self.answers, self.lines = bytearray(), 0
+
+    def send(self):
+        """As much as the server takes now."""
+        self.sock.setblocking(False)
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[self.sock.send(self.unsent[:self.RECORD]):]
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        self.sock.settimeout(30)
+
+    def receive(self):
+        """What the server has answered up to now."""
+        self.sock.setblocking(False)
+        try:
+            while part := self.sock.recv(self.RECORD):
+                self.answers += part
+                self.lines += part.count(b"\n")
+            raise EOFError(f"closed after {self.lines} lines")
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.sock.settimeout(30)
+
+    def finish(self, lines):
+        """Send the rest, and give the answers once they have so many lines."""
+        while self.lines < lines:
+            self.send()
+            ready = select.select([self.sock], [self.sock] if self.unsent else [], [], 30)
+            assert any(ready), f"nothing comes after {self.lines} lines"
+            self.receive()
+        return self.answers.splitlines()

@@ -4,7 +4,6 @@ import pathlib
 import re
 import smtplib
 import socket
-import threading
 import time
 
 import pytest
@@ -112,32 +111,38 @@ def at_rest(pid, seconds=1):
     return look
 
 
+def send_until_stuck(pipeline, pid):
+    """Until the server waits for a client that reads nothing."""
+    is_at_rest = at_rest(pid)
+
+    def look():
+        pipeline.send()
+        return is_at_rest()
+    wait_for("the server waits for the client", look)
+
+
 def test_who_does_not_read_answers_is_not_asked_for_more_commands(product):
     """The answers are more than what fits between two sockets."""
     client = mail.imap(product, mail.new_account(product))
     gateway, count = product.pid("imap-gateway"), 200000
     pathlib.Path(f"/proc/{gateway}/clear_refs").write_text("5")
     before = peak_kb(gateway)
-    sender = threading.Thread(target=client.sock.sendall, args=[b"x CAPABILITY\r\n" * count],
-                              daemon=True)
-    sender.start()
-    wait_for("the gateway waits for the client", at_rest(gateway))
+    pipeline = mail.Pipeline(client, b"x CAPABILITY\r\n" * count)
+    send_until_stuck(pipeline, gateway)
     assert peak_kb(gateway) < before + 10000
-    answered = sum(client.readline().startswith(b"x OK") for _ in range(2 * count))
-    assert answered == count
-    sender.join(10)
+    answers = pipeline.finish(2 * count)
+    assert sum(line.startswith(b"x OK") for line in answers) == count
     assert client.noop()[0] == "OK"
 
 
 def test_a_pipeline_of_any_length_is_answered_to_its_end(product):
-    count = 20000
-    client = mail.smtp(product, mail.new_account(product))
-    sender = threading.Thread(target=client.sock.sendall, args=[b"NOOP\r\n" * count],
-                              daemon=True)
-    sender.start()
-    for _ in range(count):
-        assert client.getreply()[0] == 250
-    sender.join(10)
+    client, count = mail.smtp(product, mail.new_account(product)), 200000
+    lines = client.ehlo("a")[1].count(b"\n") + 1
+    pipeline = mail.Pipeline(client, b"EHLO a\r\n" * count)
+    send_until_stuck(pipeline, product.pid("smtp-ingress"))
+    answers = pipeline.finish(lines * count)
+    assert sum(line.startswith(b"250 ") for line in answers) == count
+
 
 
 def test_a_stranger_is_cut_off_amidst_a_pipeline(product):
