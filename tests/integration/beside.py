@@ -66,7 +66,10 @@ class Beside:
             return e.read().decode()
 
     def metric(self, name):
-        return float(re.search(rf"^{re.escape(name)} (\S+)$", self.admin("/metrics"), re.M)[1])
+        """One that is counted for the first time later is an assertion that fails until then."""
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.admin("/metrics"), re.M)
+        assert found, f"no metric {name}"
+        return float(found[1])
 
     def logged(self, pattern):
         return re.search(pattern, self.log.read_text())

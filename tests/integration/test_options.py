@@ -408,7 +408,7 @@ def test_the_queue_is_looked_at_as_often_as_the_option_says(product, service, st
 
     with running(product, service, queue_poll_ms=100) as often, \
             running(product, service, queue_poll_ms=60000) as rarely:
-        before = looks(often), looks(rarely)
+        before = wait_for("a first look of both", lambda: (looks(often), looks(rarely)))
         wait_for("thirty looks", lambda: looks(often) - before[0] >= 30)
         assert looks(rarely) - before[1] < 10
 
