@@ -144,7 +144,6 @@ def test_a_pipeline_of_any_length_is_answered_to_its_end(product):
     assert sum(line.startswith(b"250 ") for line in answers) == count
 
 
-
 def test_a_stranger_is_cut_off_amidst_a_pipeline(product):
     with socket.create_connection(("127.0.0.1", product.port(2587)), timeout=20) as client:
         client.sendall(b"EHLO a\r\n" * 200)
