@@ -297,48 +297,6 @@ static void test_implicit_tls(void **state)
     wait_for_count(&f->closed, 1);
 }
 
-/* Does the openssl program, held to TLS 1.2 and these suites, come to terms with us? */
-static bool tls12_agrees(struct fixture *f, const char *suites)
-{
-    char connect[32];
-    char *argv[] = {
-        "openssl",  "s_client", "-tls1_2", "-cipher", (char *)(uintptr_t)suites,
-        "-connect", connect,    NULL
-    };
-    posix_spawn_file_actions_t quiet;
-    pid_t pid;
-    int status;
-
-    snprintf(connect, sizeof(connect), "127.0.0.1:%u",
-             (unsigned)listener_port(f->listener));
-    posix_spawn_file_actions_init(&quiet);
-    for (int fd = 0; fd < 3; fd++)
-        posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_RDWR, 0);
-    assert_int_equal(posix_spawnp(&pid, "openssl", &quiet, NULL, argv, environ), 0);
-    posix_spawn_file_actions_destroy(&quiet);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void test_tls12_has_aead_suites_only(void **state)
-{
-    struct fixture *f = *state;
-    struct tls_server_options o = { .cert_file = f->cert,
-                                    .key_file = f->key,
-                                    .min_version = TLS_VERSION_1_2 };
-    struct tls_context *old = NULL;
-
-    assert_int_equal(tls_server_new(&o, NULL, &old), RC_OK);
-    f->options.tls = old;
-    listen_now(f);
-    assert_true(tls12_agrees(f, "ECDHE+AESGCM"));
-    assert_true(tls12_agrees(f, "ECDHE+CHACHA20"));
-    assert_false(tls12_agrees(f, "ECDHE+AES:!AESGCM"));
-    assert_false(tls12_agrees(f, "ECDHE+AESCCM"));
-    listener_free(&f->listener);
-    tls_context_free(&old);
-}
-
 static void test_client_refuses_wrong_name(void **state)
 {
     struct fixture *f = *state;
@@ -834,7 +792,6 @@ int main(void)
         TEST(test_socket_options),
         TEST(test_last_words_to_a_peer_that_goes_on_writing),
         TEST(test_implicit_tls),
-        TEST(test_tls12_has_aead_suites_only),
         TEST(test_client_refuses_wrong_name),
         TEST(test_start_tls),
         TEST(test_injected_plaintext_is_refused),

@@ -68,3 +68,29 @@ static inline void test_certificate_write(const char *cert, const char *key,
 {
     test_certificate_issue(cert, key, name, NULL, NULL);
 }
+
+/* One that was good until yesterday.  `openssl req` makes none, `openssl x509` does. */
+static inline void test_certificate_expired(const char *cert, const char *key,
+                                            const char *request)
+{
+    char *ask[] = { "openssl",
+                    "req",
+                    "-new",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-nodes",
+                    "-subj",
+                    "/CN=mail.example",
+                    "-keyout",
+                    (char *)key,
+                    "-out",
+                    (char *)request,
+                    NULL };
+    char *issue[] = { "openssl",   "x509",  "-req", "-in",  (char *)request, "-signkey",
+                      (char *)key, "-days", "-1",   "-out", (char *)cert,    NULL };
+
+    test_certificate_run(ask);
+    test_certificate_run(issue);
+}

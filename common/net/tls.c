@@ -190,7 +190,7 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n
     (void)ssl;
     if (SSL_select_next_proto(&found, out_n, c->alpn, (unsigned)c->alpn_bytes, in,
                               in_n) != OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
+        return SSL_TLSEXT_ERR_ALERT_FATAL; /* no_application_protocol, RFC 7301 3.2 */
     *out = found;
     return SSL_TLSEXT_ERR_OK;
 }

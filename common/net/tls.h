@@ -36,7 +36,9 @@ struct tls_server_options {
     const char *cert_file; /* PEM, chain included */
     const char *key_file;  /* PEM */
     enum tls_version min_version;
-    const char *alpn; /* "imap,smtp": chosen when the client offers one; NULL: ignored */
+    /* "imap,smtp": who offers names must offer one of these, who offers none is welcome;
+     * NULL: whatever is offered is ignored. */
+    const char *alpn;
 };
 
 /* RC_INVALID: the files are missing, unreadable or do not fit each other; the reason is

@@ -3,7 +3,6 @@ import contextlib
 import imaplib
 import smtplib
 import socket
-import ssl
 
 import pytest
 
@@ -147,18 +146,6 @@ def test_a_message_in_a_loop_is_refused(product):
     client = foreign(product)
     codes, text = transaction(client, OUTSIDE, [user], mail.encrypted(OUTSIDE, extra=hops))
     assert codes == [250, 250, 554] and "5.4.6" in text
-
-
-def test_versions_of_tls(product):
-    """Foreign servers may be old (1.2), clients may not (1.3)."""
-    old = mail.tls()
-    old.maximum_version = ssl.TLSVersion.TLSv1_2
-    foreign(product, old).quit()
-    with pytest.raises((ssl.SSLError, OSError)):
-        smtplib.SMTP_SSL("127.0.0.1", product.port(2465), context=old, timeout=30)
-    with pytest.raises((ssl.SSLError, OSError)):
-        with socket.create_connection(("127.0.0.1", product.port(2993)), 30) as raw:
-            old.wrap_socket(raw).recv(1)
 
 
 # --- limits -----------------------------------------------------------------------------
