@@ -58,17 +58,17 @@ static struct civil civil_from_unix(int64_t t)
     return c;
 }
 
-static struct civil civil_within_range(int64_t t)
+static int64_t within_range(int64_t t)
 {
     const int64_t first = days_from_civil(1900, 1, 1) * DAY_SECONDS;
     const int64_t last = days_from_civil(10000, 1, 1) * DAY_SECONDS - 1;
 
-    return civil_from_unix(t < first ? first : t > last ? last : t);
+    return t < first ? first : t > last ? last : t;
 }
 
 str_t date_format(int64_t unix_seconds, char out[DATE_TEXT_BYTES])
 {
-    struct civil c = civil_within_range(unix_seconds);
+    struct civil c = civil_from_unix(within_range(unix_seconds));
     int n = snprintf(out, DATE_TEXT_BYTES, "%.3s, %02u %.3s %04d %02u:%02u:%02u +0000",
                      weekdays + c.weekday * 3, c.day % 100, months + (c.month - 1) * 3,
                      (int)c.year, c.hour, c.minute, c.second);
@@ -78,7 +78,7 @@ str_t date_format(int64_t unix_seconds, char out[DATE_TEXT_BYTES])
 
 str_t date_format_internal(int64_t unix_seconds, char out[DATE_TEXT_BYTES])
 {
-    struct civil c = civil_within_range(unix_seconds);
+    struct civil c = civil_from_unix(within_range(unix_seconds));
     int n =
         snprintf(out, DATE_TEXT_BYTES, "%02u-%.3s-%04d %02u:%02u:%02u +0000", c.day % 100,
                  months + (c.month - 1) * 3, (int)c.year, c.hour, c.minute, c.second);
@@ -200,7 +200,7 @@ static bool to_unix(const struct civil *c, int64_t zone, int64_t *out)
         return false;
     *out = days_from_civil(c->year, c->month, c->day) * DAY_SECONDS + c->hour * 3600 +
            c->minute * 60 + c->second - zone;
-    return true;
+    return *out == within_range(*out);
 }
 
 /* "11:12" or "11:12:31" */

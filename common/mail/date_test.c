@@ -77,6 +77,11 @@ static void internal_dates(void **state)
     assert_true(date_parse_day(S("21-Nov-2026"), &t));
     assert_int_equal(t, 1795219200);
     assert_false(date_parse_day(S("21-Nov-2026 "), &t));
+    /* The zone leads out of the years that can be shown again. */
+    assert_true(date_parse_internal(S("01-Jan-1900 00:00:00 +0000"), &t));
+    assert_false(date_parse_internal(S("01-Jan-1900 00:00:00 +0100"), &t));
+    assert_true(date_parse_internal(S("31-Dec-9999 23:59:59 +0000"), &t));
+    assert_false(date_parse_internal(S("31-Dec-9999 23:59:59 -0100"), &t));
     for (int64_t day = -25000; day < 60000; day += 13) {
         assert_true(date_parse_internal(date_format_internal(day * 86400 + 7, text), &t));
         assert_int_equal(t, day * 86400 + 7);

@@ -438,7 +438,7 @@ static enum rc write_append(struct db *db, int64_t mailbox, int64_t body_id,
     db_queue(db, &stmt_append,
              DB_PARAMS(db_int8(mailbox), db_int8(base_of(mailbox)),
                        db_int4((int64_t)m->message.n), db_int8(body_id),
-                       m->idate_unix == 0 ? db_null(DB_INT8) : db_int8(m->idate_unix),
+                       m->dated ? db_int8(m->idate_unix) : db_null(DB_INT8),
                        db_int4(m->flags), db_int8(db_quota_bytes(db)),
                        db_int4(STORE_MAILBOX_MESSAGES_MAX)));
     rc = db_flush(db);

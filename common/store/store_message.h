@@ -115,7 +115,8 @@ enum rc store_message_move(struct arena *a, struct db *db, int64_t from, int64_t
 struct store_message_append {
     str_t message;
     uint32_t flags;
-    int64_t idate_unix; /* 0: now */
+    int64_t idate_unix;
+    bool dated; /* false: idate_unix is not given, it is now */
     /* set on RC_OK: */
     uint32_t uid, uidvalidity, uidnext;
     int64_t modseq;

@@ -280,7 +280,8 @@ static void what_was_appended_is_there(void **state)
     int64_t account = test_account(1, 100), box = test_inbox(account);
     struct store_message_append m = { .message = S("Subject: x\r\n\r\nappended"),
                                       .flags = STORE_FLAGS_SEEN,
-                                      .idate_unix = 1234567890 };
+                                      .idate_unix = 1234567890,
+                                      .dated = true };
     struct store_message_news news;
     str_t back;
 

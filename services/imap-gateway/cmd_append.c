@@ -40,6 +40,7 @@ enum cmd_result cmd_append(struct imap_cmd *cmd)
         .message = cmd->message,
         .flags = args.flags,
         .idate_unix = args.idate_unix,
+        .dated = args.dated,
     };
     rc = store_message_append(cmd->db, box.id, &m);
     if (rc != RC_OK)

@@ -66,7 +66,8 @@ bool imap_args_append(struct imap_parser *in, struct imap_args_append *out)
         return false;
     ahead = *in;
     imap_parser_skip_spaces(&ahead);
-    if (imap_parser_peek(&ahead, '"') && !imap_args_date_time(in, &out->idate_unix))
+    out->dated = imap_parser_peek(&ahead, '"');
+    if (out->dated && !imap_args_date_time(in, &out->idate_unix))
         return false;
     return imap_parser_space(in) && imap_parser_peek(in, '{');
 }

@@ -30,7 +30,8 @@ bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds);
 struct imap_args_append {
     str_t mailbox;
     uint32_t flags;
-    int64_t idate_unix; /* 0: none given */
+    int64_t idate_unix;
+    bool dated; /* idate_unix is given */
 };
 /* in stands behind "APPEND" and ends with the "{n}" of the message. */
 bool imap_args_append(struct imap_parser *in, struct imap_args_append *out);

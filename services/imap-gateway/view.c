@@ -11,6 +11,11 @@
 
 enum { GROW_MIN = 8 };
 
+_Static_assert(sizeof(struct view_row) == 24, "a row for each message of each session");
+#define FLAG(id, bit, name) _Static_assert((bit) < 24, name " has no place in a row");
+#include "store/flags.def"
+#undef FLAG
+
 static void append(struct view *v, const struct store_message *m)
 {
     if (v->count > 0 && m->uid <= v->rows[v->count - 1].uid)
@@ -24,7 +29,7 @@ static void append(struct view *v, const struct store_message *m)
         .uid = m->uid,
         .flags = m->flags,
         .size = m->size,
-        .idate_unix = (uint32_t)m->idate_unix,
+        .idate_unix = m->idate_unix,
     };
     /* A message that was committed while we read is told together with the others. */
     if (m->uid >= v->uidnext)

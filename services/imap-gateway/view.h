@@ -21,9 +21,11 @@ struct db;
 struct view_row {
     int64_t body_id;
     uint32_t uid;
-    uint32_t flags;
-    int32_t size;        /* [bytes] */
-    uint32_t idate_unix; /* [s] */
+    int32_t size; /* [bytes] */
+    /* 32 bits end in 2106 and know nothing before 1970; these hold all years of date.h.
+     */
+    int64_t idate_unix : 40; /* [s] */
+    uint64_t flags : 24;     /* store_flags.h */
 };
 
 struct view {
