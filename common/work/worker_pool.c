@@ -61,6 +61,7 @@ static void run_job(struct pool_thread *t, struct job *j)
 {
     struct worker_pool *p = t->pool;
     int64_t waited_us = clock_monotonic_us() - j->queued_us;
+    uint64_t share = j->share; /* afterwards the job may be gone */
 
     metric_add(&p->metrics->queued, -1);
     metric_add(&p->metrics->busy, 1);
@@ -70,6 +71,7 @@ static void run_job(struct pool_thread *t, struct job *j)
         p->options.context_after_job(t->worker.context);
     arena_reset(t->worker.arena);
     log_context_clear();
+    job_queue_done(p->queue, share);
     metric_add(&p->metrics->busy, -1);
 }
 
@@ -114,7 +116,7 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *o)
 
     CHECK(o->count > 0);
     p->options = *o;
-    p->queue = job_queue_new(o->queue_max);
+    p->queue = job_queue_new(o->queue_max, o->count > 1 ? o->count / 2 : 1);
     p->metrics = metrics_new(o->name);
     p->threads = mem_alloc(o->count * sizeof(*p->threads));
     pthread_mutex_init(&p->lock, NULL);

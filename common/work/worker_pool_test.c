@@ -160,6 +160,114 @@ static void test_limit_and_drain(void **state)
     worker_pool_free(&p);
 }
 
+/* Written down in the order in which they run; by one worker, so without a lock. */
+static uint64_t ran[16];
+
+static void note(uint64_t share)
+{
+    ran[atomic_fetch_add(&done, 1)] = share;
+}
+
+static void noted_job(struct job *j, struct worker *w)
+{
+    (void)w;
+    note(j->share);
+    mem_free(j);
+}
+
+static void submit(struct worker_pool *p, void (*run)(struct job *, struct worker *),
+                   uint64_t share)
+{
+    struct job *j = job_new(run);
+
+    j->share = share;
+    assert_int_equal(worker_pool_submit(p, j), RC_OK);
+}
+
+static void test_shares_take_turns(void **state)
+{
+    static const uint64_t wanted[] = { 7, 8, 0, 7, 8, 7 };
+    struct worker_pool *p = pool_new(1, 64);
+
+    (void)state;
+    atomic_store(&waiting, 0);
+    pthread_mutex_lock(&gate);
+    submit(p, gated_job, 0);
+    wait_until(&waiting, 1);
+    atomic_store(&done, -1); /* the gated one */
+    for (int i = 0; i < 3; i++)
+        submit(p, noted_job, 7);
+    submit(p, noted_job, 8);
+    submit(p, noted_job, 8);
+    submit(p, noted_job, 0);
+    pthread_mutex_unlock(&gate);
+    wait_until(&done, ARRAY_LEN(wanted));
+    assert_memory_equal(ran, wanted, sizeof wanted);
+    worker_pool_free(&p);
+}
+
+enum { TURNS = 6, HEAVY = 3 };
+static struct worker_pool *turning;
+
+/* What SEARCH does: comes back for its next turn as long as there is work.  Amidst the
+ * first one somebody else comes. */
+static void turning_job(struct job *j, struct worker *w)
+{
+    int turn = atomic_load(&done);
+
+    (void)w;
+    if (turn == 0)
+        submit(turning, noted_job, 8);
+    note(j->share);
+    if (turn < TURNS)
+        assert_int_equal(worker_pool_submit(turning, j), RC_OK);
+    else
+        mem_free(j);
+}
+
+static void test_another_share_runs_before_the_next_turn(void **state)
+{
+    static const uint64_t wanted[] = { 7, 8, 7, 7, 7 };
+
+    (void)state;
+    turning = pool_new(1, 64);
+    atomic_store(&waiting, 0);
+    pthread_mutex_lock(&gate);
+    submit(turning, gated_job, 0);
+    wait_until(&waiting, 1);
+    atomic_store(&done, -1); /* the gated one */
+    for (int i = 0; i < HEAVY; i++)
+        submit(turning, turning_job, 7);
+    pthread_mutex_unlock(&gate);
+    wait_until(&done, TURNS + HEAVY); /* each ends with a turn of its own */
+    worker_pool_free(&turning);
+    assert_memory_equal(ran, wanted, sizeof wanted);
+}
+
+static void test_a_share_holds_half_of_the_workers(void **state)
+{
+    struct worker_pool *p = pool_new(4, 64);
+
+    (void)state;
+    atomic_store(&waiting, 0);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < 8; i++)
+        submit(p, gated_job, 7);
+    wait_until(&waiting, 2);
+    /* The others run meanwhile, one after the other and two at once. */
+    for (int i = 0; i < 4; i++)
+        submit(p, count_job, 8);
+    wait_until(&done, 4);
+    submit(p, gated_job, 9);
+    submit(p, gated_job, 0);
+    wait_until(&waiting, 4);
+    assert_int_equal(worker_pool_queued(p), 6);
+    pthread_mutex_unlock(&gate);
+    assert_int_equal(worker_pool_drain(p, deadline_in_ms(WAIT_MS)), RC_OK);
+    assert_int_equal(atomic_load(&done), 14);
+    worker_pool_free(&p);
+}
+
 static void test_light_load_stays_with_one_worker(void **state)
 {
     struct worker_pool *p = pool_new(4, 64);
@@ -185,6 +293,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_job_runs_once),
         cmocka_unit_test(test_limit_and_drain),
+        cmocka_unit_test(test_shares_take_turns),
+        cmocka_unit_test(test_another_share_runs_before_the_next_turn),
+        cmocka_unit_test(test_a_share_holds_half_of_the_workers),
         cmocka_unit_test(test_light_load_stays_with_one_worker),
     };
 

@@ -96,6 +96,7 @@ static void run(struct job *job, struct worker *w)
 enum rc command_job_submit(struct command_job *c)
 {
     c->job.run = run;
+    c->job.share = (uint64_t)c->session->account;
     return worker_pool_submit(c->login ? c->gateway->logins : c->gateway->commands,
                               &c->job);
 }
