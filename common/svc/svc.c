@@ -30,6 +30,7 @@ enum {
     TICK_MS = 1000,
     HURRY_MS = 50, /* while waiting for the first start, or for the end */
     CERTIFICATE_TICKS = 20,
+    PARTING_MS = 2000, /* for last words to be read */
     DATABASE_GRACE_MS = 300,
     PEERS_GRACE_MS = 5000, /* services that start together are no news */
     CONTEXTS_MAX = 8,
@@ -387,11 +388,21 @@ static enum rc serve(struct svc *svc)
     return rc;
 }
 
+/* False: the time is over, or a signal says so. */
+static bool wait_drained(struct svc *svc, struct deadline until)
+{
+    while (!svc->service->is_drained(svc)) {
+        svc_pulse(&svc->state->pulse);
+        if (deadline_passed(until) || wait_signal(svc->state, HURRY_MS))
+            return false;
+    }
+    return true;
+}
+
 static void drain(struct svc *svc)
 {
     struct svc_state *st = svc->state;
     struct deadline until = deadline_in_ms(svc->options->drain_seconds * 1000);
-    bool impatient = false;
 
     log_info("service.draining", "seconds=%d", (int)svc->options->drain_seconds);
     atomic_store(&st->draining, true);
@@ -401,14 +412,13 @@ static void drain(struct svc *svc)
         return;
     if (svc->service->drain != NULL)
         svc->service->drain(svc);
-    while (svc->service->is_drained != NULL && !svc->service->is_drained(svc)) {
-        svc_pulse(&st->pulse);
-        if (impatient || deadline_passed(until)) {
-            log_warn("service.drain_cut", "reason=%s",
-                     impatient ? "second_signal" : "drain_seconds");
-            break;
-        }
-        impatient = wait_signal(st, HURRY_MS);
+    if (svc->service->is_drained == NULL || wait_drained(svc, until))
+        return;
+    log_warn("service.drain_cut", "reason=%s",
+             deadline_passed(until) ? "drain_seconds" : "second_signal");
+    if (svc->service->part != NULL) {
+        svc->service->part(svc);
+        (void)wait_drained(svc, deadline_in_ms(PARTING_MS));
     }
 }
 

@@ -58,7 +58,9 @@ struct svc_service {
     /* Accept nothing new and tell clients; must not block. */
     void (*drain)(struct svc *svc);
     bool (*is_drained)(struct svc *svc); /* asked until true or drain_seconds are over */
-    void (*stop)(struct svc *svc);       /* end all threads, release everything */
+    /* They are over: say goodbye to who is still there; must not block.  NULL: none. */
+    void (*part)(struct svc *svc);
+    void (*stop)(struct svc *svc); /* end all threads, release everything */
     /* False with a reason: not ready.  Runs in the main thread.  NULL: always ready. */
     bool (*is_ready)(struct svc *svc, char *reason, size_t room);
 

@@ -255,6 +255,14 @@ static bool is_drained(struct svc *svc)
     return open == 0;
 }
 
+static void part(struct svc *svc)
+{
+    struct service *s = svc->user;
+
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_each(s->listeners[i], session_part, NULL);
+}
+
 /* The pools first, because what they still do ends in a message to a loop and a reply
  * from there; but sessions that outlasted the drain hand in jobs until the last of them
  * is gone, so the pools are closed, stay, and are freed behind the ports. */
@@ -293,6 +301,7 @@ static const struct svc_service service = {
     .start = start,
     .drain = drain,
     .is_drained = is_drained,
+    .part = part,
     .stop = stop,
 };
 

@@ -400,16 +400,25 @@ void session_job_done(struct session *s, enum cmd_result result)
     loop_post(s->loop, &s->back);
 }
 
-void session_drain(struct conn *c, void *unused)
+static void leave(struct session *s, bool in_data)
 {
-    struct session *s = conn_user(c);
-
-    (void)unused;
-    if (s == NULL || conn_is_closing(c))
+    if (s == NULL || conn_is_closing(s->conn))
         return;
     s->leaving = true;
-    if (!s->in_job && !s->delayed && s->state != ST_DATA)
+    if (!s->in_job && !s->delayed && (in_data || s->state != ST_DATA))
         say_goodbye(s, 421, "4.3.2", "Service is going away");
+}
+
+void session_drain(struct conn *c, void *unused)
+{
+    (void)unused;
+    leave(conn_user(c), false);
+}
+
+void session_part(struct conn *c, void *unused)
+{
+    (void)unused;
+    leave(conn_user(c), true);
 }
 
 void session_register_metrics(void)

@@ -88,5 +88,7 @@ void session_job_done(struct session *s, enum cmd_result result);
 
 /* Say 421 now, or after what is in flight.  For listener_each. */
 void session_drain(struct conn *c, void *unused);
+/* The same, but a message that is still coming is not waited for any more. */
+void session_part(struct conn *c, void *unused);
 
 void session_register_metrics(void);

@@ -265,13 +265,18 @@ static void start_tls(struct client *c)
                      RC_OK);
 }
 
-static const char *plain(const char *user, const char *password)
+static const char *plain_as(const char *authzid, const char *user, const char *password)
 {
     struct buf *raw = arena_buf(arena, 1000), *text = arena_buf(arena, 2000);
 
-    assert_int_equal(buf_printf(raw, "%c%s%c%s", 0, user, 0, password), RC_OK);
+    assert_int_equal(buf_printf(raw, "%s%c%s%c%s", authzid, 0, user, 0, password), RC_OK);
     crypto_base64_encode(text, buf_str(raw));
     return arena_printf(arena, "AUTH PLAIN %.*s", STR_ARG(buf_str(text)));
+}
+
+static const char *plain(const char *user, const char *password)
+{
+    return plain_as("", user, password);
 }
 
 static struct client log_in(const char *name)
@@ -673,6 +678,25 @@ static void failed_logins(void **state)
     hang_up(&c);
 }
 
+/* Who proves to be one may not act for another (RFC 4616 2). */
+static void an_authorization_identity_is_the_users_own(void **state)
+{
+    struct client c = log_in("bob000001");
+
+    (void)state;
+    hang_up(&c);
+    c = dial(2);
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say(&c, plain_as("alice0001@" DOMAIN, "bob000001@" DOMAIN, "correct horse"));
+    expect(&c, "535 5.7.8 ");
+    say(&c, "MAIL FROM:<alice0001@" DOMAIN ">");
+    expect(&c, "530 5.7.0 ");
+    say(&c, plain_as("Bob000001@" DOMAIN, "bob000001@" DOMAIN, "correct horse"));
+    expect(&c, "235 ");
+    hang_up(&c);
+}
+
 /* The reply to a login of bob000001 from the host, on a connection of its own. */
 static void try_login(char from, const char *password, const char *reply)
 {
@@ -1034,6 +1058,14 @@ static void drain_says_goodbye(void **state)
     assert_int_equal(queued(), before + 1);
     hang_up(&idle);
     hang_up(&busy);
+    busy = log_in("alice0001");
+    begin_data(&busy, "alice0001@" DOMAIN, "b@elsewhere.example");
+    say_bytes(&busy, message("alice0001@" DOMAIN, "", 500)); /* and no end of it */
+    listener_each(listeners[2], session_part, NULL);
+    expect(&busy, "421 4.3.2 ");
+    expect_end(&busy);
+    assert_int_equal(queued(), before + 1);
+    hang_up(&busy);
 }
 
 /* The last test: a drain cannot be taken back.  Who is still sending then, or logs in,
@@ -1074,6 +1106,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(starttls_forgets_what_was_injected),
         cmocka_unit_test(submission_over_starttls),
         cmocka_unit_test(failed_logins),
+        cmocka_unit_test(an_authorization_identity_is_the_users_own),
         cmocka_unit_test(guessing_ends_for_a_network),
         cmocka_unit_test(senders_are_refused_at_rcpt),
         cmocka_unit_test(mail_from_other_servers),

@@ -548,7 +548,7 @@ def test_commands_that_wait_for_a_worker_are_bounded(product):
 
 
 def test_drain_is_cut_after_its_time(product):
-    """A message that never ends does not keep a service alive."""
+    """A message that never ends does not keep a service alive; its sender hears why."""
     user = mail.new_account(product)
     with running(product, "smtp-ingress", drain_seconds=1) as r:
         client = mail.smtp(r, user)
@@ -556,7 +556,8 @@ def test_drain_is_cut_after_its_time(product):
         client.rcpt(user)
         client.docmd("DATA")
         r.process.send_signal(signal.SIGTERM)
-        wait_for("the end", lambda: r.logged("service.drain_cut.*drain_seconds"), 20)
+        assert client.getreply() == (421, b"4.3.2 Service is going away")
+        assert r.logged("service.drain_cut.*drain_seconds")
         r.process.wait(20)
 
 
