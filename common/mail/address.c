@@ -339,17 +339,13 @@ static str_t envelope_form(struct arena *a, const struct address_item *item)
 enum rc address_from_header(struct arena *a, str_t value, struct address *out)
 {
     const unsigned flags = ADDRESS_UTF8 | ADDRESS_FULL;
-    struct address_item *items;
-    size_t count = address_list_parse(a, value, &items);
-    size_t i = 0;
+    struct address_item item;
 
     *out = (struct address){ .text = str_n(NULL, 0) };
-    while (i < count && items[i].kind != ADDRESS_MAILBOX)
-        i++;
-    if (i == count || items[i].host.n == 0 || items[i].spoiled)
+    if (!address_list_single(a, value, &item) || item.host.n == 0 || item.spoiled)
         return RC_INVALID;
-    return address_parse(envelope_form(a, &items[i]), flags, out) == RC_OK ? RC_OK
-                                                                           : RC_INVALID;
+    return address_parse(envelope_form(a, &item), flags, out) == RC_OK ? RC_OK
+                                                                       : RC_INVALID;
 }
 
 enum rc address_author(struct arena *a, str_t message, struct address *out)

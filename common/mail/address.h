@@ -49,11 +49,11 @@ str_t address_unquote(struct arena *a, str_t text);
  * stays. */
 str_t address_untag(struct arena *a, str_t text);
 
-/* The first mailbox of a From field's value (display names, comments, groups), in the
- * form that an envelope has.  The address must satisfy the whole grammar in UTF-8;
- * RC_INVALID otherwise. */
+/* The mailbox of a From field's value, in the form that an envelope has.  RC_INVALID if
+ * there is not just one (address_list_single), or if it does not satisfy the whole
+ * grammar in UTF-8. */
 enum rc address_from_header(struct arena *a, str_t value, struct address *out) RC_CHECKED;
 
 /* The author of a message.  RC_NOT_FOUND: no From field; RC_CONFLICT: more than one (a
- * reader might show the other one); RC_INVALID: it holds no address. */
+ * reader might show the other one); RC_INVALID: see address_from_header. */
 enum rc address_author(struct arena *a, str_t message, struct address *out) RC_CHECKED;

@@ -17,11 +17,14 @@ struct token {
 struct lexer {
     struct arena *arena;
     str_t rest;
+    bool unclosed; /* a comment, quoted string, literal or "<" never ended */
 };
 
-/* Skips a comment that begins at s.p[0]; comments nest, so count instead of recursing. */
-static size_t comment_bytes(str_t s)
+/* Skips a comment that begins at the next character; comments nest, so count instead of
+ * recursing. */
+static size_t comment_bytes(struct lexer *x)
 {
+    str_t s = x->rest;
     size_t depth = 0;
 
     for (size_t i = 0; i < s.n; i++) {
@@ -32,6 +35,7 @@ static size_t comment_bytes(str_t s)
         else if (s.p[i] == ')' && --depth == 0)
             return i + 1;
     }
+    x->unclosed = true;
     return s.n;
 }
 
@@ -41,7 +45,7 @@ static bool skip_blanks(struct lexer *x)
 
     while (x->rest.n > 0 && x->rest.p[0] != '\0' &&
            strchr(" \t\r\n(", x->rest.p[0]) != NULL)
-        x->rest = str_skip(x->rest, x->rest.p[0] == '(' ? comment_bytes(x->rest) : 1);
+        x->rest = str_skip(x->rest, x->rest.p[0] == '(' ? comment_bytes(x) : 1);
     return x->rest.n < before;
 }
 
@@ -69,6 +73,7 @@ static str_t take_quoted(struct lexer *x, char close)
         if (s.p[i] != '\r' && s.p[i] != '\n')
             p[n++] = s.p[i];
     }
+    x->unclosed |= s.n == rest.n;
     x->rest = str_skip(rest, s.n + 1);
     return str_n(p, n);
 }
@@ -121,6 +126,7 @@ struct list {
     struct buf words;  /* display name or bare local part */
     struct buf domain; /* after an '@' */
     bool has_at, in_group, angle_seen, spoiled;
+    bool ambiguous; /* something was left out, or divides it */
     struct address_item angle;
 };
 
@@ -193,12 +199,14 @@ static void read_angle(struct list *l)
     bool has_at = false, spoiled = false;
     struct token t;
 
+    l->ambiguous |= l->has_at; /* "a@x <b@y>" is a@x to some */
     buf_init_arena(&local, x->arena, x->rest.n * 2 + 2);
     buf_init_arena(&domain, x->arena, x->rest.n * 2 + 2);
     for (lex(x, &t); t.kind != T_END; lex(x, &t)) {
         if (t.kind == T_SPECIAL && t.special == '>')
             break;
         if (t.kind == T_SPECIAL && t.special == ':') {
+            l->ambiguous = true;
             buf_clear(&local);
             buf_clear(&domain);
             has_at = spoiled = false;
@@ -210,6 +218,7 @@ static void read_angle(struct list *l)
             append_word(has_at ? &domain : &local, &t, has_at, &spoiled);
         }
     }
+    x->unclosed |= t.kind == T_END;
     l->angle_seen = true;
     l->angle = (struct address_item){ .kind = ADDRESS_MAILBOX,
                                       .mailbox = keep(l, &local),
@@ -235,12 +244,15 @@ static void end_group(struct list *l)
 
 static void take_word(struct list *l, const struct token *t)
 {
-    if (!l->angle_seen)
+    if (l->angle_seen)
+        l->ambiguous = true;
+    else
         append_word(l->has_at ? &l->domain : &l->words, t, l->has_at, &l->spoiled);
 }
 
 static void take_special(struct list *l, const struct token *t)
 {
+    l->ambiguous |= l->angle_seen || (t->special != '@' && t->special != '<');
     switch (t->special) {
     case ',':
         finish(l);
@@ -267,24 +279,42 @@ static void take_special(struct list *l, const struct token *t)
     }
 }
 
-size_t address_list_parse(struct arena *a, str_t value, struct address_item **items)
+static void parse(struct list *l, struct arena *a, str_t value)
 {
-    struct list l = { .lexer = { a, value } };
     struct token t;
 
-    buf_init_arena(&l.words, a, value.n * 2 + 2);
-    buf_init_arena(&l.domain, a, value.n * 2 + 2);
-    for (lex(&l.lexer, &t); t.kind != T_END && l.count < ADDRESS_LIST_MAX;
-         lex(&l.lexer, &t)) {
+    *l = (struct list){ .lexer = { a, value } };
+    buf_init_arena(&l->words, a, value.n * 2 + 2);
+    buf_init_arena(&l->domain, a, value.n * 2 + 2);
+    for (lex(&l->lexer, &t); t.kind != T_END && l->count < ADDRESS_LIST_MAX;
+         lex(&l->lexer, &t)) {
         if (t.kind == T_SPECIAL)
-            take_special(&l, &t);
+            take_special(l, &t);
         else
-            take_word(&l, &t);
+            take_word(l, &t);
     }
-    if (l.in_group)
-        end_group(&l);
+    if (l->in_group)
+        end_group(l);
     else
-        finish(&l);
+        finish(l);
+}
+
+size_t address_list_parse(struct arena *a, str_t value, struct address_item **items)
+{
+    struct list l;
+
+    parse(&l, a, value);
     *items = l.items;
     return l.count;
+}
+
+bool address_list_single(struct arena *a, str_t value, struct address_item *out)
+{
+    struct list l;
+
+    parse(&l, a, value);
+    if (l.count != 1 || l.ambiguous || l.lexer.unclosed)
+        return false;
+    *out = l.items[0];
+    return true;
 }

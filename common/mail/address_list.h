@@ -26,3 +26,8 @@ struct address_item {
 /* A list as IMAP's ENVELOPE wants it; lenient, never fails: what makes no sense is left
  * out, and what exceeds ADDRESS_LIST_MAX as well.  Returns the number of *items. */
 size_t address_list_parse(struct arena *a, str_t value, struct address_item **items);
+
+/* The one mailbox of a field that every reader takes for that one: false for an empty
+ * field, several mailboxes, a group, a source route, words
+ * behind the ">", or what begins and never ends. */
+bool address_list_single(struct arena *a, str_t value, struct address_item *out);

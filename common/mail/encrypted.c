@@ -2,8 +2,8 @@
  *
  * They are the relay's.  Stricter is only what two readers would read in two ways, so
  * that one shows what the other never saw: a second From (address_author) or Content-Type
- * field, a second boundary, a header that is none (header_check).  No client writes such
- * a thing. docs/DIFFERENCES.md lists them.
+ * field, a second boundary, a header that is none (header_check), of the message or of a
+ * part.  No client writes such a thing. docs/DIFFERENCES.md lists them.
  */
 #include "mail/encrypted.h"
 
@@ -46,18 +46,55 @@ static str_t skip_chars(str_t s, const char *chars)
     return s;
 }
 
-/* Of "boundary=a; boundary=b" some readers take the first and some the last;
- * "boundary*=", comments, backslashes and rubbish divide them as well. */
-static bool has_plain_boundary(const struct subject *s)
+/* A Content-Type that everybody reads alike: there once, as RFC 2045 5.1 writes it, and
+ * without what some readers undo and others do not: comments, backslashes, encoded words,
+ * letters beyond ASCII.  To all of them none at all is text/plain. */
+static bool has_plain_type(struct arena *a, str_t header)
+{
+    str_t value = header_value(a, header, S("Content-Type"));
+    size_t count = header_count(header, S("Content-Type"));
+    struct mime_type type;
+
+    if (count == 0)
+        return true;
+    if (count > 1 || mime_type_parse(a, value, &type) != RC_OK ||
+        type.subtype.p != type.type.p + type.type.n + 1 ||
+        str_find(value, S("=?")) != SIZE_MAX)
+        return false;
+    for (size_t i = 0; i < value.n; i++) {
+        char c = value.p[i];
+
+        if ((c < ' ' && c != '\t') || c > '~' || c == '(' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
+/* One word, or none: "base64 (x)" and "base64; x" are base64 to some only. */
+static bool has_plain_encoding(struct arena *a, str_t header)
+{
+    str_t value = header_value(a, header, S("Content-Transfer-Encoding"));
+
+    return header_count(header, S("Content-Transfer-Encoding")) <= 1 &&
+           (value.n == 0 || mime_is_token(value));
+}
+
+/* Where a line is no field, some end the header and show all that follows as text. */
+static bool is_plain_part(const struct subject *s, const struct mime_part *part)
+{
+    return header_check(part->header) == RC_OK &&
+           has_plain_type(s->arena, part->header) &&
+           has_plain_encoding(s->arena, part->header);
+}
+
+/* Of "boundary=a; boundary=b" some readers take the first and some the last; "boundary*="
+ * divides them as well. */
+static bool has_one_boundary(const struct subject *s)
 {
     str_t value = arena_str_lower(
         s->arena, header_value(s->arena, s->query->message, S("Content-Type")));
-    struct mime_type type;
     size_t count = 0, at;
 
-    if (mime_type_parse(s->arena, value, &type) != RC_OK ||
-        str_find_char(value, '(') != SIZE_MAX || str_find_char(value, '\\') != SIZE_MAX)
-        return false;
     while ((at = str_find(value, S("boundary"))) != SIZE_MAX) {
         value = skip_chars(str_skip(value, at + 8), "*0123456789 \t");
         count += value.n > 0 && value.p[0] == '=';
@@ -83,7 +120,8 @@ static bool is_unmistakable(const struct subject *s)
     const struct mime_part *root = &s->tree.parts[0];
     str_t boundary;
 
-    return has_plain_boundary(s) && mime_type_param(&root->type, "boundary", &boundary) &&
+    return has_plain_type(s->arena, root->header) && has_one_boundary(s) &&
+           mime_type_param(&root->type, "boundary", &boundary) &&
            count_delimiters(root->body, boundary) == root->children + root->closed;
 }
 
@@ -99,6 +137,7 @@ static bool is_openpgp_mime(const struct subject *s)
     data = &s->tree.parts[version->next];
     if (!mime_type_is(&version->type, "application", "pgp-encrypted") ||
         !mime_type_is(&data->type, "application", "octet-stream") ||
+        !is_plain_part(s, version) || !is_plain_part(s, data) ||
         !decode_and_trim(s->arena, version, &text) || !str_eq(text, S("Version: 1")))
         return false;
     return decode(s->arena, data, &text) &&
@@ -116,7 +155,7 @@ static bool is_securejoin(const struct subject *s)
     if (root->children != 1 || !is_unmistakable(s))
         return false;
     part = &s->tree.parts[root->first];
-    if (!mime_type_is(&part->type, "text", "plain") ||
+    if (!mime_type_is(&part->type, "text", "plain") || !is_plain_part(s, part) ||
         !decode_and_trim(s->arena, part, &text))
         return false;
     return str_starts_nocase(text, S("secure-join: ")) &&

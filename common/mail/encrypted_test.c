@@ -92,6 +92,69 @@ static const struct {
                    "--b\r\nContent-Disposition: inline; filename=a.html\r\n"
                    "Content-Type: application/octet-stream\r\n\r\n" ARMOR(DATA) CLOSE),
       YES, YES },
+    { "lines without a colon before a part's type",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nDear all,\r\n buy now!\r\n"
+                   "Content-Type: application/octet-stream\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "a blank before the colon of a part's field",
+      STR(HEAD ENC "\r\n" PART1
+                   "--b\r\nContent-Type : application/octet-stream\r\n\r\n" ARMOR(DATA)
+                       CLOSE),
+      NO, NO },
+    { "two types of a part",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream, text/html"
+                   "\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "a type of three",
+      STR(HEAD ENC "\r\n" PART1
+                   "--b\r\nContent-Type: application/octet-stream/../text/html"
+                   "\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "two type fields of a part",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream\r\n"
+                   "Content-Type: text/html\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "comment in a part's type",
+      STR(HEAD ENC "\r\n" PART1
+                   "--b\r\nContent-Type: application/octet-stream (x)\r\n\r\n" ARMOR(DATA)
+                       CLOSE),
+      NO, NO },
+    { "blanks within a part's type",
+      STR(HEAD ENC "\r\n" PART1
+                   "--b\r\nContent-Type: application / octet-stream\r\n\r\n" ARMOR(DATA)
+                       CLOSE),
+      NO, NO },
+    { "two types of the first part",
+      STR(HEAD ENC "\r\n--b\r\nContent-Type: application/pgp-encrypted, text/html\r\n\r\n"
+                   "Version: 1\r\n" PART2 ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "encoding that is base64 to some",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream\r\n"
+                   "Content-Transfer-Encoding: base64 (x)\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "two encodings of a part",
+      STR(HEAD ENC "\r\n" PART1 "--b\r\nContent-Type: application/octet-stream\r\n"
+                   "Content-Transfer-Encoding: 7bit\r\n"
+                   "Content-Transfer-Encoding: base64\r\n\r\n" ARMOR(DATA) CLOSE),
+      NO, NO },
+    { "an encoded word as boundary",
+      STR(HEAD "Content-Type: multipart/encrypted; boundary=\"=?us-ascii?q?b?=\"\r\n\r\n"
+               "--=?us-ascii?q?b?=\r\nContent-Type: application/pgp-encrypted\r\n\r\n"
+               "Version: 1\r\n--=?us-ascii?q?b?=\r\n"
+               "Content-Type: application/octet-stream\r\n\r\n" ARMOR(
+                   DATA) "--=?us-ascii?q?b?=--\r\n"),
+      NO, NO },
+    { "a boundary beyond ASCII",
+      STR(HEAD "Content-Type: multipart/encrypted; boundary=\"\xc3\xa4\"\r\n\r\n"
+               "--\xc3\xa4\r\nContent-Type: application/pgp-encrypted\r\n\r\n"
+               "Version: 1\r\n--\xc3\xa4\r\n"
+               "Content-Type: application/octet-stream\r\n\r\n" ARMOR(
+                   DATA) "--\xc3\xa4--\r\n"),
+      NO, NO },
+    { "blank before the colon of the type",
+      STR(HEAD "Content-Type : multipart/encrypted; boundary=b\r\n\r\n" GOOD), NO, NO },
+    { "several authors", STR("From: <alice@chat.example>, <eve@x>\r\n" ENC "\r\n" GOOD),
+      NO, NO },
     { "base64 version",
       STR(HEAD ENC
           "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n"
@@ -238,6 +301,14 @@ static const struct {
     { "later step",
       STR(FROM STEP("vc-auth-required") MIXED "\r\n" JOIN("vc-auth-required") CLOSE), NO,
       NO },
+    { "step with a type that divides readers",
+      STR(FROM STEP("vc-request") MIXED "\r\n--b\r\nContent-Type: text/plain, text/html"
+                                        "\r\n\r\nSecure-Join: vc-request\r\n" CLOSE),
+      NO, NO },
+    { "step behind lines without a colon",
+      STR(FROM STEP("vc-request") MIXED "\r\n--b\r\nBuy viagra!\r\n\r\n"
+                                        "Secure-Join: vc-request\r\n" CLOSE),
+      NO, NO },
     { "header in capitals",
       STR(FROM STEP("VC-REQUEST") MIXED "\r\n" JOIN("vc-request") CLOSE), NO, NO },
     { "header without the text",

@@ -125,7 +125,9 @@ enum rc header_check(str_t message)
 
     header_init(&it, message);
     while (header_next(&it, &field)) {
-        if (field.name.n == 0 || str_find_char(field.whole, '\0') != SIZE_MAX)
+        /* "Name :" ends the header to some and is a field to others. */
+        if (field.name.n == 0 || field.whole.p[field.name.n] != ':' ||
+            str_find_char(field.whole, '\0') != SIZE_MAX)
             return RC_INVALID;
     }
     if (it.rest.n > 0)

@@ -38,9 +38,9 @@ size_t header_end(str_t message);
 bool header_find(str_t message, str_t name, struct header_field *out);
 size_t header_count(str_t message, str_t name);
 
-/* RC_INVALID: a line is no field, RC_LIMIT: too many bytes or fields.  What comes from
- * the wire is accepted only with RC_OK; two readers understand anything else in two ways.
- */
+/* RC_INVALID: a line is no field, or has blanks before its colon; RC_LIMIT: too many
+ * bytes or fields.  What comes from the wire is accepted only with RC_OK; two readers
+ * understand anything else in two ways. */
 enum rc header_check(str_t message);
 
 /* The value on one line, trimmed.  Copies into the arena only if there are folds. */

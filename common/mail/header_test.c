@@ -74,6 +74,8 @@ static void check_refuses_what_readers_read_differently(void **state)
         { STR(" fold first\r\nA: b\r\n\r\n"), RC_INVALID },
         { STR(": b\r\n\r\n"), RC_INVALID },
         { STR("A b: c\r\n\r\n"), RC_INVALID },
+        { STR("A : b\r\n\r\n"), RC_INVALID },
+        { STR("A\t: b\r\n\r\n"), RC_INVALID },
         { STR("A\xc3\xa4: c\r\n\r\n"), RC_INVALID },
         { STR("A: c\0d\r\n\r\n"), RC_INVALID },
     };

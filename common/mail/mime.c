@@ -136,6 +136,15 @@ enum rc mime_disposition_parse(struct arena *a, str_t value, struct mime_type *o
     return take_params(a, value, out);
 }
 
+bool mime_is_token(str_t s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_token_char((unsigned char)s.p[i]))
+            return false;
+    }
+    return s.n > 0;
+}
+
 bool mime_type_is(const struct mime_type *t, const char *type, const char *subtype)
 {
     return str_eq_nocase(t->type, str_of(type)) &&

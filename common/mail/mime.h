@@ -36,6 +36,7 @@ struct mime_type {
 enum rc mime_type_parse(struct arena *a, str_t value, struct mime_type *out) RC_CHECKED;
 enum rc mime_disposition_parse(struct arena *a, str_t value,
                                struct mime_type *out) RC_CHECKED;
+bool mime_is_token(str_t s); /* RFC 2045 5.1 */
 bool mime_type_is(const struct mime_type *t, const char *type, const char *subtype);
 bool mime_type_param(const struct mime_type *t, const char *name, str_t *value);
 
