@@ -19,6 +19,9 @@ static const str_t message = STR("Received: from laptop (1.2.3.4)\r\n\tby x; now
                                  "DKIM-Signature: v=1;\r\n b=x\r\n"
                                  "Authentication-Results: x\r\n"
                                  "Autocrypt: addr=a@b\r\n"
+                                 "BCC: c@d,\r\n e@f\r\n"
+                                 "Resent-Bcc: c@d\r\n"
+                                 "Content-Length: 5\r\n"
                                  "Chat-Version: 1.0\r\n"
                                  "\r\n"
                                  "Received: in the body\r\nSubject: stays\r\n");
