@@ -10,6 +10,7 @@
 #include "svc/options_ini.h"
 #include "svc/options_row.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -447,6 +448,16 @@ bool options_is_ip_only(const struct options *o)
 bool options_is_uncertified(const struct options *o)
 {
     return o->mail_domain[0] == '_' || options_is_ip_only(o);
+}
+
+void options_smtp_name(const struct options *o, char out[OPTIONS_NAME_BYTES])
+{
+    struct in6_addr address;
+    const char *host = o->public_host[0] != '\0' ? o->public_host : o->mail_domain;
+    bool six = inet_pton(AF_INET6, host, &address) == 1;
+    bool four = inet_pton(AF_INET, host, &address) == 1;
+
+    snprintf(out, OPTIONS_NAME_BYTES, six ? "[IPv6:%s]" : four ? "[%s]" : "%s", host);
 }
 
 const char *options_public_host(const struct options *o)

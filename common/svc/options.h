@@ -78,6 +78,8 @@ size_t options_peers(const struct options *o, enum options_user user,
 /* One row of a `routes` text: the host and port for a domain.  False: no route. */
 bool options_route(str_t routes, str_t domain, str_t *host, int *port);
 
+enum { OPTIONS_NAME_BYTES = 300 };
+
 /* A count of threads: as configured, or by the cores of this machine. */
 int options_io_threads(const struct options *o);
 int options_worker_threads(const struct options *o);
@@ -87,6 +89,9 @@ int options_login_threads(const struct options *o);
  * localhost means this machine (RFC 6761 6.3), but many resolvers do not know that: it
  * gives the address instead. */
 const char *options_public_host(const struct options *o);
+/* What this server calls itself in SMTP and trace fields: public_host or mail_domain, an
+ * address as a literal (RFC 5321 4.1.3). */
+void options_smtp_name(const struct options *o, char out[OPTIONS_NAME_BYTES]);
 bool options_is_ip_only(const struct options *o); /* mail_domain is an address */
 /* No authority certifies such a domain: an address, or a name that begins with `_`. */
 bool options_is_uncertified(const struct options *o);

@@ -221,6 +221,31 @@ static void test_domains(void **state)
     assert_non_null(strstr(error, "mail_domain is missing"));
 }
 
+static void test_smtp_name(void **state)
+{
+    static const struct {
+        const char *domain, *host, *want;
+    } cases[] = {
+        { "chat.example", "", "chat.example" },
+        { "chat.example", "mx.chat.example", "mx.chat.example" },
+        { "1.2.3.4", "", "[1.2.3.4]" },
+        { "chat.example", "127.0.0.1", "[127.0.0.1]" },
+        { "chat.example", "2001:db8::1", "[IPv6:2001:db8::1]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char name[OPTIONS_NAME_BYTES];
+
+        setenv("POSTBUS_MAIL_DOMAIN", cases[i].domain, 1);
+        setenv("POSTBUS_PUBLIC_HOST", cases[i].host, 1);
+        options_smtp_name(load(NULL), name);
+        assert_string_equal(name, cases[i].want);
+    }
+    unsetenv("POSTBUS_PUBLIC_HOST");
+    unsetenv("POSTBUS_MAIL_DOMAIN");
+}
+
 static void test_bad_files(void **state)
 {
     static const struct {
@@ -410,6 +435,7 @@ int main(void)
         cmocka_unit_test_setup(test_defaults_of_the_relay, set_up),
         cmocka_unit_test_setup(test_file_of_the_relay, set_up),
         cmocka_unit_test_setup(test_domains, set_up),
+        cmocka_unit_test_setup(test_smtp_name, set_up),
         cmocka_unit_test_setup(test_bad_files, set_up),
         cmocka_unit_test_setup(test_environment_comes_first, set_up),
         cmocka_unit_test_setup(test_secrets, set_up),

@@ -3,6 +3,7 @@
 #include "batch.h"
 
 #include "bounce.h"
+#include "mail/header.h"
 #include "store/store_body.h"
 #include "store/store_message.h"
 #include "store/store_remote.h"
@@ -133,6 +134,7 @@ static void test_unknown_bounces(void **state)
     assert_int_equal(count("queue"), 0);
     text = only_message(3);
     assert_true(str_starts(text, S("Return-Path: <>\r\n")));
+    assert_int_equal(header_count(text, S("Return-Path")), 1);
     expect_in(text, "550 5.1.1 <nobody1@example.org> User doesn't exist");
     expect_in(text, "multipart/report");
     expect_in(text, "rfc822-headers");

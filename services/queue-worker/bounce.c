@@ -42,9 +42,8 @@ static enum rc queue_one(struct arena *a, struct db *db, const struct bounce_off
         .recipient_count = b->failed_count,
         .original = head,
     };
-    str_t text = dsn_compose(a, &d);
     struct store_queue_new row = {
-        .message = str_of(arena_printf(a, "Return-Path: <>\r\n%.*s", STR_ARG(text))),
+        .message = dsn_compose(a, &d),
         .recipients = &b->sender,
         .recipient_count = 1,
         .envelope = S("{}"),

@@ -322,14 +322,16 @@ struct crew *crew_new(struct svc *svc)
 {
     struct crew *c = mem_alloc(sizeof(*c));
     const struct options *o = svc->options;
+    char name[OPTIONS_NAME_BYTES];
     pthread_condattr_t attr;
 
     register_metrics();
     c->svc = svc;
     c->arena = arena_new();
+    options_smtp_name(o, name);
     c->rules = (struct deliver_rules){
         .mail_domain = arena_str_lower(c->arena, str_of(o->mail_domain)),
-        .hostname = str_of(o->public_host[0] != '\0' ? o->public_host : o->mail_domain),
+        .hostname = arena_str(c->arena, str_of(name)),
         .remote_lifetime_s = o->maximal_queue_lifetime,
     };
     pthread_mutex_init(&c->lock, NULL);

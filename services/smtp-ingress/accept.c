@@ -90,7 +90,10 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
                                                     crypto_random_u64())) };
 
     e.eight_bit = has_eight_bit(scrubbed->header) || has_eight_bit(scrubbed->body);
-    e.smtputf8 = has_eight_bit(scrubbed->header) || has_eight_bit(t->sender);
+    /* Letters beyond ASCII in a header whose sender did not ask for SMTPUTF8 go on as
+     * they are, as with other servers: every host takes them, and to return the message
+     * for want of the extension would help nobody. */
+    e.smtputf8 = (t->utf8 && has_eight_bit(scrubbed->header)) || has_eight_bit(t->sender);
     for (size_t i = 0; i < t->recipient_count && !e.smtputf8; i++)
         e.smtputf8 = has_eight_bit(t->recipients[i]);
     t->queue_id = e.id;

@@ -10,6 +10,7 @@
 #include "net/listener.h"
 #include "pace.h"
 #include "net/spool.h"
+#include "svc/options.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,7 +43,8 @@ struct port {
 
 struct ingress {
     const struct options *options;
-    str_t domain;              /* mail_domain: what addresses of ours end in */
+    str_t domain; /* mail_domain: what addresses of ours end in */
+    char name[OPTIONS_NAME_BYTES];
     str_t host;                /* what this server calls itself */
     struct address postmaster; /* the account; empty: there is none */
     struct bus *bus;

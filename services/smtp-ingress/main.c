@@ -109,7 +109,8 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
 
     in->options = o;
     in->domain = str_of(o->mail_domain);
-    in->host = o->public_host[0] != '\0' ? str_of(o->public_host) : in->domain;
+    options_smtp_name(o, in->name);
+    in->host = str_of(in->name);
     in->bus = svc->bus;
     in->commands = svc_pool_new(svc, "command", options_worker_threads(o));
     in->logins = svc_pool_new(svc, "login", options_login_threads(o));

@@ -1,4 +1,5 @@
-"""remote_actor.py DOMAIN new | send FROM TO ID | read USER - for tests in another network."""
+"""remote_actor.py DOMAIN new | send FROM TO ID [FIELD] | read USER - for tests in another
+network.  A FIELD is a further line of the header."""
 import imaplib
 import smtplib
 import sys
@@ -19,10 +20,12 @@ if verb == "new":
     imap(user).logout()
     print(user)
 elif verb == "send":
-    sender, receiver, message_id = words
+    sender, receiver, message_id, *fields = words
+    extra = "".join(f"{field}\r\n" for field in fields)
     with smtplib.SMTP_SSL("127.0.0.1", 2465, context=mail.tls(), timeout=30) as client:
         client.login(sender, mail.PASSWORD)
-        client.sendmail(sender, [receiver], mail.encrypted(sender, message_id))
+        client.sendmail(sender, [receiver], mail.encrypted(
+            sender, message_id, extra=extra).encode())
 else:
     client = imap(words[0])
     client.select("INBOX")

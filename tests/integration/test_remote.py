@@ -213,6 +213,8 @@ def test_an_unknown_recipient_elsewhere_bounces(two):
     a.act("send", alice, f"nobodyxyz@{b.domain}", "lost@test")
     text = wait_for_mail(a, alice, "Undelivered Mail Returned to Sender")
     assert "5.1.1" in text and f"nobodyxyz@{b.domain}" in text
+    assert f"Reporting-MTA: dns; [{a.address}]" in text
+    assert text.count("Return-Path:") == 1
 
 
 def test_domains_that_take_no_mail_bounce_at_once(two):
@@ -263,6 +265,15 @@ def test_a_host_that_cannot_prove_its_name_never_sees_an_envelope(two, domain, r
     wait_for("an empty queue", lambda: a.waiting(domain)[0] == 0)
     clear = [x for x in a.network.journal(domain).splitlines() if not x.startswith("tls ")]
     assert not [x for x in clear if x.startswith(("MAIL", "RCPT", "DATA"))], clear
+
+
+def test_letters_beyond_ascii_in_a_header_are_no_reason_to_return_it(two):
+    """The host lacks SMTPUTF8, and the client did not ask for it."""
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, f"bob@{ROUTED}", "eightbit@test", "X-Name: M\u00fcller")
+    wait_for_foreign(a, ROUTED, "<eightbit@test>")
+    assert "X-Name: M\u00fcller" in a.network.journal(ROUTED)
 
 
 def test_a_route_goes_before_the_dns(two):
