@@ -6,6 +6,7 @@
 #include "mail/header.h"
 #include "mail/mime.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_QUOTED_BYTES = 1024, MAX_NUMBER = 999999999 };
@@ -367,24 +368,39 @@ static bool take_name(struct arena *a, str_t *s, str_t *out)
     return is_printable(*out);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const str_t *x = a, *y = b;
+
+    for (size_t i = 0; i < x->n && i < y->n; i++) {
+        int c = str_lower_char((unsigned char)x->p[i]);
+        int d = str_lower_char((unsigned char)y->p[i]);
+
+        if (c != d)
+            return c - d;
+    }
+    return (x->n > y->n) - (x->n < y->n);
+}
+
 /* " (A B)" and nothing behind it.  Blanks before ")" are tolerated, as everywhere. */
 static enum rc take_names(struct arena *a, str_t s, struct imap_structure_section *out)
 {
-    str_t found[IMAP_STRUCTURE_MAX_FIELDS];
-
     s = str_trim(s);
     if (s.n < 2 || s.p[0] != '(' || s.p[s.n - 1] != ')')
         return RC_INVALID;
     s = str_trim(str_n(s.p + 1, s.n - 2));
+    if (s.n == 0)
+        return RC_INVALID;
+    out->fields = arena_array(a, s.n / 2 + 1, sizeof(*out->fields));
     while (s.n > 0) {
-        if (out->field_count == IMAP_STRUCTURE_MAX_FIELDS)
-            return RC_LIMIT;
-        if (!take_name(a, &s, &found[out->field_count++]) || (s.n > 0 && s.p[0] != ' '))
+        if (!take_name(a, &s, &out->fields[out->field_count++]) ||
+            (s.n > 0 && s.p[0] != ' '))
             return RC_INVALID;
         s = str_trim(s);
     }
-    out->fields = arena_copy(a, found, out->field_count * sizeof(*found));
-    return out->field_count > 0 ? RC_OK : RC_INVALID;
+    out->sorted = arena_copy(a, out->fields, out->field_count * sizeof(*out->fields));
+    qsort(out->sorted, out->field_count, sizeof(*out->sorted), by_name);
+    return RC_OK;
 }
 
 static enum rc take_what(struct arena *a, str_t s, struct imap_structure_section *out)
@@ -427,11 +443,7 @@ bool imap_structure_section_is_header(const struct imap_structure_section *s)
 
 static bool is_named(const struct imap_structure_section *s, str_t name)
 {
-    for (size_t i = 0; i < s->field_count; i++) {
-        if (str_eq_nocase(s->fields[i], name))
-            return true;
-    }
-    return false;
+    return bsearch(&name, s->sorted, s->field_count, sizeof(*s->sorted), by_name) != NULL;
 }
 
 static str_t select_fields(struct arena *a, str_t header,

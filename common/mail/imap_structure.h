@@ -32,19 +32,20 @@ enum imap_structure_what {
     IMAP_STRUCTURE_MIME,       /* "1.2.MIME" */
 };
 
-enum { IMAP_STRUCTURE_MAX_NUMBERS = 100, IMAP_STRUCTURE_MAX_FIELDS = 100 };
+enum { IMAP_STRUCTURE_MAX_NUMBERS = 100 };
 
 struct imap_structure_section {
     enum imap_structure_what what;
     unsigned *numbers; /* "1.2" */
     size_t number_count;
     str_t *fields; /* names in HEADER.FIELDS, unquoted */
+    str_t *sorted; /* the same, ascending without case: every field is looked up here */
     size_t field_count;
 };
 
 /* text is what stands between the brackets of BODY[...].  The field names may be quoted
  * (a caller with literals in the list replaces them by quoted strings first).
- * RC_INVALID: answer BAD; RC_LIMIT: too many numbers or names. */
+ * RC_INVALID: answer BAD; RC_LIMIT: too many numbers. */
 enum rc imap_structure_section_parse(struct arena *a, str_t text,
                                      struct imap_structure_section *out) RC_CHECKED;
 

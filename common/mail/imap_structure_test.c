@@ -181,6 +181,28 @@ static void sections(void **state)
     arena_free(&a);
 }
 
+/* Their number does not multiply the cost of a header. */
+static void many_names(void **state)
+{
+    enum { NAMES = 20000, FIELDS = 2000 };
+    struct arena *a = arena_new();
+    struct buf *text = arena_buf(a, 1000000), *message = arena_buf(a, 1000000);
+    struct imap_structure_section s;
+    str_t out;
+
+    (void)state;
+    buf_puts(text, "HEADER.FIELDS (x-1999");
+    for (int i = 0; i < NAMES; i++)
+        buf_printf(text, " Y-%d", i);
+    buf_puts(text, " X-7)");
+    for (int i = 0; i < FIELDS; i++)
+        buf_printf(message, "X-%d: v\r\n", i);
+    assert_int_equal(imap_structure_section_parse(a, buf_str(text), &s), RC_OK);
+    assert_int_equal(imap_structure_section_get(a, buf_str(message), &s, &out), RC_OK);
+    assert_true(str_eq(out, S("X-7: v\r\nX-1999: v\r\n\r\n")));
+    arena_free(&a);
+}
+
 static void section_grammar(void **state)
 {
     static const char *const bad[] = {
@@ -239,9 +261,8 @@ static void section_grammar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(envelopes),
-        cmocka_unit_test(structures),
-        cmocka_unit_test(sections),
+        cmocka_unit_test(envelopes),       cmocka_unit_test(structures),
+        cmocka_unit_test(sections),        cmocka_unit_test(many_names),
         cmocka_unit_test(section_grammar),
     };
 

@@ -29,7 +29,7 @@ enum cmd_result cmd_append(struct imap_cmd *cmd)
     enum rc rc;
 
     if (!imap_args_append(&cmd->args, &args) || cmd->message.n == 0)
-        return imap_reply_bad(cmd, "APPEND needs a mailbox and a message");
+        return imap_reply_args(cmd, "APPEND needs a mailbox and a message");
     if (str_find_char(cmd->message, '\0') != SIZE_MAX)
         return imap_reply_bad(cmd, "a message has no NUL bytes");
     rc = store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, args.mailbox,

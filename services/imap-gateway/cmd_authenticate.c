@@ -37,7 +37,7 @@ enum cmd_result cmd_authenticate(struct imap_cmd *cmd)
     str_t mechanism, rest, first, second;
 
     if (!imap_parser_space(in) || !imap_parser_atom(in, &mechanism))
-        return imap_reply_bad(cmd, "AUTHENTICATE needs a mechanism");
+        return imap_reply_args(cmd, "AUTHENTICATE needs a mechanism");
     imap_parser_skip_spaces(in);
     rest = str_trim(str_n(in->p, (size_t)(in->end - in->p)));
     if (!str_eq_nocase(mechanism, S("PLAIN")) && !str_eq_nocase(mechanism, S("LOGIN")))

@@ -13,7 +13,7 @@ enum cmd_result cmd_delete(struct imap_cmd *cmd)
     enum rc rc = imap_args_find_mailbox(cmd, &box);
 
     if (rc == RC_INVALID || !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "DELETE needs the name of a mailbox");
+        return imap_reply_args(cmd, "DELETE needs the name of a mailbox");
     if (rc == RC_OK)
         rc = store_mailbox_delete(cmd->db, box.id);
     if (rc != RC_OK)

@@ -13,7 +13,8 @@ enum cmd_result cmd_expunge(struct imap_cmd *cmd)
     if (some)
         rc = imap_args_messages(cmd, &list);
     if (rc != RC_OK || !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "malformed EXPUNGE");
+        return imap_reply_args(cmd, some ? "UID EXPUNGE needs messages"
+                                         : "EXPUNGE takes no arguments");
     if (cmd->session->view->read_only)
         return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
     rc = imap_expunge(cmd, some ? &list : NULL, cmd->out);

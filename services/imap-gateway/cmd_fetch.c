@@ -331,7 +331,7 @@ enum cmd_result cmd_fetch(struct imap_cmd *cmd)
     if (rc == RC_OK)
         rc = fetch_plan_read(&cmd->args, cmd->row->flags & ROW_UID, &f->plan);
     if (rc != RC_OK)
-        return imap_reply_bad(cmd, "FETCH needs messages and items");
+        return imap_reply_args(cmd, "FETCH needs messages and items");
     if (cmd->db == NULL)
         return run_here(f);
     if (!cmd->cursor->started && f->plan.sets_seen && !cmd->session->view->read_only)

@@ -1,8 +1,8 @@
 /* cmd_getmetadata.c - GETMETADATA.  RFC 5464 4.2.
  *
  * Values are always literals: that is what chatmail's clients and tests have met. */
+#include "imap_args.h"
 #include "imap_metadata.h"
-#include "imap_name.h"
 #include "imap_reply.h"
 
 #include <string.h>
@@ -33,10 +33,10 @@ static bool read_mailbox(struct imap_parser *in, str_t *utf8)
 {
     str_t wire;
 
-    if (!imap_parser_astring(in, &wire))
+    if (!imap_parser_mailbox(in, &wire))
         return false;
     *utf8 = wire;
-    return wire.n == 0 || imap_name_decode(in->arena, wire, utf8) == RC_OK;
+    return wire.n == 0 || imap_args_name(in, wire, utf8);
 }
 
 /* An entry's name is repeated in the answer as it is, so it must be a plain word. */
@@ -44,9 +44,10 @@ static bool read_entry(struct imap_parser *in, struct request *r)
 {
     str_t entry;
 
-    if (r->count == ENTRIES_MAX || !imap_parser_astring(in, &entry) || entry.n == 0 ||
-        entry.p[0] != '/')
+    if (!imap_parser_astring(in, &entry) || entry.n == 0 || entry.p[0] != '/')
         return false;
+    if (r->count == ENTRIES_MAX)
+        return imap_parser_refuse(in, "LIMIT", "too many entries");
     for (size_t i = 0; i < entry.n; i++)
         if (entry.p[i] <= 0x20 || entry.p[i] >= 0x7f || strchr("(){%*\"\\", entry.p[i]))
             return false;
@@ -89,7 +90,7 @@ enum cmd_result cmd_getmetadata(struct imap_cmd *cmd)
     enum rc rc = RC_OK;
 
     if (!read(&cmd->args, &r))
-        return imap_reply_bad(cmd, "GETMETADATA needs a mailbox and entries");
+        return imap_reply_args(cmd, "GETMETADATA needs a mailbox and entries");
     for (size_t i = 0; i < r.count && rc == RC_OK; i++)
         rc = imap_metadata_get(cmd, r.mailbox, r.entries[i], &values[i]);
     if (rc != RC_OK)

@@ -9,7 +9,7 @@ enum cmd_result cmd_getquota(struct imap_cmd *cmd)
 
     if (!imap_parser_space(&cmd->args) || !imap_parser_astring(&cmd->args, &root) ||
         !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "GETQUOTA needs a quota root");
+        return imap_reply_args(cmd, "GETQUOTA needs a quota root");
     if (!str_eq(root, S(IMAP_QUOTA_ROOT)))
         return imap_reply_no(cmd, "NONEXISTENT", "no such quota root");
     rc = imap_quota_line(cmd);

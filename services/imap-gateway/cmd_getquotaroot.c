@@ -10,7 +10,7 @@ enum cmd_result cmd_getquotaroot(struct imap_cmd *cmd)
     enum rc rc;
 
     if (!imap_args_mailbox(&cmd->args, &name) || !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "GETQUOTAROOT needs a mailbox");
+        return imap_reply_args(cmd, "GETQUOTAROOT needs a mailbox");
     imap_reply_text(cmd->out, "* QUOTAROOT ");
     imap_reply_mailbox(cmd->out, cmd->arena, name);
     imap_reply_text(cmd->out, " \"" IMAP_QUOTA_ROOT "\"");

@@ -29,7 +29,7 @@ static bool is_well_formed(struct imap_parser *in)
 enum cmd_result cmd_id(struct imap_cmd *cmd)
 {
     if (!is_well_formed(&cmd->args))
-        return imap_reply_bad(cmd, "ID needs a list of strings or NIL");
+        return imap_reply_args(cmd, "ID needs a list of strings or NIL");
     imap_reply_untagged(cmd->out, "ID (\"name\" \"Postbus\")");
     return imap_reply_ok(cmd, "ID completed.");
 }

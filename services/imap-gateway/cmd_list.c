@@ -5,12 +5,10 @@
 enum cmd_result cmd_list(struct imap_cmd *cmd)
 {
     struct imap_list_request request;
-    enum rc rc = imap_list_read(cmd, &request);
+    enum rc rc;
 
-    if (rc == RC_LIMIT)
-        return imap_reply_no(cmd, "LIMIT", "reference and patterns are too long");
-    if (rc != RC_OK)
-        return imap_reply_bad(cmd, "LIST needs a reference and a pattern");
+    if (!imap_list_read(cmd, &request))
+        return imap_reply_args(cmd, "LIST needs a reference and a pattern");
     rc = imap_list_run(cmd, &request);
     if (rc != RC_OK)
         return imap_reply_rc(cmd, rc);

@@ -10,6 +10,6 @@ enum cmd_result cmd_login(struct imap_cmd *cmd)
     if (!imap_parser_space(in) || !imap_parser_astring(in, &user) ||
         !imap_parser_space(in) || !imap_parser_astring(in, &password) ||
         !imap_parser_end(in))
-        return imap_reply_bad(cmd, "LOGIN needs a name and a password");
+        return imap_reply_args(cmd, "LOGIN needs a name and a password");
     return imap_login_try(cmd, user, password);
 }

@@ -5,12 +5,10 @@
 enum cmd_result cmd_lsub(struct imap_cmd *cmd)
 {
     struct imap_list_request request;
-    enum rc rc = imap_list_read(cmd, &request);
+    enum rc rc;
 
-    if (rc == RC_LIMIT)
-        return imap_reply_no(cmd, "LIMIT", "reference and patterns are too long");
-    if (rc != RC_OK)
-        return imap_reply_bad(cmd, "LSUB needs a reference and a pattern");
+    if (!imap_list_read(cmd, &request))
+        return imap_reply_args(cmd, "LSUB needs a reference and a pattern");
     request.only_subscribed = true;
     request.show_subscribed = false;
     request.word = "LSUB";

@@ -13,7 +13,7 @@ enum cmd_result cmd_rename(struct imap_cmd *cmd)
 
     if (!imap_args_mailbox(&cmd->args, &from) || !imap_args_mailbox(&cmd->args, &to) ||
         !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "RENAME needs two names");
+        return imap_reply_args(cmd, "RENAME needs two names");
     if (str_eq(from, S("INBOX")) || str_eq(to, S("INBOX")))
         return imap_reply_no(cmd, "CANNOT", "INBOX is not renamed");
     rc = store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, from, &box);

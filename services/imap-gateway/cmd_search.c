@@ -89,9 +89,9 @@ enum cmd_result cmd_search(struct imap_cmd *cmd)
     if (rc == RC_DENIED)
         return imap_reply_no(cmd, "BADCHARSET (US-ASCII UTF-8)", "unknown charset");
     if (rc == RC_LIMIT)
-        return imap_reply_no(cmd, "LIMIT", "too many criteria");
+        return imap_reply_no(cmd, "LIMIT", "too many or too long criteria");
     if (rc != RC_OK)
-        return imap_reply_bad(cmd, "malformed criteria");
+        return imap_reply_args(cmd, "SEARCH needs criteria");
     cmd->cursor->started = true;
     return run(cmd, &program);
 }

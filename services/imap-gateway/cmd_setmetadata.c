@@ -17,7 +17,9 @@ static bool read_pairs(struct imap_parser *in, struct pair *pairs, size_t *n)
     if (!imap_parser_char(in, '('))
         return false;
     imap_parser_skip_spaces(in);
-    for (*n = 0; *n < PAIRS_MAX && !imap_parser_peek(in, ')'); ++*n) {
+    for (*n = 0; !imap_parser_peek(in, ')'); ++*n) {
+        if (*n == PAIRS_MAX)
+            return imap_parser_refuse(in, "METADATA TOOMANY", "too many entries");
         if (!imap_parser_astring(in, &pairs[*n].entry) || !imap_parser_space(in) ||
             !imap_parser_nstring(in, &pairs[*n].value))
             return false;
@@ -56,7 +58,7 @@ enum cmd_result cmd_setmetadata(struct imap_cmd *cmd)
 
     if (!imap_parser_space(in) || !imap_parser_astring(in, &mailbox) ||
         !imap_parser_space(in) || !read_pairs(in, pairs, &n))
-        return imap_reply_bad(cmd, "SETMETADATA needs a mailbox, entries and values");
+        return imap_reply_args(cmd, "SETMETADATA needs a mailbox, entries and values");
     for (size_t i = 0; i < n; i++) {
         enum rc rc = put(cmd, &pairs[i]);
 

@@ -15,7 +15,7 @@ enum cmd_result cmd_status(struct imap_cmd *cmd)
 
     if (!imap_args_mailbox(&cmd->args, &name) || !imap_parser_space(&cmd->args) ||
         !imap_status_items(&cmd->args, &items) || !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "STATUS needs a mailbox and a list of items");
+        return imap_reply_args(cmd, "STATUS needs a mailbox and a list of items");
     rc = store_mailbox_find(cmd->arena, cmd->db, cmd->session->account, name, &box);
     if (rc == RC_OK)
         rc = store_mailbox_counts(cmd->db, box.id, &counts);

@@ -59,7 +59,7 @@ enum cmd_result cmd_store(struct imap_cmd *cmd)
     enum rc rc = imap_args_messages(cmd, &list);
 
     if (rc != RC_OK || !read_change(&cmd->args, &change, &silent))
-        return imap_reply_bad(cmd, "STORE needs messages, an action and flags");
+        return imap_reply_args(cmd, "STORE needs messages, an action and flags");
     if (v->read_only)
         return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
     if (list.n == 0)

@@ -9,8 +9,6 @@
 
 #include <inttypes.h>
 
-enum { SECTION_MAX = 16 * 1024 };
-
 static const struct fetch_row rows[] = {
 #define FETCH_ITEM(name, function, need, flags) { name, function, need, flags },
 #include "fetch_items.def"
@@ -97,7 +95,8 @@ static enum rc add_macro(struct imap_parser *in, struct fetch_plan *plan, bool *
 /* Field names may come as literals; mail/imap_structure wants one text without them. */
 static bool section_text(struct imap_parser *in, str_t *out)
 {
-    struct buf *text = arena_buf(in->arena, SECTION_MAX);
+    /* Escapes are all that can make it longer. */
+    struct buf *text = arena_buf(in->arena, 2 * (size_t)(in->end - in->p));
     str_t piece;
 
     while (!imap_parser_char(in, ']')) {
@@ -113,7 +112,7 @@ static bool section_text(struct imap_parser *in, str_t *out)
         }
     }
     *out = buf_str(text);
-    return !text->full;
+    return true;
 }
 
 static bool read_partial(struct imap_parser *in, struct fetch_item *item)
@@ -154,14 +153,20 @@ static enum rc add_next(struct imap_parser *in, struct fetch_plan *plan)
     if (imap_parser_char(in, '['))
         name.n++;
     item.row = find(name);
-    if (item.row == NULL)
+    if (item.row == NULL) {
+        imap_parser_refuse(in, NULL, "unknown item");
         return RC_INVALID;
+    }
     if (name.p[name.n - 1] == '[') {
-        if (!section_text(in, &text))
-            return RC_INVALID;
-        rc = imap_structure_section_parse(in->arena, text, &item.section);
-        if (rc == RC_OK && !read_partial(in, &item))
+        rc = section_text(in, &text)
+                 ? imap_structure_section_parse(in->arena, text, &item.section)
+                 : RC_INVALID;
+        if (rc == RC_INVALID)
+            imap_parser_refuse(in, NULL, "malformed section");
+        if (rc == RC_OK && !read_partial(in, &item)) {
+            imap_parser_refuse(in, NULL, "malformed <first.length>");
             rc = RC_INVALID;
+        }
     } else {
         imply_section(&item);
     }
@@ -198,6 +203,8 @@ enum rc fetch_plan_read(struct imap_parser *in, bool add_uid, struct fetch_plan 
         rc = RC_INVALID;
     if (rc == RC_OK && out->sets_seen && !out->has_flags)
         rc = add_name(out, "FLAGS");
+    if (rc == RC_LIMIT)
+        imap_parser_refuse(in, "LIMIT", "too many items or part numbers");
     return rc;
 }
 

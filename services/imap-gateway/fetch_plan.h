@@ -67,7 +67,7 @@ struct fetch_plan {
 };
 
 /* in stands behind the set.  add_uid: UID FETCH always tells the UID.
- * RC_INVALID: malformed; RC_LIMIT: too many items. */
+ * RC_INVALID: malformed; RC_LIMIT: too many items; in knows what is wrong. */
 enum rc fetch_plan_read(struct imap_parser *in, bool add_uid,
                         struct fetch_plan *out) RC_CHECKED;
 

@@ -90,6 +90,28 @@ static void test_uid_is_added(void **state)
     arena_free(&a);
 }
 
+/* As many as the line holds, quoted or not. */
+static void test_many_field_names(void **state)
+{
+    enum { NAMES = 10000 };
+    struct arena *a = arena_new();
+    struct buf *text = arena_buf(a, 100000), *label = arena_buf(a, 100000);
+    struct fetch_plan plan;
+    struct imap_parser in;
+
+    (void)state;
+    buf_puts(text, " BODY.PEEK[HEADER.FIELDS (");
+    for (int i = 0; i < NAMES; i++)
+        buf_printf(text, i % 2 ? "%sX%d" : "%s\"X%d\"", i > 0 ? " " : "", i);
+    buf_puts(text, ")]");
+    imap_parser_init(&in, a, buf_str(text));
+    assert_int_equal(fetch_plan_read(&in, false, &plan), RC_OK);
+    assert_int_equal(plan.items[0].section.field_count, NAMES);
+    fetch_plan_label(label, &plan.items[0]);
+    assert_true(str_ends_nocase(buf_str(label), S(" X9998 X9999)]")));
+    arena_free(&a);
+}
+
 static void test_slices(void **state)
 {
     struct fetch_item item = { .partial = true, .first = 2, .length = 3 };
@@ -105,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_uid_is_added),
+        cmocka_unit_test(test_many_field_names),
         cmocka_unit_test(test_slices),
     };
 

@@ -9,24 +9,33 @@
 #include "store/store_flags.h"
 #include "store/store_mailbox.h"
 
-enum { FLAGS_MAX = 100 };
+bool imap_args_name(struct imap_parser *in, str_t wire, str_t *utf8)
+{
+    switch (imap_name_decode(in->arena, wire, utf8)) {
+    case RC_OK:
+        return true;
+    case RC_LIMIT:
+        return imap_parser_refuse(in, "CANNOT", "the name of a mailbox is too long");
+    default:
+        return imap_parser_refuse(in, "CANNOT",
+                                  "a mailbox cannot have this name: it must be modified "
+                                  "UTF-7 (RFC 3501 5.1.3) without empty levels");
+    }
+}
 
 bool imap_args_mailbox(struct imap_parser *in, str_t *utf8)
 {
     str_t wire;
 
-    return imap_parser_space(in) && imap_parser_astring(in, &wire) &&
-           imap_name_decode(in->arena, wire, utf8) == RC_OK;
+    return imap_parser_space(in) && imap_parser_mailbox(in, &wire) &&
+           imap_args_name(in, wire, utf8);
 }
 
 static bool flag_list(struct imap_parser *in, uint32_t *bits)
 {
-    int count = 0;
     str_t flag;
 
     while (imap_parser_flag(in, &flag)) {
-        if (count++ == FLAGS_MAX)
-            return false;
         *bits |= store_flags_bit(flag);
         if (!imap_parser_space(in))
             break;
@@ -49,8 +58,10 @@ bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds)
 {
     str_t text;
 
-    return imap_parser_space(in) && imap_parser_string(in, &text) &&
-           date_parse_internal(text, unix_seconds);
+    if (!imap_parser_space(in) || !imap_parser_string(in, &text))
+        return false;
+    return date_parse_internal(text, unix_seconds) ||
+           imap_parser_refuse(in, NULL, "that is no date and time from 1900 to 9999");
 }
 
 bool imap_args_append(struct imap_parser *in, struct imap_args_append *out)
@@ -84,9 +95,15 @@ enum rc imap_args_find_mailbox(struct imap_cmd *cmd, struct store_mailbox *out)
 enum rc imap_args_messages(struct imap_cmd *cmd, struct view_list *out)
 {
     str_t text;
+    enum rc rc;
 
     if (!imap_parser_space(&cmd->args) || !imap_parser_set_text(&cmd->args, &text))
         return RC_INVALID;
-    return view_resolve(cmd->session->view, cmd->arena, text, cmd->row->flags & ROW_UID,
-                        out);
+    rc = view_resolve(cmd->session->view, cmd->arena, text, cmd->row->flags & ROW_UID,
+                      out);
+    if (rc != RC_OK)
+        imap_parser_refuse(&cmd->args, NULL,
+                           rc == RC_NOT_FOUND ? "a number is beyond the last message"
+                                              : "malformed set of numbers");
+    return rc;
 }

@@ -1,7 +1,7 @@
 /* imap_args.h - arguments that several commands share.
  *
  * Each function reads the blank before its argument, too.  False or not RC_OK: the
- * argument is missing or malformed.  Thread: one owner.
+ * argument is missing or refused, and imap_reply_args says why.  Thread: one owner.
  */
 #pragma once
 
@@ -18,6 +18,8 @@ struct store_mailbox;
 
 /* A mailbox name, decoded to UTF-8 and canonical. */
 bool imap_args_mailbox(struct imap_parser *in, str_t *utf8);
+/* The same for one that was read already. */
+bool imap_args_name(struct imap_parser *in, str_t wire, str_t *utf8);
 
 /* "(\Seen $MDNSent)", or without parentheses if bare is allowed.  Flags that are not
  * kept are left out, as RFC 9051 2.3.2 permits when PERMANENTFLAGS lacks "\*". */

@@ -27,7 +27,7 @@ enum cmd_result imap_copy_refuse(struct imap_cmd *cmd, enum rc rc)
 {
     switch (rc) {
     case RC_INVALID:
-        return imap_reply_bad(cmd, "messages and a mailbox are needed");
+        return imap_reply_args(cmd, "messages and a mailbox are needed");
     case RC_NOT_FOUND:
         return imap_reply_no(cmd, "TRYCREATE", "no such mailbox");
     case RC_LIMIT:

@@ -76,41 +76,45 @@ static bool return_options(struct imap_parser *in, struct imap_list_request *r)
 
 static bool patterns(struct imap_parser *in, struct imap_list_request *r)
 {
+    str_t pattern;
+
     if (!imap_parser_char(in, '(')) {
         r->pattern_count = 1;
         return imap_parser_pattern(in, &r->patterns[0]);
     }
     imap_parser_skip_spaces(in);
-    while (r->pattern_count < IMAP_LIST_PATTERNS &&
-           imap_parser_pattern(in, &r->patterns[r->pattern_count])) {
-        r->pattern_count++;
+    while (imap_parser_pattern(in, &pattern)) {
+        if (r->pattern_count == IMAP_LIST_PATTERNS)
+            return imap_parser_refuse(in, "LIMIT", "too many patterns");
+        r->patterns[r->pattern_count++] = pattern;
         imap_parser_skip_spaces(in);
     }
     return r->pattern_count > 0 && imap_parser_char(in, ')');
 }
 
 /* Once here and not for each name, and only what is short enough. */
-static enum rc put_before(struct arena *a, str_t reference, struct imap_list_request *r)
+static bool put_before(struct imap_parser *in, str_t reference,
+                       struct imap_list_request *r)
 {
     size_t bytes = 0;
 
     for (size_t i = 0; i < r->pattern_count; i++)
         bytes += reference.n + r->patterns[i].n;
     if (bytes > IMAP_LIST_BYTES)
-        return RC_LIMIT;
+        return imap_parser_refuse(in, "LIMIT", "reference and patterns are too long");
     for (size_t i = 0; i < r->pattern_count; i++) {
         str_t *pattern = &r->patterns[i];
 
         if (reference.n > 0)
-            *pattern = str_of(
-                arena_printf(a, "%.*s%.*s", STR_ARG(reference), STR_ARG(*pattern)));
+            *pattern = str_of(arena_printf(in->arena, "%.*s%.*s", STR_ARG(reference),
+                                           STR_ARG(*pattern)));
         if (str_eq_nocase(*pattern, S("INBOX")))
             *pattern = S("INBOX");
     }
-    return RC_OK;
+    return true;
 }
 
-enum rc imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out)
+bool imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out)
 {
     struct imap_parser *in = &cmd->args;
     str_t reference;
@@ -119,9 +123,9 @@ enum rc imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out)
     if (!imap_parser_space(in) || !selection_options(in, out) ||
         !imap_parser_astring(in, &reference) || !imap_parser_space(in) ||
         !patterns(in, out) || !return_options(in, out))
-        return RC_INVALID;
+        return false;
     out->only_separator = out->pattern_count == 1 && out->patterns[0].n == 0;
-    return put_before(cmd->arena, reference, out);
+    return put_before(in, reference, out);
 }
 
 /* -- answering -- */

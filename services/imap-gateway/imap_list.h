@@ -28,7 +28,7 @@ struct imap_list_request {
     const char *word;      /* "LIST" or "LSUB" */
 };
 
-/* RC_INVALID: malformed; RC_LIMIT: too long. */
-enum rc imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out) RC_CHECKED;
+/* False: malformed or too long, imap_reply_args says which. */
+bool imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out);
 enum rc imap_list_run(struct imap_cmd *cmd,
                       const struct imap_list_request *request) RC_CHECKED;

@@ -12,6 +12,7 @@ enum char_class {
     CH_PATTERN = 8, /* list-char */
     CH_NAME = 16,   /* names of FETCH items */
     CH_SET = 32,    /* sequence-set */
+    CH_MAILBOX = 64,
 };
 
 static bool is_atom_special(unsigned char c)
@@ -29,9 +30,11 @@ static unsigned classes_of(unsigned char c)
     unsigned bits = 0;
 
     if (!is_atom_special(c))
-        bits |= CH_ATOM | CH_ASTRING | CH_PATTERN | (c == '+' ? 0 : CH_TAG);
+        bits |= CH_ATOM | CH_ASTRING | CH_PATTERN | CH_MAILBOX | (c == '+' ? 0 : CH_TAG);
     if (c == ']')
-        bits |= CH_ASTRING | CH_PATTERN | CH_TAG;
+        bits |= CH_ASTRING | CH_PATTERN | CH_MAILBOX | CH_TAG;
+    if (c >= 0x80)
+        bits |= CH_MAILBOX;
     if (c == '%' || c == '*')
         bits |= CH_PATTERN;
     if (is_alnum(c) || c == '.' || c == '-' || c == '_')
@@ -56,7 +59,19 @@ static bool take_run(struct imap_parser *in, enum char_class class, str_t *out)
 
 void imap_parser_init(struct imap_parser *in, struct arena *a, str_t command)
 {
-    *in = (struct imap_parser){ command.p, command.p + command.n, a };
+    *in = (struct imap_parser){
+        .p = command.p,
+        .end = command.p + command.n,
+        .arena = a,
+        .start = command.p,
+    };
+}
+
+bool imap_parser_refuse(struct imap_parser *in, const char *code, const char *wrong)
+{
+    in->code = code;
+    in->wrong = wrong;
+    return false;
 }
 
 void imap_parser_skip_spaces(struct imap_parser *in)
@@ -204,6 +219,11 @@ bool imap_parser_string(struct imap_parser *in, str_t *out)
 bool imap_parser_astring(struct imap_parser *in, str_t *out)
 {
     return take_run(in, CH_ASTRING, out) || imap_parser_string(in, out);
+}
+
+bool imap_parser_mailbox(struct imap_parser *in, str_t *out)
+{
+    return take_run(in, CH_MAILBOX, out) || imap_parser_string(in, out);
 }
 
 bool imap_parser_nstring(struct imap_parser *in, str_t *out)

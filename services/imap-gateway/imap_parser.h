@@ -19,10 +19,18 @@ struct imap_parser {
     const char *p;
     const char *end;
     struct arena *arena;
+    const char *start;
+    /* Why an argument was refused, see imap_parser_refuse. */
+    const char *code, *wrong;
 };
 
 /* command: bytes of one command, with or without its last end of line. */
 void imap_parser_init(struct imap_parser *in, struct arena *a, str_t command);
+
+/* What is wrong, in our own words, for imap_reply_args.  code: NULL for an error of the
+ * grammar (BAD), else a response code (NO: it is well formed but cannot be).  Always
+ * false. */
+bool imap_parser_refuse(struct imap_parser *in, const char *code, const char *wrong);
 
 bool imap_parser_space(struct imap_parser *in);        /* one blank or more */
 void imap_parser_skip_spaces(struct imap_parser *in);  /* none or more */
@@ -41,6 +49,9 @@ bool imap_parser_name(struct imap_parser *in, str_t *out);
 /* Quoted string or literal; 8-bit bytes are let through, NUL, CR and LF in quotes not. */
 bool imap_parser_string(struct imap_parser *in, str_t *out);
 bool imap_parser_astring(struct imap_parser *in, str_t *out);
+/* A mailbox name as it stands there.  Unquoted letters beyond ASCII are read too, so that
+ * the name is refused and not the command. */
+bool imap_parser_mailbox(struct imap_parser *in, str_t *out);
 /* NIL gives an empty str_t whose p is NULL. */
 bool imap_parser_nstring(struct imap_parser *in, str_t *out);
 /* An astring in which '%' and '*' may stand unquoted: LIST's pattern. */

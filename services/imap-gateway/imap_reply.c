@@ -62,6 +62,21 @@ enum cmd_result imap_reply_bad(struct imap_cmd *cmd, const char *text)
     return CMD_DONE;
 }
 
+enum cmd_result imap_reply_args(struct imap_cmd *cmd, const char *usage)
+{
+    const struct imap_parser *in = &cmd->args;
+    const char *wrong = in->wrong;
+
+    if (in->code != NULL)
+        return imap_reply_no(cmd, in->code, wrong);
+    if (wrong == NULL && str_trim(str_n(in->p, (size_t)(in->end - in->p))).n == 0)
+        wrong = "it ends too early";
+    if (wrong == NULL)
+        wrong = arena_printf(cmd->arena, "not understood from byte %zu on",
+                             (size_t)(in->p - in->start) + 1);
+    return imap_reply_bad(cmd, arena_printf(cmd->arena, "%s: %s", usage, wrong));
+}
+
 enum cmd_result imap_reply_rc(struct imap_cmd *cmd, enum rc rc)
 {
     const struct rc_info *info = rc_info(rc);

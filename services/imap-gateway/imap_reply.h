@@ -25,6 +25,8 @@ enum cmd_result imap_reply_ok_code(struct imap_cmd *cmd, const char *code,
                                    const char *text);
 enum cmd_result imap_reply_no(struct imap_cmd *cmd, const char *code, const char *text);
 enum cmd_result imap_reply_bad(struct imap_cmd *cmd, const char *text);
+/* An argument was refused: usage, and what is wrong with this command. */
+enum cmd_result imap_reply_args(struct imap_cmd *cmd, const char *usage);
 enum cmd_result imap_reply_rc(struct imap_cmd *cmd, enum rc rc);
 
 /* Whole lines of our own words. */

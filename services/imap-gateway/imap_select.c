@@ -71,7 +71,7 @@ enum cmd_result imap_select_mailbox(struct imap_cmd *cmd, bool read_only)
     enum rc rc;
 
     if (!imap_args_mailbox(&cmd->args, &name) || !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "a mailbox is needed");
+        return imap_reply_args(cmd, "a mailbox is needed");
     imap_select_leave(s);
     rc = open_view(cmd, name, &view);
     if (rc != RC_OK)

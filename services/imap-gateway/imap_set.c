@@ -70,8 +70,6 @@ enum rc imap_set_parse(struct arena *a, str_t text, uint32_t star, struct imap_s
 
     for (size_t i = 0; i < text.n; i++)
         count += text.p[i] == ',';
-    if (count > IMAP_SET_RANGES)
-        return RC_LIMIT;
     out->ranges = arena_array(a, count, sizeof out->ranges[0]);
     out->count = 0;
     if (text.n == 0 || text.p[text.n - 1] == ',')

@@ -1,6 +1,7 @@
 /* imap_set.h - a set of message numbers or UIDs as the client wrote it: "1:4,9,20:*".
  *
- * Pure.  At most IMAP_SET_RANGES ranges; RC_LIMIT beyond.  RFC 9051 sequence-set.
+ * Pure.  As many ranges as stand in the text, which is a command's.  RFC 9051
+ * sequence-set.
  */
 #pragma once
 
@@ -12,8 +13,6 @@
 #include <stdint.h>
 
 struct arena;
-
-enum { IMAP_SET_RANGES = 1000 };
 
 struct imap_range {
     uint32_t first; /* first <= last */

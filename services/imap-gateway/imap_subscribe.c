@@ -12,7 +12,7 @@ enum cmd_result imap_subscribe(struct imap_cmd *cmd, bool on)
     enum rc rc = imap_args_find_mailbox(cmd, &box);
 
     if (rc == RC_INVALID || !imap_parser_end(&cmd->args))
-        return imap_reply_bad(cmd, "the name of a mailbox is needed");
+        return imap_reply_args(cmd, "the name of a mailbox is needed");
     if (rc == RC_OK)
         rc = store_mailbox_subscribe(cmd->db, box.id, on);
     if (rc != RC_OK)

@@ -270,14 +270,31 @@ struct reader {
 
 static enum rc read_key(struct reader *r, unsigned depth, struct search_node **out);
 
+static enum rc refuse(struct imap_parser *in, const char *wrong)
+{
+    imap_parser_refuse(in, NULL, wrong);
+    return RC_INVALID;
+}
+
+/* Who searches without having looked asks for "1:*" of an empty mailbox, too. */
+static bool is_beyond(const struct imap_set *set, str_t text, uint32_t last)
+{
+    if (last == 0 && str_find_char(text, '*') != SIZE_MAX)
+        return false;
+    return set->ranges[set->count - 1].last > last;
+}
+
 static enum rc read_set(struct reader *r, bool uids, struct imap_set *out)
 {
+    uint32_t last = uids ? r->limits.last_uid : r->limits.last_number;
     str_t text;
 
-    if (!imap_parser_set_text(r->in, &text))
-        return RC_INVALID;
-    return imap_set_parse(r->in->arena, text,
-                          uids ? r->limits.last_uid : r->limits.last_number, out);
+    if (!imap_parser_set_text(r->in, &text) ||
+        imap_set_parse(r->in->arena, text, last, out) != RC_OK)
+        return refuse(r->in, "malformed set of numbers");
+    if (!uids && is_beyond(out, text, last))
+        return refuse(r->in, "a number is beyond the last message");
+    return RC_OK;
 }
 
 static enum rc read_date(struct imap_parser *in, int64_t *out)
@@ -285,7 +302,7 @@ static enum rc read_date(struct imap_parser *in, int64_t *out)
     str_t text;
 
     if (!imap_parser_astring(in, &text) || !date_parse_day(text, out))
-        return RC_INVALID;
+        return refuse(in, "a date is needed (1-Nov-2026)");
     return RC_OK;
 }
 
@@ -294,7 +311,7 @@ static enum rc read_flag(struct imap_parser *in, int64_t *out)
     str_t text;
 
     if (!imap_parser_flag(in, &text))
-        return RC_INVALID;
+        return refuse(in, "a keyword is needed");
     *out = store_flags_bit(text);
     return RC_OK;
 }
@@ -304,7 +321,7 @@ static enum rc read_number(struct imap_parser *in, int64_t *out)
     uint64_t value;
 
     if (!imap_parser_number(in, UINT32_MAX, &value))
-        return RC_INVALID;
+        return refuse(in, "a number of 32 bits is needed");
     *out = (int64_t)value;
     return RC_OK;
 }
@@ -333,7 +350,7 @@ static enum rc read_some(struct reader *r, unsigned depth, int count,
 static enum rc read_text(struct imap_parser *in, str_t *out)
 {
     if (!imap_parser_astring(in, out))
-        return RC_INVALID;
+        return refuse(in, "a string is needed");
     return out->n <= STR_NEEDLE_MAX ? RC_OK : RC_LIMIT;
 }
 
@@ -344,7 +361,7 @@ static enum rc read_argument(struct reader *r, unsigned depth, struct search_nod
     if (node->key->argument == SEARCH_NOTHING)
         return RC_OK;
     if (!imap_parser_space(in))
-        return RC_INVALID;
+        return refuse(in, "a key lacks its argument");
     switch (node->key->argument) {
     case SEARCH_FLAG:
         return read_flag(in, &node->number);
@@ -427,7 +444,7 @@ static enum rc read_key(struct reader *r, unsigned depth, struct search_node **o
         if (str_eq_nocase(word, str_of(keys[i].name)))
             node->key = &keys[i];
     if (node->key == NULL)
-        return RC_INVALID;
+        return refuse(r->in, "unknown key");
     node->number = node->key->flag;
     if (node->key->need > SEARCH_ROW && ++r->program->reads > SEARCH_PROGRAM_READS)
         return RC_LIMIT;

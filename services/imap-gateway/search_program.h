@@ -44,7 +44,8 @@ struct search_limits {
 };
 
 /* in stands behind "SEARCH"; CHARSET is read as well: RC_DENIED for an unknown one.
- * RC_INVALID: malformed; RC_LIMIT: too large. */
+ * RC_INVALID: malformed; RC_LIMIT: too large; in knows what is wrong.  A sequence number
+ * beyond the mailbox is malformed, but "1:*" may be asked of an empty one. */
 enum rc search_program_read(struct imap_parser *in, struct search_limits limits,
                             struct search_program *out) RC_CHECKED;
 

@@ -110,6 +110,8 @@ enum rc view_resolve(const struct view *v, struct arena *a, str_t text, bool uid
 
     if (rc != RC_OK)
         return rc;
+    if (!uids && (v->count == 0 || set.ranges[set.count - 1].last > v->count))
+        return RC_NOT_FOUND;
     out->index = arena_array(a, v->count, sizeof out->index[0]);
     out->n = 0;
     for (size_t i = 0; i < set.count; i++) {

@@ -61,8 +61,9 @@ enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
 size_t view_find(const struct view *v, uint32_t uid); /* index, or SIZE_MAX */
 uint32_t view_last_uid(const struct view *v);         /* 0: empty */
 
-/* The messages of a set, ascending, as indices in the arena; what is not there is left
- * out. */
+/* The messages of a set, ascending, as indices in the arena; UIDs that are not there are
+ * left out.  RC_NOT_FOUND: a sequence number is beyond the last message; in an empty
+ * mailbox all are, "*" too (RFC 3501 9). */
 struct view_list {
     uint32_t *index;
     size_t n;

@@ -48,21 +48,25 @@ static void resolves(const struct view *v, const char *set, bool uids, const cha
 
 static void test_resolve(void **state)
 {
+    static const char *const beyond[] = { "5", "3:9", "1,5,2", "5:*", "4294967295" };
     struct view *v = view_of(4);
     struct view *empty = view_of(0);
+    struct view_list list;
 
     (void)state;
     resolves(v, "1:*", false, "10 20 30 40 ");
     resolves(v, "4,2", false, "20 40 ");
-    resolves(v, "3:9", false, "30 40 ");
-    resolves(v, "9", false, "");
     resolves(v, "1:25", true, "10 20 ");
     resolves(v, "15:*", true, "20 30 40 ");
     resolves(v, "99:*", true, "40 ");
     resolves(v, "11:19", true, "");
     resolves(v, "20,20,20:30", true, "20 30 ");
-    resolves(empty, "1:*", false, "");
     resolves(empty, "1:*", true, "");
+    for (size_t i = 0; i < ARRAY_LEN(beyond); i++)
+        assert_int_equal(view_resolve(v, arena, str_of(beyond[i]), false, &list),
+                         RC_NOT_FOUND);
+    assert_int_equal(view_resolve(empty, arena, S("*"), false, &list), RC_NOT_FOUND);
+    assert_int_equal(view_resolve(empty, arena, S("1:*"), false, &list), RC_NOT_FOUND);
     view_free(&v);
     view_free(&empty);
 }
