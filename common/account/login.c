@@ -70,6 +70,7 @@ enum refusal {
     REFUSAL_MEMORY,
     REFUSAL_DISK,
     REFUSAL_RATE,
+    REFUSAL_HOUR,
     REFUSAL_COUNT
 };
 
@@ -77,7 +78,7 @@ static struct metric refusals[REFUSAL_COUNT] = {
     [REFUSAL_CLOSED] = REFUSED("closed"), [REFUSAL_PASSWORD] = REFUSED("password"),
     [REFUSAL_NAME] = REFUSED("name"),     [REFUSAL_LOAD] = REFUSED("load"),
     [REFUSAL_MEMORY] = REFUSED("memory"), [REFUSAL_DISK] = REFUSED("disk"),
-    [REFUSAL_RATE] = REFUSED("rate"),
+    [REFUSAL_RATE] = REFUSED("rate"),     [REFUSAL_HOUR] = REFUSED("hour"),
 };
 
 static pthread_once_t registered = PTHREAD_ONCE_INIT;
@@ -185,7 +186,7 @@ static enum rc refuse_creation(struct attempt *at, enum refusal refusal,
 {
     metric_add(&refusals[refusal], 1);
     log_info("account.refused", "reason=\"%s\"", reason);
-    if (refusal == REFUSAL_RATE)
+    if (refusal == REFUSAL_RATE || refusal == REFUSAL_HOUR)
         return end(OUTCOME_LIMITED, RC_LIMIT);
     /* Costs what a wrong password costs: the time does not tell who has an account. */
     (void)password_verify(at->arena, at->password, at->login->decoy);
@@ -211,11 +212,14 @@ static void give_back(const struct attempt *at, struct rate *of)
 
 static enum rc insert(struct attempt *at, struct store_account *account)
 {
+    bool is_private = at->request->network == 0;
+    int64_t per_hour = is_private ? at->login->options.new_private_accounts_per_hour : 0;
     enum rc rc = RC_CONFLICT;
 
     for (int i = 0; i < ID_TRIES && rc == RC_CONFLICT; i++) {
         account->id = store_ids_new_account(account->address);
-        rc = store_account_create(at->db, account);
+        rc = per_hour == 0 ? store_account_create(at->db, account)
+                           : store_account_create_counted(at->db, account, per_hour);
     }
     return rc;
 }
@@ -238,6 +242,10 @@ static enum rc create(struct attempt *at)
     rc = insert(at, &account);
     if (rc != RC_OK)
         give_back(at, at->login->creations);
+    if (rc == RC_LIMIT)
+        return refuse_creation(at, REFUSAL_HOUR,
+                               "too many of private addresses in this hour; a proxy must "
+                               "name its clients");
     if (rc == RC_EXISTS) {
         rc = store_account_find(at->arena, at->db, at->address, &account);
         if (rc == RC_OK)

@@ -27,6 +27,7 @@ struct login_options { /* strings are borrowed for the life of the process */
     /* For each client network; 0: no limit.  A minute's worth may fail at once. */
     int64_t failed_per_minute;
     int64_t new_accounts_per_minute, new_accounts_burst;
+    int64_t new_private_accounts_per_hour; /* of nobody's network, see request; 0: any */
     bool registration_open;
     const char *nocreate_file; /* while it exists nobody gets an account; NULL: none */
     struct overload_limits limits;
@@ -49,7 +50,8 @@ enum login_purpose {
 struct login_request {
     enum login_purpose purpose;
     str_t user, password;
-    uint64_t network; /* where it comes from, see cidr_client_key; 0: is not limited */
+    /* Where it comes from, see cidr_client_key; 0: anybody may be behind it. */
+    uint64_t network;
 };
 
 /* Makes the metrics visible.  Never NULL. */
@@ -59,10 +61,11 @@ void login_free(struct login **l);
 /* RC_OK: *out is set.  RC_DENIED: no (wrong, unknown and not to be created, malformed,
  * closed: the client is told the same, the log and the metrics know why).  RC_RETRY: the
  * database is away, or a new account would be more than the machine can bear now.
- * RC_LIMIT: the network has failed, or made accounts, too often; whom the cache remembers
- * is let in all the same, so that nobody is locked out by others behind one address.
- * Takes as long as a password hash except after a cache hit and with RC_LIMIT; the same
- * for unknown names of our domain that may not be created. */
+ * RC_LIMIT: the network has failed, or made accounts, too often, or the server has made
+ * too many for private addresses; whom the cache remembers is let in all the same, so
+ * that nobody is locked out by others behind one address. Takes as long as a password
+ * hash except after a cache hit and with RC_LIMIT; the same for unknown names of our
+ * domain that may not be created. */
 enum rc login_check(struct login *l, struct db *db, struct arena *a,
                     const struct login_request *request,
                     struct login_account *out) RC_CHECKED;

@@ -215,6 +215,35 @@ static void a_network_makes_so_many_accounts(void **state)
     }
 }
 
+/* By all processes together: here two of them. */
+static void private_addresses_make_so_many_accounts(void **state)
+{
+    enum { PUBLIC = 1 };
+    struct fixture *f = *state;
+    struct db *admin = test_database_connect("postgres", database);
+    struct login_account out;
+    char name[64];
+
+    assert_int_equal(db_script(admin, "UPDATE private_accounts SET hour = 0"), RC_OK);
+    f->options.new_private_accounts_per_hour = 4;
+    for (int i = 0; i < 8; i++) {
+        if (i % 2 == 0)
+            restart_login(f);
+        snprintf(name, sizeof(name), "hidden%03d@chat.example", i);
+        assert_int_equal(try(f, name, "correct horse", &out), i < 4 ? RC_OK : RC_LIMIT);
+    }
+    /* whoever has an account does not notice, nor who comes from an address of their own
+     */
+    assert_int_equal(try(f, "hidden003@chat.example", "correct horse", &out), RC_OK);
+    assert_int_equal(try(f, "hidden003@chat.example", "incorrect one", &out), RC_DENIED);
+    assert_int_equal(try_from(f, PUBLIC, "hidden004@chat.example", "correct horse", &out),
+                     RC_OK);
+    f->options.new_private_accounts_per_hour = 0;
+    restart_login(f);
+    assert_int_equal(try(f, "hidden005@chat.example", "correct horse", &out), RC_OK);
+    db_free(&admin);
+}
+
 /* The cache must not outlive what it remembers. */
 static void changes_count_at_the_next_login(void **state)
 {
@@ -384,6 +413,7 @@ int main(int argc, char **argv)
         TEST(a_busy_machine_lets_known_people_in),
         TEST(guessing_ends_for_a_network),
         TEST(a_network_makes_so_many_accounts),
+        TEST(private_addresses_make_so_many_accounts),
         TEST(changes_count_at_the_next_login),
         TEST(imported_hashes_log_in),
         TEST(the_day_is_written_by_mailbox_logins_only),

@@ -19,14 +19,25 @@ DB_STATEMENT(stmt_list, "account_list",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr > $1 "
              "ORDER BY a.addr LIMIT $2");
 /* A lost race is no error of the server's, which would write the address into its log. */
-DB_STATEMENT(stmt_create, "account_create",
-             "WITH a AS (INSERT INTO account (id, addr, pwhash, flags, created_day,"
-             "  seen_day) VALUES ($1, $2, $3, $4, today(), today())"
-             "  ON CONFLICT DO NOTHING RETURNING id), "
-             "i AS (INSERT INTO mailbox (id, own_quota, quota, modseq, uidvalidity,"
-             "  next_validity) SELECT id << 18, $5, quota_of($5, $6), now_us(),"
-             "  now_unix()::int4, now_unix()::int4 + 1 FROM a) "
-             "SELECT id FROM a");
+#define CREATE_FROM(source)                                                              \
+    "a AS (INSERT INTO account (id, addr, pwhash, flags, created_day, seen_day)"         \
+    "  SELECT $1, $2, $3, $4, today(), today() " source                                  \
+    "  ON CONFLICT DO NOTHING RETURNING id), "                                           \
+    "i AS (INSERT INTO mailbox (id, own_quota, quota, modseq, uidvalidity,"              \
+    "  next_validity) SELECT id << 18, $5, quota_of($5, $6), now_us(),"                  \
+    "  now_unix()::int4, now_unix()::int4 + 1 FROM a) "
+
+DB_STATEMENT(stmt_create, "account_create", "WITH " CREATE_FROM("") "SELECT id FROM a");
+/* A clock that jumps, forward or back, begins another hour.  Who finds that the account
+ * is there already has been counted, too. */
+DB_STATEMENT(
+    stmt_create_counted, "account_create_counted",
+    "WITH c AS (UPDATE private_accounts SET hour = now_unix() / 3600,"
+    "  made = CASE WHEN hour = now_unix() / 3600 THEN made + 1 ELSE 1 END"
+    "  WHERE hour <> now_unix() / 3600 OR made < $7 RETURNING made), " CREATE_FROM(
+        "FROM c") "SELECT (SELECT id FROM a), (SELECT made FROM c)");
+DB_STATEMENT(stmt_private, "account_private",
+             "SELECT made FROM private_accounts WHERE hour = now_unix() / 3600");
 DB_STATEMENT(stmt_taken, "account_taken", "SELECT 1 FROM account WHERE addr = $1");
 DB_STATEMENT(stmt_password, "account_password",
              "UPDATE account SET pwhash = $2 WHERE id = $1");
@@ -96,23 +107,52 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
     return read_one(a, db, &stmt_get, db_int8(id), out);
 }
 
-enum rc store_account_create(struct db *db, const struct store_account *n)
+static enum rc why_not_made(struct db *db, const struct store_account *n, enum rc rc)
 {
-    enum rc rc;
-
-    CHECK(!db_in_transaction(db)); /* who was faster must be seen below */
-    rc = db_run(db, &stmt_create,
-                DB_PARAMS(db_int8(n->id), db_text(n->address), db_text(n->password_hash),
-                          db_int4(n->flags), db_int8(n->quota_bytes),
-                          db_int8(db_quota_bytes(db))));
-    if (rc == RC_OK && db_rows(db, 0) > 0)
-        return RC_OK;
     if (rc != RC_OK && rc != RC_EXISTS) /* the latter: a mailbox with this id */
         return rc;
     rc = db_run(db, &stmt_taken, DB_PARAMS(db_text(n->address)));
     if (rc != RC_OK)
         return rc;
     return db_rows(db, 0) > 0 ? RC_EXISTS : RC_CONFLICT;
+}
+
+#define CREATE_PARAMS(n)                                                                 \
+    db_int8((n)->id), db_text((n)->address), db_text((n)->password_hash),                \
+        db_int4((n)->flags), db_int8((n)->quota_bytes), db_int8(db_quota_bytes(db))
+
+enum rc store_account_create(struct db *db, const struct store_account *n)
+{
+    enum rc rc;
+
+    CHECK(!db_in_transaction(db)); /* who was faster must be seen by why_not_made */
+    rc = db_run(db, &stmt_create, DB_PARAMS(CREATE_PARAMS(n)));
+    if (rc == RC_OK && db_rows(db, 0) > 0)
+        return RC_OK;
+    return why_not_made(db, n, rc);
+}
+
+enum rc store_account_create_counted(struct db *db, const struct store_account *n,
+                                     int64_t per_hour)
+{
+    enum rc rc;
+
+    CHECK(!db_in_transaction(db)); /* as above */
+    rc = db_run(db, &stmt_create_counted, DB_PARAMS(CREATE_PARAMS(n), db_int8(per_hour)));
+    if (rc == RC_OK && !db_is_null(db, 0, 0, 0))
+        return RC_OK;
+    if (rc == RC_OK && db_is_null(db, 0, 0, 1))
+        return RC_LIMIT;
+    return why_not_made(db, n, rc);
+}
+
+enum rc store_account_private_made(struct db *db, int64_t *out)
+{
+    enum rc rc = db_run(db, &stmt_private, DB_NO_PARAMS);
+
+    if (rc == RC_OK)
+        *out = db_rows(db, 0) > 0 ? db_get_int(db, 0, 0, 0) : 0;
+    return rc;
 }
 
 static enum rc update_one(struct db *db, struct db_statement *s, int64_t id,

@@ -41,6 +41,13 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
  */
 enum rc store_account_create(struct db *db, const struct store_account *n) RC_CHECKED;
 
+/* The same as one of those of this hour, on the whole server, that come from private
+ * addresses.  RC_LIMIT: so many were made already. */
+enum rc store_account_create_counted(struct db *db, const struct store_account *n,
+                                     int64_t per_hour) RC_CHECKED;
+/* How many of those this hour has seen. */
+enum rc store_account_private_made(struct db *db, int64_t *out) RC_CHECKED;
+
 /* RC_NOT_FOUND when there is no such account. */
 enum rc store_account_set_password(struct db *db, int64_t id, str_t hash) RC_CHECKED;
 enum rc store_account_set_state(struct db *db, int64_t id, int state) RC_CHECKED;

@@ -72,6 +72,67 @@ static void of_many_racing_creators_one_wins(void **state)
     assert_int_equal(won, 1);
 }
 
+enum { COUNTED_THREADS = 10, COUNTED_EACH = 5, COUNTED_MOST = 20 };
+
+static void *create_counted(void *made)
+{
+    struct db *db = test_connect();
+    struct arena *a = arena_new();
+
+    for (int i = 0; i < COUNTED_EACH; i++) {
+        str_t address = str_of(arena_printf(a, "counted-%p-%d@example.org", made, i));
+        struct store_account n = { .id = store_ids_new_account(address),
+                                   .address = address,
+                                   .password_hash = S("h") };
+        enum rc rc = store_account_create_counted(db, &n, COUNTED_MOST);
+
+        assert_true(rc == RC_OK || rc == RC_LIMIT);
+        *(int *)made += rc == RC_OK;
+    }
+    arena_free(&a);
+    db_free(&db);
+    return NULL;
+}
+
+/* Whatever many processes do at once. */
+static void so_many_of_an_hour_are_made(void **state)
+{
+    struct store_account n = { .id = test_account(900, 5000),
+                               .address = S("next-hour@example.org"),
+                               .password_hash = S("h") };
+    pthread_t threads[COUNTED_THREADS];
+    int made[COUNTED_THREADS] = { 0 }, all = 0;
+    int64_t said;
+
+    (void)state;
+    assert_int_equal(store_account_private_made(test_db, &said), RC_OK);
+    assert_int_equal(said, 0);
+    for (int i = 0; i < COUNTED_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, create_counted, &made[i]), 0);
+    for (int i = 0; i < COUNTED_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        all += made[i];
+    }
+    assert_int_equal(all, COUNTED_MOST);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM account "
+                                          "WHERE addr LIKE 'counted-%'"),
+                     COUNTED_MOST);
+    assert_int_equal(store_account_private_made(test_db, &said), RC_OK);
+    assert_int_equal(said, COUNTED_MOST);
+    n.id++;
+    assert_int_equal(store_account_create_counted(test_db, &n, COUNTED_MOST), RC_LIMIT);
+
+    /* Another hour, also one before: a clock that jumped ahead must not shut the door. */
+    assert_int_equal(db_script(test_db, "UPDATE private_accounts SET hour = hour + 1"),
+                     RC_OK);
+    assert_int_equal(store_account_private_made(test_db, &said), RC_OK);
+    assert_int_equal(said, 0);
+    assert_int_equal(store_account_create_counted(test_db, &n, COUNTED_MOST), RC_OK);
+    assert_int_equal(store_account_private_made(test_db, &said), RC_OK);
+    assert_int_equal(said, 1);
+    assert_int_equal(store_account_create_counted(test_db, &n, COUNTED_MOST), RC_EXISTS);
+}
+
 /* What the server has written about this database, as long as it runs. */
 static str_t server_log(void)
 {
@@ -226,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup(a_new_account_can_be_found, test_setup),
         cmocka_unit_test_setup(an_address_belongs_to_one, test_setup),
         cmocka_unit_test_setup(of_many_racing_creators_one_wins, test_setup),
+        cmocka_unit_test_setup(so_many_of_an_hour_are_made, test_setup),
         cmocka_unit_test_setup(refused_creators_leave_no_address_in_the_log, test_setup),
         cmocka_unit_test_setup(changes_are_kept, test_setup),
         cmocka_unit_test_setup(a_login_is_noted_once_a_day, test_setup),

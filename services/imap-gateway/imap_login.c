@@ -26,7 +26,7 @@ enum cmd_result imap_login_try(struct imap_cmd *cmd, str_t user, str_t password)
 
     if (rc == RC_LIMIT) {
         imap_reply_no(cmd, "UNAVAILABLE",
-                      "Too many attempts from your network, try again later.");
+                      "Too many attempts, try again later.");
         return CMD_REFUSED;
     }
     if (rc == RC_DENIED) {

@@ -55,6 +55,7 @@ static struct login *new_login(const struct options *o)
         .failed_per_minute = o->failed_logins_per_minute,
         .new_accounts_per_minute = o->new_accounts_per_minute,
         .new_accounts_burst = o->new_accounts_burst,
+        .new_private_accounts_per_hour = o->new_private_accounts_per_hour,
         .registration_open = o->registration_open,
         .nocreate_file = o->nocreate_file,
         .limits = { .max_load_1m = o->max_load_1m,

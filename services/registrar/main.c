@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/rate.h"
+#include "hour.h"
 #include "net/cidr.h"
 #include "net/http_server.h"
 #include "net/https_bridge.h"
@@ -221,6 +222,7 @@ static enum rc start(struct svc *svc)
     const struct options *o = svc->options;
     enum rc rc = make_web(o);
 
+    registrar.web.hour = hour_new(svc);
     if (rc == RC_OK)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
     if (rc == RC_OK) {
@@ -286,6 +288,7 @@ static void stop(struct svc *svc)
     }
     cidr_list_free(&registrar.proxies);
     rate_free(&registrar.web.rate);
+    hour_free(&registrar.web.hour);
     arena_free(&registrar.arena);
     if (registrar.web.www >= 0)
         close(registrar.web.www);

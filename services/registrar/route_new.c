@@ -9,15 +9,17 @@
 #include "base/clock.h"
 #include "base/rate.h"
 #include "credentials.h"
+#include "hour.h"
 #include "invite.h"
 #include "json.h"
+#include "net/cidr.h"
 #include "net/http_server.h"
 #include "reply.h"
 #include "route.h"
 #include "site.h"
 #include "web.h"
 
-enum { ANSWER_MAX_BYTES = 4096, OVERLOAD_RETRY_SECONDS = 60 };
+enum { ANSWER_MAX_BYTES = 4096, OVERLOAD_RETRY_SECONDS = 60, FULL_RETRY_SECONDS = 600 };
 
 static void refuse_later(struct http_exchange *x, int status, unsigned seconds,
                          const char *reason)
@@ -36,6 +38,12 @@ static bool is_welcome(const struct web *web, struct http_exchange *x)
         refuse_later(x, 429, (unsigned)((retry_ms + 999) / 1000),
                      "Too many accounts were asked for from your network. "
                      "Please try again in a minute.");
+        return false;
+    }
+    if (cidr_is_private(&x->request.client) && hour_is_full(web->hour)) {
+        refuse_later(x, 429, FULL_RETRY_SECONDS,
+                     "Too many accounts were made here in this hour. "
+                     "Please try again in the next one.");
         return false;
     }
     switch (site_registration(web->site)) {

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+struct hour;
 struct http_exchange;
 struct rate;
 struct site;
@@ -13,6 +14,7 @@ struct site;
 struct web {
     const struct site *site;
     struct rate *rate; /* requests for an account, per client network */
+    struct hour *hour; /* accounts of private addresses */
     int www;           /* the operator's folder, or -1 */
     bool has_pages;    /* false: only what programs ask for */
 };

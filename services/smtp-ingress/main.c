@@ -88,6 +88,7 @@ static struct login *make_login(const struct options *o)
         .failed_per_minute = o->failed_logins_per_minute,
         .new_accounts_per_minute = o->new_accounts_per_minute,
         .new_accounts_burst = o->new_accounts_burst,
+        .new_private_accounts_per_hour = o->new_private_accounts_per_hour,
         .registration_open = o->registration_open,
         .nocreate_file = o->nocreate_file[0] != '\0' ? o->nocreate_file : NULL,
         .limits = { .max_load_1m = o->max_load_1m,

@@ -150,3 +150,18 @@ def test_a_network_fails_and_makes_accounts_so_often(product, service, let_in, w
         for expected in [let_in] * 2 + [later]:
             assert login(3, mail.new_name(r.domain)).startswith(expected)
         assert login(4, mail.new_name(r.domain)).startswith(let_in)
+
+
+def test_private_addresses_make_so_many_accounts_on_the_whole_server():
+    """Whoever forgets to name a proxy has at least this limit."""
+    with Product(replicas={"imap-gateway": 2}, options={"new_private_accounts_per_hour": 4}) as product:
+        names = [mail.new_name(product.domain) for _ in range(5)]
+        for name, replica in zip(names, (0, 1, 0, 1)):
+            mail.imap(product, name, replica=replica)
+        for replica in (0, 1):
+            with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE.*try again later"):
+                mail.imap(product, names[4], replica=replica)
+        with pytest.raises(smtplib.SMTPAuthenticationError, match="454"):
+            mail.smtp(product, names[4])
+        mail.imap(product, names[0], replica=1)
+        mail.smtp(product, names[1])

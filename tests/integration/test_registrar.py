@@ -339,6 +339,21 @@ def test_nobody_else_is_believed_about_addresses(product):
         assert [post(r, f"198.51.100.{i}")[0] for i in range(3)] == [200, 200, 429]
 
 
+def test_private_addresses_are_given_no_more_than_they_may_make(product):
+    """The whole server counts: here somebody else has made them."""
+    with running(product, **TRUSTED, new_private_accounts_per_hour=3) as r:
+        try:
+            product.sql("UPDATE private_accounts SET hour = now_unix() / 3600, made = 2")
+            assert post(r, "192.168.7.1")[0] == 200
+            product.sql("UPDATE private_accounts SET made = 3")
+            status, headers, body = wait_for("a refusal", lambda: (
+                answer := post(r, "192.168.7.1"))[0] == 429 and answer, every=0.3)
+            assert int(headers["Retry-After"]) > 0 and "in this hour" in body["reason"]
+            assert post(r, "198.51.100.1")[0] == 200
+        finally:
+            product.sql("UPDATE private_accounts SET hour = 0")
+
+
 def test_closed_while_the_file_exists(product, tmp_path):
     file = tmp_path / "nocreate"
     with running(product, **TRUSTED, nocreate_file=file) as r:
