@@ -642,6 +642,45 @@ static void test_untrusted_proxy_is_refused(void **state)
     cidr_list_free(&trusted);
 }
 
+/* Behind a web server in front are many people; behind what it names is one. */
+static void test_a_trusted_proxy_is_no_network(void **state)
+{
+    enum { MANY = 3, PER_NETWORK = 2 };
+    struct fixture *f = *state;
+    struct cidr_list *trusted = nets("127.0.0.0/8");
+    struct limit *limit = limit_new(0, PER_NETWORK);
+    struct stream *s[MANY];
+
+    f->options.trusted_proxies = trusted;
+    f->options.limit = limit;
+    listen_now(f);
+    for (int i = 0; i < MANY; i++) {
+        s[i] = dial(f);
+        expect_line(s[i], "hello");
+    }
+    for (int i = 0; i < MANY; i++)
+        stream_close(&s[i]);
+    listener_free(&f->listener);
+    assert_int_equal(limit_total(limit), 0);
+
+    f->options.proxy_protocol = true;
+    listen_now(f);
+    for (int i = 0; i < MANY; i++) {
+        s[i] = dial(f);
+        assert_int_equal(
+            stream_write(s[i], str_n(header_v4, sizeof(header_v4) - 1), soon()), RC_OK);
+        if (i < PER_NETWORK)
+            expect_line(s[i], "hello");
+        else
+            expect_closed(s[i]);
+    }
+    for (int i = 0; i < MANY; i++)
+        stream_close(&s[i]);
+    listener_free(&f->listener);
+    cidr_list_free(&trusted);
+    limit_free(&limit);
+}
+
 static void say_bye(struct conn *c, void *arg)
 {
     (void)arg;
@@ -808,6 +847,7 @@ int main(void)
         TEST(test_proxy_header),
         TEST(test_proxy_header_is_demanded),
         TEST(test_untrusted_proxy_is_refused),
+        TEST(test_a_trusted_proxy_is_no_network),
         TEST(test_input_that_waits_inside_tls),
         TEST(test_drain),
         TEST(test_half_closed_peer_gets_its_answers),

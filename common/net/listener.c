@@ -137,7 +137,9 @@ static void on_retry(struct loop_timer *t)
 
 enum rc listener_admit(struct listener *l, struct conn *c)
 {
-    if (l->options.limit != NULL) {
+    /* A proxy that is known by now, and names nobody else, brings many people's. */
+    if (l->options.limit != NULL &&
+        !cidr_list_has(l->options.trusted_proxies, &c->peer)) {
         if (limit_take_network(l->options.limit, &c->peer) != RC_OK) {
             count(l->options.refused_counter, 1);
             return RC_LIMIT;

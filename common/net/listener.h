@@ -26,8 +26,9 @@ struct listener_options {
     struct tls_context *tls; /* implicit TLS; NULL: starts in the clear */
     /* PROXY protocol v2 is demanded of everybody, and believed of these only. */
     bool proxy_protocol;
-    const struct cidr_list *trusted_proxies;
-    struct limit *limit; /* shared; NULL: none */
+    const struct cidr_list
+        *trusted_proxies; /* limit counts them in all, not by network */
+    struct limit *limit;  /* shared; NULL: none */
     const char
         *busy_text; /* said in the clear to whom the limit refuses; NULL: nothing */
     struct conn_options conn;
