@@ -25,8 +25,7 @@ enum cmd_result imap_login_try(struct imap_cmd *cmd, str_t user, str_t password)
         login_check(cmd->gateway->login, cmd->db, cmd->arena, &request, &account);
 
     if (rc == RC_LIMIT) {
-        imap_reply_no(cmd, "UNAVAILABLE",
-                      "Too many attempts, try again later.");
+        imap_reply_no(cmd, "UNAVAILABLE", "Too many attempts, try again later.");
         return CMD_REFUSED;
     }
     if (rc == RC_DENIED) {

@@ -69,8 +69,7 @@ static enum cmd_result check_login(struct session *s, struct worker *w, struct b
     s->auth_failures++;
     log_info("smtp.login_failed", "failures=%u rc=%s", s->auth_failures, rc_name(rc));
     if (rc == RC_LIMIT) {
-        smtp_reply_put(out, 454, "4.7.0",
-                       S("Too many attempts, try again later"));
+        smtp_reply_put(out, 454, "4.7.0", S("Too many attempts, try again later"));
         return CMD_FAIL;
     }
     smtp_reply_put(out, 535, "5.7.8", S("Error: authentication failed"));
