@@ -70,10 +70,8 @@ static int migrate(const struct options *o, const struct migrate_options *to,
     db = svc_db_open(&patient, "postbusctl");
     buf_init(&report, REPORT_MAX);
     if (db_connect(db, deadline_in_ms((int64_t)wait_seconds * 1000)) != RC_OK) {
-        status = verb_fail("PostgreSQL at %s port %d does not let %s into %s (SQLSTATE "
-                           "\"%s\"); check the database_* options",
-                           o->database_host, (int)o->database_port, o->database_user,
-                           o->database_name, db_sqlstate(db));
+        status = verb_fail("cannot enter database %s as %s: %s", o->database_name,
+                           o->database_user, db_why(db));
     } else if (migrate_run(db, to, &report) != RC_OK) {
         status = verb_fail("migration failed: %.*s", STR_ARG(buf_str(&report)));
     } else {

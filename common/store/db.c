@@ -1,18 +1,16 @@
-/* db.c - the only door to libpq.
+/* db.c - statements on a connection that db_server.c has made: queued, sent, answered.
  *
  * The connection stays in pipeline mode and non-blocking for its whole life: every wait
  * is a poll with the flush's deadline, so neither a hung server nor a full socket can
  * hold the thread.  A connection that is in any doubt (lost, late, half sent) is dropped
  * rather than repaired; the server then rolls back what was open.
- *
- * One file although it is long: the alternative is a second door to libpq.
  */
 #include "store/db.h"
 
-#include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/db_outcome.h"
+#include "store/db_server.h"
 #include "store/db_wire.h"
 
 #include <libpq-fe.h>
@@ -25,28 +23,15 @@ enum {
     CONNECT_TIMEOUT_MS = 3000,
     STATEMENT_TIMEOUT_MS = 30000,
     DEADLINE_SLACK_MS = 5000,
-    RETRY_MIN_MS = 50, /* between attempts to connect, doubling */
-    RETRY_MAX_MS = 1000,
     PUMP_BYTES = 256 * 1024, /* queued bytes that are sent before more are queued */
     STATEMENTS_MAX = 1024,
 };
 
-/* The server's keepalives free the locks of a client whose machine has vanished.
- * Index look-ups are the only good plans here, whatever the statistics say at the time
- * of planning: a table that was empty then must not be read whole when it is not.  Plans
- * are made once per connection. */
-#define SESSION_SETTINGS                                                                 \
-    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off "              \
-    "-c enable_bitmapscan=off "                                                          \
-    "-c plan_cache_mode=force_generic_plan -c jit=off "                                  \
-    "-c idle_in_transaction_session_timeout=10s -c client_min_messages=error "           \
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "  \
-    "-c statement_timeout="
-
 struct pending {
     struct db_statement *statement;
-    bool prepare; /* its Parse, not its execution */
-    bool visible; /* its rows belong to the caller */
+    int64_t queued_us; /* monotonic; sending begins here */
+    bool prepare;      /* its Parse, not its execution */
+    bool visible;      /* its rows belong to the caller */
 };
 
 enum transaction {
@@ -57,7 +42,7 @@ enum transaction {
 };
 
 struct db {
-    char *host, *port, *name, *user, *password, *application, *settings;
+    struct db_server *server;
     int connect_timeout_ms, deadline_ms;
     int64_t quota_bytes;
     PGconn *conn;
@@ -73,9 +58,8 @@ struct db {
     enum rc tx_rc;   /* what made the transaction fail */
     bool relax;
     bool lost;
+    bool committing; /* the server may have committed, and has not said that it did not */
     char sqlstate[6];
-    int64_t retry_at_ms; /* no attempt to connect before; 0: at once */
-    int retry_ms;
 };
 
 static struct db_statement stmt_begin = { .name = "begin", .sql = "BEGIN" };
@@ -157,10 +141,26 @@ static enum rc outcome_of(const struct db *db, const struct db_statement *s,
     return rc;
 }
 
+/* The server's word that it did not commit: an error of a statement, for the commit comes
+ * behind all of them.  In the commit itself only a mere error is one; what ends the
+ * connection may have come between the commit and its answer.  Without SQLSTATE it is
+ * libpq that speaks, and the server may have done anything. */
+static bool is_refusal(const struct db_statement *s, const PGresult *r)
+{
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return PQresultErrorField(r, PG_DIAG_SQLSTATE) != NULL &&
+           ((s != NULL && s != &stmt_commit) ||
+            (severity != NULL && strcmp(severity, "ERROR") == 0));
+}
+
+/* s: NULL in the answer to the Sync, which commits what is outside db_begin. */
 static enum rc note_error(struct db *db, const struct db_statement *s, const PGresult *r)
 {
     const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 
+    if (is_refusal(s, r))
+        db->committing = false;
     snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", state == NULL ? "08006" : state);
     return outcome_of(db, s, r);
 }
@@ -194,96 +194,14 @@ static enum rc lose(struct db *db)
     return RC_RETRY;
 }
 
-static bool wait_socket(PGconn *conn, short events, struct deadline until)
-{
-    struct pollfd p = { .fd = PQsocket(conn), .events = events };
-    int n;
-
-    do
-        n = poll(&p, 1, (int)deadline_left_ms(until));
-    while (n < 0 && !deadline_passed(until)); /* EINTR */
-    return n > 0;
-}
-
-static void ignore_notice(void *user, const PGresult *r)
-{
-    (void)user;
-    (void)r;
-}
-
-static PGconn *start_connection(const struct db *db)
-{
-    const char *const keys[] = { "host",
-                                 "port",
-                                 "dbname",
-                                 "user",
-                                 "password",
-                                 "application_name",
-                                 "options",
-                                 "client_encoding",
-                                 "connect_timeout",
-                                 "tcp_user_timeout",
-                                 "keepalives_idle",
-                                 "keepalives_interval",
-                                 "keepalives_count",
-                                 "target_session_attrs",
-                                 "gssencmode",
-                                 NULL };
-    const char *const values[] = { db->host,     db->port,        db->name,     db->user,
-                                   db->password, db->application, db->settings, "UTF8",
-                                   "3",          "5000",          "5",          "2",
-                                   "3",          "read-write",    "disable",    NULL };
-
-    return PQconnectStartParams(keys, values, 0);
-}
-
-static bool finish_connection(PGconn *conn, struct deadline until)
-{
-    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-
-    if (conn == NULL || PQstatus(conn) == CONNECTION_BAD)
-        return false;
-    while (state != PGRES_POLLING_OK) {
-        if (!wait_socket(conn, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until))
-            return false;
-        state = PQconnectPoll(conn);
-        if (state == PGRES_POLLING_FAILED)
-            return false;
-    }
-    return PQsetnonblocking(conn, 1) == 0 && PQenterPipelineMode(conn) == 1;
-}
-
-/* A server that is away must not cost each job the whole connect timeout: after a
- * failure the next attempts are refused at once for a while, with jitter so that many
- * processes do not come back in step. */
-static void back_off(struct db *db)
-{
-    db->retry_ms = db->retry_ms == 0 ? RETRY_MIN_MS : db->retry_ms * 2;
-    if (db->retry_ms > RETRY_MAX_MS)
-        db->retry_ms = RETRY_MAX_MS;
-    db->retry_at_ms = clock_monotonic_ms() + db->retry_ms / 2 +
-                      crypto_random_below((uint32_t)db->retry_ms);
-}
-
 static enum rc connect_once(struct db *db, int timeout_ms)
 {
-    PGconn *conn;
-
-    if (clock_monotonic_ms() < db->retry_at_ms)
-        return RC_RETRY;
-    conn = start_connection(db);
-    if (!finish_connection(conn, deadline_in_ms(timeout_ms))) {
-        log_debug("db.connect_failed", "message=\"%s\"",
-                  conn == NULL ? "no memory" : PQerrorMessage(conn));
-        PQfinish(conn);
-        snprintf(db->sqlstate, sizeof(db->sqlstate), "08001");
-        back_off(db);
+    db->conn = db_server_open(db->server, timeout_ms);
+    if (db->conn == NULL) {
+        snprintf(db->sqlstate, sizeof(db->sqlstate), "%s",
+                 db_server_sqlstate(db->server));
         return RC_RETRY;
     }
-    PQsetNoticeReceiver(conn, ignore_notice, NULL);
-    db->conn = conn;
-    db->retry_ms = 0;
-    db->retry_at_ms = 0;
     metric_add(&connects, 1);
     metric_add(&open_connections, 1);
     return RC_OK;
@@ -318,17 +236,19 @@ static bool pump(struct db *db, struct deadline until)
     int left;
 
     while ((left = PQflush(db->conn)) > 0)
-        if (!wait_socket(db->conn, POLLIN | POLLOUT, until) ||
+        if (!db_server_wait(db->conn, POLLIN | POLLOUT, until) ||
             PQconsumeInput(db->conn) == 0)
             return false;
     db->unsent = 0;
     return left == 0;
 }
 
-static void remember(struct db *db, struct db_statement *s, bool prepare, bool visible)
+static void remember(struct db *db, struct db_statement *s, int64_t queued_us,
+                     bool prepare, bool visible)
 {
-    db->pending[db->pending_count++] =
-        (struct pending){ .statement = s, .prepare = prepare, .visible = visible };
+    db->pending[db->pending_count++] = (struct pending){
+        .statement = s, .queued_us = queued_us, .prepare = prepare, .visible = visible
+    };
 }
 
 static bool send_prepare(struct db *db, struct db_statement *s, const Oid *types,
@@ -336,7 +256,7 @@ static bool send_prepare(struct db *db, struct db_statement *s, const Oid *types
 {
     if (PQsendPrepare(db->conn, s->name, s->sql, (int)n, types) == 0)
         return false;
-    remember(db, s, true, false);
+    remember(db, s, 0, true, false);
     /* Set now, so that a second use in this flush does not prepare again; unset when the
      * answer says that it failed. */
     db->prepared[statement_index(s)] = 1;
@@ -349,6 +269,7 @@ static bool send_statement(struct db *db, struct db_statement *s,
     const char *values[DB_PARAMS_MAX];
     int lengths[DB_PARAMS_MAX], formats[DB_PARAMS_MAX];
     Oid types[DB_PARAMS_MAX];
+    int64_t queued_us = clock_monotonic_us();
 
     CHECK(n <= DB_PARAMS_MAX && db->pending_count + 2 <= 2 * DB_QUEUE_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -364,7 +285,7 @@ static bool send_statement(struct db *db, struct db_statement *s,
         return false;
     if (PQsendQueryPrepared(db->conn, s->name, (int)n, values, lengths, formats, 1) == 0)
         return false;
-    remember(db, s, false, visible);
+    remember(db, s, queued_us, false, visible);
     arena_reset(db->scratch);
     return db->unsent < PUMP_BYTES || pump(db, deadline_in_ms(db->deadline_ms));
 }
@@ -396,11 +317,14 @@ static void queue(struct db *db, struct db_statement *s, const struct db_param *
     if (db->pending_count == 0) {
         clear_results(db);
         db->lost = false;
+        db->committing = false;
         db->sqlstate[0] = '\0';
         db->trouble = ready(db);
         if (db->trouble != RC_OK)
             return;
     }
+    if (s == &stmt_commit)
+        db->committing = true;
     if (!send_preamble(db) || !send_statement(db, s, params, n, visible))
         db->trouble = lose(db);
 }
@@ -420,7 +344,7 @@ static bool next_result(struct db *db, struct deadline until, PGresult **out)
         int left = PQflush(db->conn);
 
         if (left < 0 ||
-            !wait_socket(db->conn, left > 0 ? POLLIN | POLLOUT : POLLIN, until) ||
+            !db_server_wait(db->conn, left > 0 ? POLLIN | POLLOUT : POLLIN, until) ||
             PQconsumeInput(db->conn) == 0)
             return false;
     }
@@ -440,8 +364,10 @@ static void take_result(struct db *db, const struct pending *p, PGresult *r, enu
     /* The server turns the COMMIT of a failed transaction into a ROLLBACK and says so
      * only here. */
     if (good && !p->prepare && p->statement == &stmt_commit &&
-        strcmp(PQcmdStatus(r), "COMMIT") != 0)
+        strcmp(PQcmdStatus(r), "COMMIT") != 0) {
+        db->committing = false;
         *rc = RC_RETRY;
+    }
     if (p->visible && good)
         db->results[db->result_count++] = r;
     else
@@ -485,15 +411,13 @@ static bool receive_sync(struct db *db, struct deadline until, enum rc *rc)
 
 static bool receive(struct db *db, struct deadline until, enum rc *rc)
 {
-    int64_t start_us = clock_monotonic_us();
-
     for (size_t i = 0; i < db->pending_count; i++) {
         const struct pending *p = &db->pending[i];
 
         if (!receive_one(db, p, until, rc))
             return false;
         if (!p->prepare && p->statement->timer != NULL)
-            metric_observe_us(p->statement->timer, clock_monotonic_us() - start_us);
+            metric_observe_us(p->statement->timer, clock_monotonic_us() - p->queued_us);
     }
     return receive_sync(db, until, rc);
 }
@@ -512,6 +436,8 @@ enum rc db_flush(struct db *db)
     db->relax = false;
     if (rc != RC_OK || db->pending_count == 0)
         return rc;
+    if (db->tx == TX_NONE)
+        db->committing = true;
     if (PQpipelineSync(db->conn) == 0 || !receive(db, until, &rc)) {
         clear_results(db);
         return lose(db);
@@ -542,6 +468,11 @@ bool db_lost(const struct db *db)
     return db->lost;
 }
 
+bool db_unsure(const struct db *db)
+{
+    return db->lost && db->committing;
+}
+
 enum rc db_connect(struct db *db, struct deadline until)
 {
     if (db->conn != NULL && db->pending_count == 0 && db->tx == TX_NONE)
@@ -551,7 +482,7 @@ enum rc db_connect(struct db *db, struct deadline until)
 
         if (left == 0)
             return RC_RETRY;
-        pause = db->retry_at_ms - clock_monotonic_ms();
+        pause = db_server_pause_ms(db->server);
         if (pause > 0) /* nothing to poll: the server is not there yet */
             poll(NULL, 0, (int)(pause < left ? pause : left));
         else
@@ -573,6 +504,7 @@ void db_begin(struct db *db)
     CHECK(db->tx == TX_NONE && db->pending_count == 0);
     db->tx = TX_WANTED;
     db->lost = false;
+    db->committing = false;
 }
 
 enum rc db_commit(struct db *db)
@@ -588,16 +520,17 @@ enum rc db_commit(struct db *db)
     }
     queue(db, &stmt_commit, DB_NO_PARAMS, false);
     rc = db_flush(db);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         db->tx = TX_NONE;
-    else {
-        bool lost = db->lost;
+    } else {
+        bool lost = db->lost, committing = db->committing;
         char state[sizeof(db->sqlstate)];
 
         memcpy(state, db->sqlstate, sizeof(state));
         db_rollback(db);
         memcpy(db->sqlstate, state, sizeof(state));
         db->lost = lost;
+        db->committing = committing;
     }
     return rc;
 }
@@ -722,6 +655,11 @@ const char *db_sqlstate(const struct db *db)
     return db->sqlstate;
 }
 
+const char *db_why(const struct db *db)
+{
+    return db_server_why(db->server);
+}
+
 enum rc db_clock_offset_ms(struct db *db, int64_t *out)
 {
     int64_t before = clock_unix_ms(), after;
@@ -776,22 +714,6 @@ enum rc db_script(struct db *db, const char *sql)
 
 /* ---- life ---- */
 
-static char *copy(const char *s, const char *otherwise)
-{
-    const char *from = s == NULL || s[0] == '\0' ? otherwise : s;
-
-    return from == NULL ? NULL : mem_cstr(from, strlen(from));
-}
-
-static char *copy_number(const char *before, int n)
-{
-    char text[512];
-    int length = snprintf(text, sizeof(text), "%s%d", before, n);
-
-    CHECK(length > 0 && (size_t)length < sizeof(text));
-    return mem_cstr(text, (size_t)length);
-}
-
 struct db *db_new(const struct db_options *o)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -800,13 +722,7 @@ struct db *db_new(const struct db_options *o)
         o->statement_timeout_ms > 0 ? o->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
 
     pthread_once(&once, register_metrics);
-    db->host = copy(o->host, NULL);
-    db->port = copy_number("", o->port > 0 ? o->port : 5432);
-    db->name = copy(o->name, "postbus");
-    db->user = copy(o->user, NULL);
-    db->password = copy(o->password, NULL);
-    db->application = copy(o->application, "postbus");
-    db->settings = copy_number(SESSION_SETTINGS, statement_ms);
+    db->server = db_server_new(o);
     db->connect_timeout_ms =
         o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     db->deadline_ms =
@@ -826,18 +742,10 @@ void db_free(struct db **db)
         return;
     clear_results(d);
     drop(d);
-    if (d->password != NULL)
-        crypto_wipe(d->password, strlen(d->password));
+    db_server_free(&d->server);
     arena_free(&d->scratch);
     mem_free(d->pending);
     mem_free(d->results);
-    mem_free(d->host);
-    mem_free(d->port);
-    mem_free(d->name);
-    mem_free(d->user);
-    mem_free(d->password);
-    mem_free(d->application);
-    mem_free(d->settings);
     mem_free(d);
     *db = NULL;
 }

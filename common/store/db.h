@@ -26,16 +26,19 @@ enum { DB_QUEUE_MAX = 4096, DB_PARAMS_MAX = 24 };
 
 /* Strings are copied by db_new.  Zero or NULL means the default in brackets. */
 struct db_options {
-    const char *host;         /* directory of the socket, name or address */
-    int port;                 /* [5432] */
-    const char *name;         /* database [postbus] */
-    const char *user;         /* role; for services "postbus_" and the service's name */
-    const char *password;     /* NULL: none is sent */
-    const char *application;  /* shown in pg_stat_activity */
-    int connect_timeout_ms;   /* [3000] */
-    int statement_timeout_ms; /* on the server [30000] */
-    int deadline_ms;          /* for one flush, on this side [statement + 5000] */
-    int64_t quota_bytes;      /* of an account that has no quota of its own [1 PB] */
+    const char *host;        /* folder of the socket, name or address; several: commas */
+    int port;                /* [5432] */
+    const char *name;        /* database [postbus] */
+    const char *user;        /* role; for services "postbus_" and the service's name */
+    const char *password;    /* NULL: none is sent */
+    const char *application; /* shown in pg_stat_activity */
+    const char *sslmode;     /* "verify-full" and so on [as libpq does: prefer] */
+    const char *ca_file;     /* who may have signed the server's certificate */
+    const char *certificate_file, *key_file; /* our own, if the server wants one */
+    int connect_timeout_ms;                  /* [3000] */
+    int statement_timeout_ms;                /* on the server [30000] */
+    int deadline_ms;     /* for one flush, on this side [statement + 5000] */
+    int64_t quota_bytes; /* of an account that has no quota of its own [1 PB] */
 };
 
 struct db;
@@ -141,16 +144,19 @@ void db_queue(struct db *db, struct db_statement *s, const struct db_param *para
 
 /* Send what waits and read every result.  Not RC_OK: nothing of this flush happened,
  * and inside db_begin nothing of the whole transaction will; roll back.  An exception is
- * a connection lost on the way: see db_lost. */
+ * a connection lost on the way: see db_unsure. */
 enum rc db_flush(struct db *db) RC_CHECKED;
 
 /* db_queue of one statement and db_flush. */
 enum rc db_run(struct db *db, struct db_statement *s, const struct db_param *params,
                size_t n) RC_CHECKED;
 
-/* True when the last flush or commit lost its connection after something was sent: then
- * it is unknown whether a commit happened. */
+/* True when the last flush or commit lost its connection after something was sent: the
+ * same may be tried at once on another one. */
 bool db_lost(const struct db *db);
+/* db_lost, and it is unknown whether a commit happened: neither had it not begun yet, nor
+ * did the server say that it would not come to it. */
+bool db_unsure(const struct db *db);
 
 /* Connect now, trying again until the deadline; RC_RETRY when it passes. */
 enum rc db_connect(struct db *db, struct deadline until) RC_CHECKED;
@@ -187,6 +193,10 @@ str_t *db_get_texts(struct arena *a, const struct db *db, size_t which, size_t r
 
 /* Of the last failure: five characters or "", for the log. */
 const char *db_sqlstate(const struct db *db);
+
+/* Why the last attempt to connect failed, for people: each host, PostgreSQL's own words,
+ * the options to look at.  Borrowed until the next one. */
+const char *db_why(const struct db *db);
 
 /* PostgreSQL's clock minus ours, for the readiness check.  [ms] */
 enum rc db_clock_offset_ms(struct db *db, int64_t *out) RC_CHECKED;

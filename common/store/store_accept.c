@@ -76,7 +76,7 @@ static enum rc try_all(struct arena *a, struct db *db, struct store_accept *m,
             draw(m, tokens, n);
             *unknown = false;
         } else if (db_lost(db)) {
-            *unknown = true;
+            *unknown = *unknown || db_unsure(db);
         } else {
             return rc == RC_EXISTS ? RC_RETRY : rc;
         }

@@ -262,6 +262,23 @@ static void an_outage_before_the_first_try_is_certain(void **state)
     db_free(&db);
 }
 
+/* The server said no before it came to a commit, and then no more. */
+static void a_read_only_server_is_certain(void **state)
+{
+    struct store_accept m = message(S("not now"));
+    struct db *db = test_connect();
+
+    (void)state;
+    assert_int_equal(db_script(db, "SET default_transaction_read_only = on"), RC_OK);
+    test_sql("ALTER DATABASE %s SET default_transaction_read_only = on", test_name);
+    assert_int_equal(store_accept(db, &m, 1, 300), RC_RETRY);
+    assert_false(m.unknown);
+    test_sql("ALTER DATABASE %s RESET default_transaction_read_only", test_name);
+    assert_int_equal(store_accept(db, &m, 1, 5000), RC_OK);
+    assert_int_equal(queued(), 1);
+    db_free(&db);
+}
+
 static void deliver_meanwhile(void)
 {
     struct db *db = test_connect();
@@ -399,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup(a_commit_whose_answer_is_lost_counts_once, test_setup),
         cmocka_unit_test_setup(what_cannot_be_found_out_is_said, test_setup),
         cmocka_unit_test_setup(an_outage_before_the_first_try_is_certain, test_setup),
+        cmocka_unit_test_setup(a_read_only_server_is_certain, test_setup),
         cmocka_unit_test_setup(it_counts_although_it_was_delivered_meanwhile, test_setup),
         cmocka_unit_test_setup(what_never_arrived_is_sent_again, test_setup),
         cmocka_unit_test_setup(a_foreign_row_with_our_id_is_not_ours, test_setup),

@@ -3,6 +3,64 @@
 
 #include "store/db_wire.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <time.h>
+
+/* The clock of this program; common/base/clock.c stays in its archive. */
+static _Atomic int64_t ahead_us;
+
+static int64_t now_us(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
+}
+
+int64_t clock_monotonic_us(void)
+{
+    return now_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_monotonic_ms(void)
+{
+    return clock_monotonic_us() / 1000;
+}
+
+int64_t clock_unix_ms(void)
+{
+    return now_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_unix(void)
+{
+    return clock_unix_ms() / 1000;
+}
+
+/* The resolver of this program, in which a name can be one that nobody answers for. */
+static pthread_mutex_t dead = PTHREAD_MUTEX_INITIALIZER;
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    struct timespec until;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (strcmp(name, "dead.example") == 0) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 10;
+        if (pthread_mutex_timedlock(&dead, &until) == 0)
+            pthread_mutex_unlock(&dead);
+        return EAI_AGAIN;
+    }
+    if (strcmp(name, "here.example") == 0)
+        name = "127.0.0.1";
+    return str_ends_nocase(str_of(name), S(".example")) ? EAI_NONAME
+                                                        : real(name, service, hints, out);
+}
+
 DB_STATEMENT(stmt_echo, "test_echo",
              "SELECT $1::int2, $2::int4, $3::int8, $4::bool, $5::text, $6::bytea, "
              "$7::int4[], $8::text[], $9::int8[] = ARRAY[1, -2]::int8[]");
@@ -12,11 +70,15 @@ DB_STATEMENT(stmt_async, "test_async", "SHOW synchronous_commit");
 DB_STATEMENT(stmt_divide, "test_divide", "SELECT 1 / $1::int4");
 DB_STATEMENT(stmt_wrong, "test_wrong", "SELECT no_such_column FROM t");
 DB_STATEMENT(stmt_pid, "test_pid", "SELECT pg_backend_pid()");
+DB_STATEMENT(stmt_suicide, "test_suicide",
+             "SELECT pg_terminate_backend(pg_backend_pid())");
+DB_STATEMENT(stmt_length, "test_length", "SELECT length($1::bytea)");
 DB_STATEMENT(stmt_kill, "test_kill", "SELECT pg_terminate_backend($1, 5000)");
 
 static int setup(void **state)
 {
     (void)state;
+    atomic_store(&ahead_us, 0);
     db_reset(test_db);
     arena_reset(test_arena);
     return db_script(test_db,
@@ -198,10 +260,82 @@ static void a_connection_lost_in_a_transaction_fails_it(void **state)
     kill_backend(db);
     assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(2))), RC_RETRY);
     assert_true(db_lost(db));
+    assert_false(db_unsure(db));
     assert_int_equal(db_commit(db), RC_RETRY);
+    assert_false(db_unsure(db));
     assert_int_equal(db_run(db, &stmt_count, DB_NO_PARAMS), RC_OK);
     assert_int_equal(db_get_int(db, 0, 0, 0), 0);
     db_free(&db);
+}
+
+/* It says so before it ends the connection: not even with everything in one flush is
+ * there a doubt. */
+static void what_the_server_refuses_is_no_doubt(void **state)
+{
+    struct db *db = test_connect();
+
+    (void)state;
+    assert_int_equal(db_script(db, "SET default_transaction_read_only = on"), RC_OK);
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(1))), RC_RETRY);
+    assert_string_equal(db_sqlstate(db), "25006");
+    assert_true(db_lost(db));
+    assert_false(db_unsure(db));
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(1))), RC_OK);
+    db_queue(db, &stmt_insert, DB_PARAMS(db_int4(2)));
+    db_queue(db, &stmt_suicide, DB_NO_PARAMS);
+    assert_int_equal(db_flush(db), RC_RETRY);
+    assert_string_equal(db_sqlstate(db), "57P01");
+    assert_true(db_lost(db));
+    assert_false(db_unsure(db));
+    assert_int_equal(count(), 1);
+    db_free(&db);
+}
+
+static void a_lost_answer_is_a_doubt(void **state)
+{
+    struct db *db;
+
+    (void)state;
+    test_proxy_start();
+    db = test_proxy_connect(0);
+    test_proxy_arm(TEST_FAULT_AFTER, NULL);
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(1))), RC_RETRY);
+    assert_true(db_unsure(db));
+    db_begin(db);
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(2))), RC_OK);
+    assert_false(db_unsure(db));
+    test_proxy_arm(TEST_FAULT_AFTER, NULL);
+    assert_int_equal(db_commit(db), RC_RETRY);
+    assert_true(db_unsure(db));
+    assert_int_equal(db_connect(db, deadline_in_ms(5000)), RC_OK);
+    db_begin(db);
+    test_proxy_arm(TEST_FAULT_BEFORE, NULL);
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(3))), RC_RETRY);
+    assert_true(db_lost(db));
+    assert_false(db_unsure(db));
+    db_rollback(db);
+    assert_int_equal(count(), 2);
+    db_free(&db);
+    test_proxy_stop();
+}
+
+static void a_commit_that_became_a_rollback_is_none(void **state)
+{
+    struct db *db;
+
+    (void)state;
+    test_proxy_start();
+    db = test_proxy_connect(0);
+    db_begin(db);
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(1))), RC_OK);
+    test_proxy_arm(TEST_FAULT_UNDONE, NULL);
+    assert_int_equal(db_commit(db), RC_RETRY);
+    assert_false(db_unsure(db));
+    assert_false(db_in_transaction(db));
+    test_proxy_arm(TEST_FAULT_NONE, NULL);
+    assert_int_equal(db_run(db, &stmt_count, DB_NO_PARAMS), RC_OK);
+    db_free(&db);
+    test_proxy_stop();
 }
 
 static void a_silent_server_is_given_up(void **state)
@@ -217,7 +351,7 @@ static void a_silent_server_is_given_up(void **state)
     start = clock_monotonic_ms();
     assert_int_equal(db_run(db, &stmt_count, DB_NO_PARAMS), RC_RETRY);
     assert_in_range(clock_monotonic_ms() - start, 290, 3000);
-    assert_true(db_lost(db));
+    assert_true(db_unsure(db));
     test_proxy_arm(TEST_FAULT_NONE, NULL);
     assert_int_equal(db_connect(db, deadline_in_ms(5000)), RC_OK);
     assert_int_equal(db_run(db, &stmt_count, DB_NO_PARAMS), RC_OK);
@@ -256,6 +390,122 @@ static void large_values_do_not_deadlock(void **state)
                            db_texts(NULL, 0), db_int8s(NULL, 0)));
     assert_int_equal(db_flush(test_db), RC_OK);
     assert_int_equal(db_get_str(test_db, 3, 0, 5).n, n);
+}
+
+enum { SLOW_US = 7000000 };
+
+static void time_passes(void)
+{
+    atomic_fetch_add(&ahead_us, SLOW_US);
+}
+
+/* Megabytes on a slow line are part of what a statement takes. */
+static void the_time_of_a_statement_begins_with_its_sending(void **state)
+{
+    size_t n = 8 * 1024 * 1024;
+    char *big = arena_alloc(test_arena, n);
+    struct db *db;
+
+    (void)state;
+    memset(big, 'y', n);
+    test_proxy_start();
+    db = test_proxy_connect(0);
+    assert_int_equal(db_run(db, &stmt_length, DB_PARAMS(db_bytes(S("")))), RC_OK);
+    assert_true(stmt_length_timer.sum_us < SLOW_US);
+    test_proxy_arm(TEST_FAULT_SLOW, time_passes);
+    assert_int_equal(db_run(db, &stmt_length, DB_PARAMS(db_bytes(str_n(big, n)))), RC_OK);
+    assert_true(stmt_length_timer.sum_us >= SLOW_US);
+    db_free(&db);
+    test_proxy_stop();
+}
+
+/* ---- the way to the server ---- */
+
+static void expect_why(const struct db_options *o, const char *state, const char *why)
+{
+    struct db *db = db_new(o);
+
+    assert_int_equal(db_run(db, &stmt_count, DB_NO_PARAMS), RC_RETRY);
+    if (strstr(db_why(db), why) == NULL)
+        fail_msg("not \"%s\": %s", why, db_why(db));
+    assert_string_equal(db_sqlstate(db), state);
+    db_free(&db);
+}
+
+static void a_failure_names_its_cause(void **state)
+{
+    const char *host = test_host();
+    char place[200];
+
+    (void)state;
+    snprintf(place, sizeof(place), "%s port 5432: ", host);
+    expect_why(&(struct db_options){ .host = host, .name = "nope", .user = "postgres" },
+               "3D000", "port 5432: database \"nope\" does not exist (database_name)");
+    expect_why(&(struct db_options){ .host = host, .name = "nope", .user = "postgres" },
+               "3D000", place);
+    expect_why(&(struct db_options){ .host = host, .name = test_name, .user = "nobody" },
+               "28000", "role \"nobody\" does not exist (database_user");
+    expect_why(&(struct db_options){ .host = host, .port = 1, .user = "postgres" },
+               "08001",
+               "port 1: No such file or directory (database_host, database_port)");
+    expect_why(&(struct db_options){ .host = "127.0.0.1", .port = 1, .user = "postgres" },
+               "08001",
+               "127.0.0.1 port 1: Connection refused (database_host, database_port)");
+    expect_why(&(struct db_options){ .host = "here.example", .port = 1 }, "08001",
+               "here.example (127.0.0.1) port 1: Connection refused");
+    expect_why(&(struct db_options){ .host = "not.example" }, "08001",
+               "no address for not.example: Name or service not known (database_host)");
+    expect_why(&(struct db_options){ .host = "127.0.0.1",
+                                     .port = 1,
+                                     .sslmode = "verify-full",
+                                     .ca_file = "/nonexistent/ca.pem" },
+               "08001", "Connection refused");
+}
+
+static void the_host_that_can_be_written_to_is_found(void **state)
+{
+    char hosts[300];
+    struct db_options o = { .host = hosts, .name = test_name, .user = "postgres" };
+    struct db *db;
+
+    (void)state;
+    snprintf(hosts, sizeof(hosts), "/nonexistent, not.example,%s", test_host());
+    db = db_new(&o);
+    assert_int_equal(db_connect(db, deadline_in_ms(5000)), RC_OK);
+    assert_int_equal(db_run(db, &stmt_insert, DB_PARAMS(db_int4(1))), RC_OK);
+    db_free(&db);
+    test_sql("ALTER DATABASE %s SET default_transaction_read_only = on", test_name);
+    expect_why(&o, "08001", "session is read-only (a standby, or it takes no writes)");
+    expect_why(&o, "08001", "/nonexistent port 5432: No such file or directory");
+    expect_why(&o, "08001", "no address for not.example");
+    test_sql("ALTER DATABASE %s RESET default_transaction_read_only", test_name);
+}
+
+/* One name of which nobody knows anything must not hold us, nor the other hosts. */
+static void a_dead_resolver_holds_nobody(void **state)
+{
+    char hosts[300];
+    struct db_options o = { .host = "dead.example",
+                            .name = test_name,
+                            .user = "postgres",
+                            .connect_timeout_ms = 200 };
+    struct db *db = db_new(&o);
+
+    (void)state;
+    pthread_mutex_lock(&dead);
+    assert_int_equal(db_connect(db, deadline_in_ms(300)), RC_RETRY);
+    assert_non_null(strstr(db_why(db),
+                           "no address for dead.example: the resolver has not "
+                           "answered yet (database_host)"));
+    db_free(&db);
+    snprintf(hosts, sizeof(hosts), "dead.example,%s", test_host());
+    o.host = hosts;
+    o.connect_timeout_ms = 0;
+    db = db_new(&o);
+    if (db_connect(db, deadline_in_ms(5000)) != RC_OK)
+        fail_msg("%s", db_why(db));
+    db_free(&db);
+    pthread_mutex_unlock(&dead);
 }
 
 static void the_servers_clock_is_ours_here(void **state)
@@ -302,10 +552,17 @@ int main(void)
         cmocka_unit_test_setup(failures_have_meanings, setup),
         cmocka_unit_test_setup(a_dead_idle_connection_is_replaced_unnoticed, setup),
         cmocka_unit_test_setup(a_connection_lost_in_a_transaction_fails_it, setup),
+        cmocka_unit_test_setup(what_the_server_refuses_is_no_doubt, setup),
+        cmocka_unit_test_setup(a_lost_answer_is_a_doubt, setup),
+        cmocka_unit_test_setup(a_commit_that_became_a_rollback_is_none, setup),
         cmocka_unit_test_setup(a_silent_server_is_given_up, setup),
         cmocka_unit_test_setup(an_absent_server_is_refused_at_once_after_the_first_try,
                                setup),
         cmocka_unit_test_setup(large_values_do_not_deadlock, setup),
+        cmocka_unit_test_setup(the_time_of_a_statement_begins_with_its_sending, setup),
+        cmocka_unit_test_setup(a_failure_names_its_cause, setup),
+        cmocka_unit_test_setup(the_host_that_can_be_written_to_is_found, setup),
+        cmocka_unit_test_setup(a_dead_resolver_holds_nobody, setup),
         cmocka_unit_test_setup(the_servers_clock_is_ours_here, setup),
         cmocka_unit_test_setup(broken_arrays_are_refused, setup),
     };

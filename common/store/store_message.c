@@ -495,5 +495,5 @@ enum rc store_message_append(struct db *db, int64_t mailbox,
         return rc == RC_EXISTS ? RC_RETRY : rc;
     }
     rc = db_commit(db);
-    return rc != RC_OK && db_lost(db) ? find_appended(db, mailbox, body_id, token) : rc;
+    return rc != RC_OK && db_unsure(db) ? find_appended(db, mailbox, body_id, token) : rc;
 }

@@ -18,6 +18,8 @@ enum test_fault {
     TEST_FAULT_BEFORE, /* the client's bytes vanish with the connection */
     TEST_FAULT_AFTER,  /* the server did it, the client never hears */
     TEST_FAULT_SILENT, /* nobody says anything any more */
+    TEST_FAULT_SLOW,   /* nothing but on_fault, before the client's bytes go on */
+    TEST_FAULT_UNDONE, /* the server says that it rolled back, to a COMMIT */
 };
 
 enum { TEST_PROXY_PORT = 5433, TEST_SERVER_PORT = 5432 };
@@ -46,13 +48,29 @@ static TEST_UNUSED int test_socket(int port, bool listening)
     return fd;
 }
 
+/* As PostgreSQL answers a COMMIT in a transaction that has failed. */
+static TEST_UNUSED ssize_t test_undo(char *bytes, ssize_t n)
+{
+    static const char commit[] = "C\0\0\0\vCOMMIT", rollback[] = "C\0\0\0\rROLLBACK";
+    char *at = memmem(bytes, (size_t)n, commit, sizeof(commit));
+
+    if (at == NULL)
+        return n;
+    memmove(at + sizeof(rollback), at + sizeof(commit),
+            (size_t)(bytes + n - at) - sizeof(commit));
+    memcpy(at, rollback, sizeof(rollback));
+    return n + (ssize_t)(sizeof(rollback) - sizeof(commit));
+}
+
 static TEST_UNUSED bool test_forward(int from, int to, char *last, size_t n_last)
 {
     char bytes[65536];
-    ssize_t n = recv(from, bytes, sizeof(bytes), 0);
+    ssize_t n = recv(from, bytes, sizeof(bytes) - 64, 0);
 
     if (n <= 0)
         return false;
+    if (last != NULL && atomic_load(&test_proxy.fault) == TEST_FAULT_UNDONE)
+        n = test_undo(bytes, n);
     if (last != NULL && (size_t)n >= n_last)
         memcpy(last, bytes + n - n_last, n_last);
     return to < 0 || send(to, bytes, (size_t)n, MSG_NOSIGNAL) == n;
@@ -83,6 +101,8 @@ static TEST_UNUSED void test_exchange(int client, int server)
                 test_fire();
                 return;
             }
+            if (fault == TEST_FAULT_SLOW && ready)
+                test_fire();
             ready = false;
             if (!test_forward(client, fault == TEST_FAULT_SILENT ? -1 : server, NULL, 0))
                 return;

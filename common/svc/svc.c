@@ -30,11 +30,10 @@ enum {
     TICK_MS = 1000,
     HURRY_MS = 50, /* while waiting for the first start, or for the end */
     CERTIFICATE_TICKS = 20,
-    PARTING_MS = 2000, /* for last words to be read */
-    DATABASE_GRACE_MS = 300,
+    PARTING_MS = 2000,     /* for last words to be read */
     PEERS_GRACE_MS = 5000, /* services that start together are no news */
     CONTEXTS_MAX = 8,
-    REASON_BYTES = 256,
+    REASON_BYTES = 480,
 };
 
 struct svc_state {
@@ -298,7 +297,7 @@ static bool look(struct svc *svc)
     what = svc_database_missing(st->database, reason, sizeof(reason));
     if (what != NULL)
         svc_status_missing(st->status, what, reason, true,
-                           clock_monotonic_ms() - st->began_ms < DATABASE_GRACE_MS);
+                           !svc_database_was_asked(st->database));
     if (needs_tls && !started && !has_certificate(svc->options, reason)) {
         good = false;
         svc_status_missing(st->status, "certificate", reason, true, false);

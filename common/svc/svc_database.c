@@ -20,7 +20,8 @@
 enum {
     ASK_GOOD_SECONDS = 5,
     ASK_BAD_SECONDS = 1,
-    CONNECT_MS = 1000,
+    CONNECT_MS = 2000,
+    WHY_BYTES = 480,
     CLOCK_MAX_MS = 5000,
     ANSWER_MAX_MS = 1000, /* a slower one says too little about the time */
 };
@@ -34,7 +35,8 @@ struct svc_database {
     enum state state; /* under lock, as what follows */
     int version;
     int64_t offset_ms;
-    struct db *db; /* the thread's */
+    char why[WHY_BYTES]; /* while it is away */
+    struct db *db;       /* the thread's */
     pthread_t thread;
 };
 
@@ -93,6 +95,20 @@ static enum state ask(struct svc_database *d, int *version, int64_t *offset_ms)
     return llabs(*offset_ms) > CLOCK_MAX_MS ? STATE_CLOCK_OFF : STATE_GOOD;
 }
 
+/* Under lock.  A question that failed is of a connection that is there no more, or of a
+ * role that may not ask. */
+static void note_why(struct svc_database *d)
+{
+    const char *why = db_why(d->db);
+
+    if (!db_connected(d->db))
+        snprintf(d->why, sizeof(d->why), "%s",
+                 why[0] != '\0' ? why : "PostgreSQL ended the connection");
+    else
+        snprintf(d->why, sizeof(d->why), "it refuses to tell its schema: SQLSTATE %s",
+                 db_sqlstate(d->db));
+}
+
 /* False: stopped. */
 static bool wait_turn(struct svc_database *d)
 {
@@ -123,6 +139,8 @@ static void *run(void *arg)
         d->state = state;
         d->version = version;
         d->offset_ms = offset_ms;
+        if (state == STATE_AWAY)
+            note_why(d);
         pthread_mutex_unlock(&d->lock);
         metric_set(&clock_offset, offset_ms);
         metric_set(&available, state >= STATE_CLOCK_OFF);
@@ -169,9 +187,12 @@ const char *svc_database_missing(struct svc_database *d, char *reason, size_t ro
     pthread_mutex_lock(&d->lock);
     switch (d->state) {
     case STATE_UNKNOWN:
+        what = "database";
+        snprintf(reason, room, "PostgreSQL has not answered yet");
+        break;
     case STATE_AWAY:
         what = "database";
-        snprintf(reason, room, "PostgreSQL does not answer");
+        snprintf(reason, room, "%s", d->why);
         break;
     case STATE_OLD_SCHEMA:
         what = "schema";
@@ -180,8 +201,8 @@ const char *svc_database_missing(struct svc_database *d, char *reason, size_t ro
         break;
     case STATE_CLOCK_OFF:
         what = "clock";
-        snprintf(reason, room, "PostgreSQL's is %" PRId64 " ms ahead of ours",
-                 d->offset_ms);
+        snprintf(reason, room, "PostgreSQL's is %" PRId64 " s ahead of ours",
+                 d->offset_ms / 1000);
         break;
     case STATE_GOOD:
         break;
@@ -190,12 +211,22 @@ const char *svc_database_missing(struct svc_database *d, char *reason, size_t ro
     return what;
 }
 
-bool svc_database_is_ok(struct svc_database *d)
+static enum state state_of(struct svc_database *d)
 {
-    bool ok;
+    enum state state;
 
     pthread_mutex_lock(&d->lock);
-    ok = d->state >= STATE_CLOCK_OFF;
+    state = d->state;
     pthread_mutex_unlock(&d->lock);
-    return ok;
+    return state;
+}
+
+bool svc_database_was_asked(struct svc_database *d)
+{
+    return state_of(d) != STATE_UNKNOWN;
+}
+
+bool svc_database_is_ok(struct svc_database *d)
+{
+    return state_of(d) >= STATE_CLOCK_OFF;
 }

@@ -18,5 +18,7 @@ void svc_database_free(struct svc_database **d); /* waits for a question under w
 
 /* NULL: all is well.  Else what is missing ("database", "schema", "clock") and why. */
 const char *svc_database_missing(struct svc_database *d, char *reason, size_t room);
+/* False: nothing is known yet, which is no news. */
+bool svc_database_was_asked(struct svc_database *d);
 /* It can be used, even if its clock is wrong. */
 bool svc_database_is_ok(struct svc_database *d);

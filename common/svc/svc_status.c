@@ -13,7 +13,7 @@
 enum { ITEMS_MAX = 24 };
 
 struct item {
-    char what[64], reason[192];
+    char what[64], reason[480];
     bool required, quiet;
 };
 
@@ -115,7 +115,8 @@ static void log_changes(const struct list *last, const struct list *now)
     for (int i = 0; i < now->count; i++) {
         const struct item *new = &now->items[i], *old = find(last, new->what);
 
-        if (!new->quiet && (old == NULL || old->quiet))
+        if (!new->quiet &&
+            (old == NULL || old->quiet || strcmp(old->reason, new->reason) != 0))
             log_warn("service.missing", "what=\"%s\" reason=\"%s\"", new->what,
                      new->reason);
     }

@@ -373,9 +373,10 @@ static void test_without_a_database(void **state)
 
     (void)state;
     wait_answer("/livez", 200, "ok");
-    wait_answer("/readyz", 503,
-                "{\"what\":\"database\",\"reason\":\"PostgreSQL does not answer\","
-                "\"required\":true}");
+    wait_answer(
+        "/readyz", 503,
+        "{\"what\":\"database\",\"reason\":\"/nonexistent port 5432: No such file or "
+        "directory (database_host, database_port)\",\"required\":true}");
     wait_answer("/readyz", 503, "\"what\":\"registrar_event_peers\"");
     wait_answer("/metrics", 200, "application/openmetrics-text; version=1.0.0");
     wait_answer("/metrics", 200, "\npostbus_ready 0\n");
@@ -430,7 +431,7 @@ static void test_from_nothing_to_ready_to_exit(void **state)
     setenv("POSTBUS_DATABASE_HOST", test_host(), 1);
     setenv("POSTBUS_DATABASE_NAME", name, 1);
     pid = spawn(NULL);
-    wait_answer("/readyz", 503, "PostgreSQL does not answer");
+    wait_answer("/readyz", 503, "does not exist (database_name)");
     make_database(name);
     wait_answer("/readyz", 503, "run postbusctl migrate");
     migrate(name);
