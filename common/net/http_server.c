@@ -40,6 +40,7 @@ struct exchange {
     struct http_server *server;
     struct MHD_Connection *connection;
     struct buf *body;
+    int refuse_with; /* a status, or 0 */
     _Atomic int state;
 };
 
@@ -56,16 +57,16 @@ struct http_server {
 
 /* Reading a request. */
 
-/* "https://host/path" (RFC 9112 3.2.2, a client behind a proxy sends it) is /path. */
-static str_t without_origin(str_t target)
+/* "*400/path": what http_framer makes of a request that is none.  The path is left. */
+static int status_to_refuse_with(str_t *path)
 {
-    size_t scheme = str_find(target, S("://")), slash;
+    uint64_t status;
 
-    if (target.n == 0 || target.p[0] == '/' || scheme == SIZE_MAX)
-        return target;
-    target = str_skip(target, scheme + 3);
-    slash = str_find_char(target, '/');
-    return slash == SIZE_MAX ? S("/") : str_skip(target, slash);
+    if (path->n < 5 || path->p[0] != '*' || path->p[4] != '/' ||
+        !str_to_u64(str_n(path->p + 1, 3), 599, &status))
+        return 0;
+    *path = str_skip(*path, 4);
+    return (int)status;
 }
 
 /* The first thing that happens to a request: its target, before it is decoded. */
@@ -74,7 +75,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     struct http_server *s = cls;
     struct arena *a = arena_new();
     struct exchange *x = arena_alloc(a, sizeof(*x));
-    str_t rest = without_origin(arena_str(a, str_of(target)));
+    str_t rest = arena_str(a, str_of(target));
 
     x->server = s;
     x->connection = connection;
@@ -84,6 +85,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     x->body = arena_buf(a, s->options.body_max_bytes);
     str_split(&rest, '?', &x->public.request.path);
     x->public.request.query = rest;
+    x->refuse_with = status_to_refuse_with(&x->public.request.path);
     return x;
 }
 
@@ -186,8 +188,11 @@ static enum MHD_Result answer(struct exchange *x)
 
 static void refuse_in_plain_text(struct http_exchange *x)
 {
-    http_server_reply(x, MHD_HTTP_CONTENT_TOO_LARGE, "text/plain",
-                      S("the request is too large\n"));
+    str_t text = x->response.status == MHD_HTTP_CONTENT_TOO_LARGE
+                     ? S("the request is too large\n")
+                     : S("this is not a proper request\n");
+
+    http_server_reply(x, x->response.status, "text/plain", text);
     http_server_finish(x);
 }
 
@@ -238,9 +243,20 @@ static enum MHD_Result handle(struct exchange *x, const char *method)
     return run(x, method, buf_str(x->body), x->server->options.handler);
 }
 
-static enum MHD_Result refuse_too_large(struct exchange *x, const char *method)
+static enum MHD_Result refuse(struct exchange *x, const char *method, int status)
 {
-    return run(x, method, S(""), x->server->options.too_large);
+    x->public.response.status = status;
+    return run(x, method, S(""), x->server->options.refuse);
+}
+
+static enum MHD_Result begin(struct exchange *x, const char *method)
+{
+    x->public.request.method = S("");
+    if (x->refuse_with != 0)
+        return refuse(x, method, x->refuse_with);
+    if (announces_too_much(x))
+        return refuse(x, method, MHD_HTTP_CONTENT_TOO_LARGE);
+    return MHD_YES;
 }
 
 /* Called with the header, then for each piece of the body, then at its end, and again
@@ -257,16 +273,15 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection,
     (void)version;
     if (atomic_load(&x->state) == EXCHANGE_FINISHED)
         return answer(x);
-    if (x->public.request.method.p == NULL) {
-        x->public.request.method = S("");
-        return announces_too_much(x) ? refuse_too_large(x, method) : MHD_YES;
-    }
+    if (x->public.request.method.p == NULL)
+        return begin(x, method);
     if (*upload_bytes > 0) {
         buf_append(x->body, upload, *upload_bytes); /* too much is seen at the end */
         *upload_bytes = 0;
         return MHD_YES;
     }
-    return x->body->full ? refuse_too_large(x, method) : handle(x, method);
+    return x->body->full ? refuse(x, method, MHD_HTTP_CONTENT_TOO_LARGE)
+                         : handle(x, method);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
@@ -297,8 +312,8 @@ static void set_defaults(struct http_server_options *o)
         o->idle_seconds = DEFAULT_IDLE_SECONDS;
     if (o->body_max_bytes == 0)
         o->body_max_bytes = DEFAULT_BODY_BYTES;
-    if (o->too_large == NULL)
-        o->too_large = refuse_in_plain_text;
+    if (o->refuse == NULL)
+        o->refuse = refuse_in_plain_text;
     if (o->max_connections < o->threads) /* the limit is divided among the threads */
         o->max_connections = o->threads;
 }

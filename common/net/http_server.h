@@ -1,12 +1,13 @@
 /* http_server.h - HTTP/1.1 for the admin port and the registrar.
  *
- * The door to libmicrohttpd: a few threads, bounded memory per connection.  HTTPS comes
- * through net/https_bridge.
+ * The door to libmicrohttpd: a few threads, bounded memory per connection.  What
+ * strangers send comes through net/https_bridge, which lets only proper requests through.
  * Thread: the handler runs in one of the server's threads; http_server_finish may be
  * called from any.
  *
- * Limits: what is no HTTP, and a head that does not fit into the memory of its connection
- * (64 KiB), is answered by the library itself with a short page (400, 414, 431).
+ * Limits: a body whose chunks are none, and on a port of its own (the admin port)
+ * whatever is no HTTP or does not fit into 64 KiB, is answered by the library itself with
+ * a short page (400, 414, 431).
  */
 #pragma once
 
@@ -26,7 +27,8 @@ enum { HTTP_HEADERS_MAX = 16 };
 
 struct http_request {
     str_t method;
-    str_t path;  /* as sent (not decoded), without query; begins with a slash */
+    str_t path;  /* as sent (not decoded), without query; begins with a slash, but for
+                  * OPTIONS  and CONNECT */
     str_t query; /* without '?', as sent */
     str_t body;
     struct addr client; /* behind a trusted proxy: whom the proxy names */
@@ -66,13 +68,14 @@ struct http_server_options {
     unsigned max_connections;                /* 0: 1000 */
     unsigned max_per_address;                /* 0: no limit */
     unsigned idle_seconds;                   /* 0: 30 */
-    size_t body_max_bytes;                   /* beyond: too_large.  0: 64 KiB */
+    size_t body_max_bytes;                   /* beyond: 413.  0: 64 KiB */
     const struct cidr_list *trusted_proxies; /* X-Forwarded-For, Forwarded; may be NULL */
     bool adopts_plain; /* what http_server_adopt brings is HTTP, not HTTPS */
     http_handler_fn handler;
-    /* Answers instead of handler, before it returns, when the body is too large; the
-     * exchange then has none.  NULL: 413 in plain text. */
-    http_handler_fn too_large;
+    /* Answers instead of handler, before it returns, with the status that it finds in the
+     * response: the body is too large, or http_framer has refused the head.  The exchange
+     * has no body then.  NULL: plain text. */
+    http_handler_fn refuse;
     void *user;
 };
 

@@ -1,11 +1,13 @@
-/* https_bridge.c - copies between a TLS connection and one end of a socket pair.
+/* https_bridge.c - copies between a connection and one end of a socket pair.
  *
- * Back-pressure both ways: what the pair does not take stays in conn_in, which is then
+ * Back-pressure both ways: while the pair does not take what it was sent, conn_in is
  * paused; while conn_out is full the pair is not read.
  */
 #include "net/https_bridge.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "net/http_framer.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 
@@ -13,11 +15,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SCRATCH_BYTES = 16 * 1024 };
+enum {
+    SCRATCH_BYTES = 16 * 1024,
+    PENDING_MAX_BYTES = 256 * 1024, /* what http_framer makes of a full conn_in fits */
+};
 
 struct bridge {
     uv_poll_t poll;
     struct conn *conn;
+    struct http_framer framer;
+    struct buf pending; /* for the server, which did not take it yet */
     int fd;
     int events;
     bool client_done; /* the client sends no more */
@@ -32,7 +39,7 @@ static void update_poll(struct bridge *b)
 
     if (!b->server_done && conn_out_room(b->conn) > 0)
         events |= UV_READABLE;
-    if (!b->server_done && conn_in(b->conn)->n > 0)
+    if (!b->server_done && b->pending.n > 0)
         events |= UV_WRITABLE;
     if (events == b->events)
         return;
@@ -49,18 +56,32 @@ static void end_of_server(struct bridge *b)
     conn_close(b->conn);
 }
 
+/* True when nothing is left to be sent. */
+static bool send_pending(struct bridge *b)
+{
+    struct buf *out = &b->pending;
+    ssize_t n = out->n > 0 ? send(b->fd, out->p, out->n, MSG_NOSIGNAL) : 0;
+
+    if (n > 0)
+        buf_consume(out, (size_t)n);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        end_of_server(b);
+    else if (out->n > 0)
+        conn_pause_input(b->conn);
+    else
+        buf_fini(out);
+    return out->n == 0;
+}
+
 static void to_server(struct bridge *b)
 {
     struct buf *in = conn_in(b->conn);
-    ssize_t n = in->n > 0 ? send(b->fd, in->p, in->n, MSG_NOSIGNAL) : 0;
 
-    if (n > 0)
-        buf_consume(in, (size_t)n);
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
-        end_of_server(b);
-    else if (in->n > 0)
-        conn_pause_input(b->conn);
-    else if (b->client_done)
+    if (!send_pending(b))
+        return;
+    buf_consume(in, http_framer_feed(&b->framer, buf_str(in), &b->pending));
+    CHECK(!b->pending.full);
+    if (send_pending(b) && b->client_done)
         shutdown(b->fd, SHUT_WR);
 }
 
@@ -88,7 +109,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (events & UV_WRITABLE) {
         to_server(b);
-        if (conn_in(b->conn)->n == 0)
+        if (b->pending.n == 0)
             conn_resume_input(b->conn);
     }
     if ((events & UV_READABLE) && !b->server_done && conn_out_room(b->conn) > 0)
@@ -114,6 +135,7 @@ static void on_open(struct conn *c)
     b = mem_alloc(sizeof(*b));
     b->conn = c;
     b->fd = pair[0];
+    buf_init(&b->pending, PENDING_MAX_BYTES);
     uv_poll_init(loop_uv(conn_loop(c)), &b->poll, b->fd);
     b->poll.data = b;
     conn_set_user(c, b);
@@ -149,6 +171,7 @@ static void on_poll_closed(uv_handle_t *h)
     struct bridge *b = h->data;
 
     close(b->fd);
+    buf_fini(&b->pending);
     mem_free(b);
 }
 

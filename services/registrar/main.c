@@ -37,8 +37,7 @@ enum {
     LOOPS_MAX = 64,
 };
 
-/* A port and the server behind it.  The server listens itself, or (TLS, PROXY protocol)
- * a listener on each loop hands it what came through. */
+/* A port and the server behind it, to which a listener on each loop hands what came. */
 struct door {
     struct http_server *http;
     struct limit *limit;
@@ -81,11 +80,11 @@ static void handle(struct http_exchange *x)
     router_handle(&web, x);
 }
 
-static void refuse_too_large(struct http_exchange *x)
+static void refuse(struct http_exchange *x)
 {
     struct web web = web_now();
 
-    router_too_large(&web, x);
+    router_refuse(&web, x);
 }
 
 static enum rc open_pages(const struct options *o)
@@ -125,24 +124,17 @@ static unsigned per_network(const struct options *o)
     return (unsigned)(o->max_http_connections / NETWORK_SHARE) + 1;
 }
 
-/* port: NULL when listeners bring the connections. */
-static enum rc make_server(const struct options *o, const uint16_t *port, bool plain,
-                           struct door *door)
+static enum rc make_server(const struct options *o, bool plain, struct door *door)
 {
     struct http_server_options http = {
-        .address = o->listen_address,
-        .ipv4_only = o->disable_ipv6,
-        .port = port,
         .threads = (unsigned)options_io_threads(o),
         .max_connections = (unsigned)o->max_http_connections,
-        /* Behind a proxy all connections come from one address. */
-        .max_per_address = o->trusted_proxies[0] == '\0' ? per_network(o) : 0,
         .idle_seconds = IDLE_SECONDS,
         .body_max_bytes = BODY_MAX_BYTES,
         .trusted_proxies = registrar.proxies,
         .adopts_plain = plain,
         .handler = handle,
-        .too_large = refuse_too_large,
+        .refuse = refuse,
     };
 
     return http_server_new(&http, &door->http);
@@ -160,13 +152,17 @@ static void start_loops(struct svc *svc)
     }
 }
 
-/* tls: NULL for HTTP with PROXY protocol. */
+/* tls: NULL for HTTP. */
 static enum rc add_listeners(const struct options *o, uint16_t port,
                              struct tls_context *tls, struct door *door)
 {
-    enum rc rc = make_server(o, NULL, tls == NULL, door);
+    /* Behind a proxy that speaks HTTP all connections come from one address. */
+    bool counts_networks =
+        tls != NULL || o->proxy_protocol || o->trusted_proxies[0] == '\0';
+    enum rc rc = make_server(o, tls == NULL, door);
 
-    door->limit = limit_new((size_t)o->max_http_connections, per_network(o));
+    door->limit =
+        limit_new((size_t)o->max_http_connections, counts_networks ? per_network(o) : 0);
     door->options = (struct listener_options){
         .address = o->listen_address,
         .ipv4_only = o->disable_ipv6,
@@ -188,15 +184,14 @@ static enum rc add_listeners(const struct options *o, uint16_t port,
 
 static enum rc start_http(const struct options *o)
 {
-    uint16_t port = (uint16_t)o->http_port;
     enum rc rc;
 
-    if (port == 0)
+    if (o->http_port == 0)
         return RC_OK;
-    rc = o->proxy_protocol ? add_listeners(o, port, NULL, &registrar.plain)
-                           : make_server(o, &port, true, &registrar.plain);
+    rc = add_listeners(o, (uint16_t)o->http_port, NULL, &registrar.plain);
     if (rc != RC_OK)
-        log_error("registrar.http", "port=%u reason=%s", port, rc_name(rc));
+        log_error("registrar.http", "port=%" PRId64 " reason=%s", o->http_port,
+                  rc_name(rc));
     return rc;
 }
 

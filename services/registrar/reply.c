@@ -70,10 +70,15 @@ static const struct error_text {
     const char *title;
     const char *advice;
 } error_texts[] = {
+    { 400, "Not understood", "This request does not follow the rules of HTTP." },
     { 403, "Not like this", "This address is served over an encrypted connection only." },
     { 404, "Nothing here", "There is no page at this address." },
-    { 405, "Not possible", "This page can only be read." },
+    { 405, "Not possible", "This address is not for such requests." },
     { 413, "Too large", "The request is larger than anything that is expected here." },
+    { 414, "Too long", "The address is longer than anything that is expected here." },
+    { 431, "Too large", "The header is larger than anything that is expected here." },
+    { 501, "Not possible", "The body is coded in a way that is not known here." },
+    { 505, "Not possible", "This server speaks HTTP/1.1." },
     { 500, "Something went wrong", "Please try again in a moment." }, /* any other */
 };
 
@@ -86,17 +91,18 @@ static const struct error_text *error_text(int status)
     return &error_texts[i];
 }
 
-void reply_error_json(struct http_exchange *x, int status)
+void reply_error_json(struct http_exchange *x, int status, const char *advice)
 {
-    reply_reason(x, status, error_text(status)->advice);
+    reply_reason(x, status, advice != NULL ? advice : error_text(status)->advice);
 }
 
-void reply_error_page(const struct web *web, struct http_exchange *x, int status)
+void reply_error_page(const struct web *web, struct http_exchange *x, int status,
+                      const char *advice)
 {
     const struct error_text *text = error_text(status);
     struct page *page = page_new(web->site, x->arena);
 
     page_set(page, "heading", str_of(text->title));
-    page_set(page, "advice", str_of(text->advice));
+    page_set(page, "advice", str_of(advice != NULL ? advice : text->advice));
     reply_page(x, status, REPLY_NEVER, page, text->title, "error.html");
 }

@@ -35,6 +35,7 @@ void reply_reason(struct http_exchange *x, int status, const char *reason);
 /* location must be free of control characters. */
 void reply_redirect(struct http_exchange *x, int status, const char *location);
 
-/* 403, 404, 405, 413, 500: as JSON or as a page in the site's layout. */
-void reply_error_json(struct http_exchange *x, int status);
-void reply_error_page(const struct web *web, struct http_exchange *x, int status);
+/* As JSON or as a page in the site's layout.  advice: NULL for the usual sentence. */
+void reply_error_json(struct http_exchange *x, int status, const char *advice);
+void reply_error_page(const struct web *web, struct http_exchange *x, int status,
+                      const char *advice);

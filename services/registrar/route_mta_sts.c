@@ -16,7 +16,7 @@ enum { MAX_AGE_SECONDS = 28 * 24 * 3600 };
 void route_mta_sts(const struct web *web, struct http_exchange *x)
 {
     if (!web->site->is_trusted) {
-        reply_error_page(web, x, 404);
+        reply_error_page(web, x, 404, NULL);
         return;
     }
     reply_data(x, REPLY_MINUTES, "text/plain; charset=utf-8",

@@ -58,7 +58,7 @@ static void route_other(const struct web *web, struct http_exchange *x)
     if (www_read(web->www, x->arena, x->request.path, &type, &body) == RC_OK)
         reply_file(x, type, body);
     else
-        reply_error_page(web, x, 404);
+        reply_error_page(web, x, 404, NULL);
 }
 
 static struct route *find_route(str_t path)
@@ -119,21 +119,23 @@ static void redirect_home(const struct web *web, struct http_exchange *x)
         arena_printf(x->arena, "%.*s%.*s", STR_ARG(web->site->base_url), STR_ARG(path)));
 }
 
+/* advice: NULL for what is usually said with this status. */
 static void refuse(const struct web *web, struct http_exchange *x,
-                   const struct route *route, int status)
+                   const struct route *route, int status, const char *advice)
 {
     if (route->kind == API)
-        reply_error_json(x, status);
+        reply_error_json(x, status, advice);
     else
-        reply_error_page(web, x, status);
+        reply_error_page(web, x, status, advice);
 }
 
 static void refuse_method(const struct web *web, struct http_exchange *x,
                           const struct route *route)
 {
-    refuse(web, x, route, 405);
-    http_server_add_header(x, "Allow",
-                           route->methods & POST ? "GET, HEAD, POST" : "GET, HEAD");
+    const char *allowed = route->methods & POST ? "GET, HEAD, POST" : "GET, HEAD";
+
+    refuse(web, x, route, 405, arena_printf(x->arena, "Possible here: %s.", allowed));
+    http_server_add_header(x, "Allow", allowed);
 }
 
 static void answer_page(const struct web *web, struct http_exchange *x,
@@ -143,7 +145,7 @@ static void answer_page(const struct web *web, struct http_exchange *x,
     str_t body;
 
     if (!web->has_pages)
-        reply_error_page(web, x, 404);
+        reply_error_page(web, x, 404, NULL);
     else if (www_read(web->www, x->arena, x->request.path, &type, &body) == RC_OK)
         reply_file(x, type, body);
     else
@@ -158,7 +160,7 @@ static void answer(const struct web *web, struct http_exchange *x,
     if (!(route->methods & method))
         refuse_method(web, x, route);
     else if (!may_answer_here(&x->request) && method == POST)
-        reply_error_json(x, 403);
+        reply_error_json(x, 403, NULL);
     else if (!may_answer_here(&x->request) || (method == GET && is_www_host(web, x)))
         redirect_home(web, x);
     else if (route->kind == PAGE)
@@ -201,10 +203,10 @@ void router_handle(const struct web *web, struct http_exchange *x)
     finish(web, x, route);
 }
 
-void router_too_large(const struct web *web, struct http_exchange *x)
+void router_refuse(const struct web *web, struct http_exchange *x)
 {
     struct route *route = find_route(x->request.path);
 
-    refuse(web, x, route, 413);
+    refuse(web, x, route, x->response.status, NULL);
     finish(web, x, route);
 }

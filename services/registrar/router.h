@@ -17,4 +17,5 @@ void router_init(void); /* makes the metrics visible; once */
 
 /* Both finish the exchange. */
 void router_handle(const struct web *web, struct http_exchange *x);
-void router_too_large(const struct web *web, struct http_exchange *x);
+/* With the status that stands in the response already. */
+void router_refuse(const struct web *web, struct http_exchange *x);

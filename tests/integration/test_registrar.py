@@ -386,12 +386,14 @@ def proxied(client, request):
             + request)
 
 
-def exchange(port, data, tls=False):
+def exchange(port, data, tls=False, proxied=True):
     """Everything that comes back; the request must end the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
-        if tls:
+        if tls and proxied:
             s.sendall(data[:PROXY_BYTES])  # TLS begins behind the PROXY header
-            s, data = mail.tls().wrap_socket(s), data[PROXY_BYTES:]
+            data = data[PROXY_BYTES:]
+        if tls:
+            s = mail.tls().wrap_socket(s)
         s.sendall(data)
         answer = b""
         while piece := s.recv(4096):
@@ -487,9 +489,43 @@ def test_errors_and_methods(trusted):
     for path, allow in (("/", "GET, HEAD"), ("/new", "GET, HEAD, POST")):
         status, headers, body = trusted.ask("DELETE", path)
         assert status == 405 and headers["Allow"] == allow
+        assert allow in body.decode()
     assert json.loads(body)["reason"]
     status, headers, body = trusted.ask("HEAD", "/")
     assert status == 200 and body == b"" and int(headers["Content-Length"]) > 1000
+
+
+NEW, PAGE = "POST /new HTTP/1.1\r\n", "GET /info HTTP/1.1\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("head, status", [
+    (NEW + "Host: h\r\nContent-Length: abc\r\n", 400),
+    (NEW + "Host: h\r\nContent-Length: -1\r\n", 400),
+    (NEW + "Host: h\r\nContent-Length: 2\r\nContent-Length: 3\r\n", 400),
+    (NEW + "Host: h\r\nContent-Length: 0, 0\r\n", 400),
+    (NEW + "Host: h\r\nContent-Length: 5\r\n" + CHUNKED, 400),
+    (NEW + "Host: h\r\nTransfer-Encoding: gzip, chunked\r\n", 501),
+    (NEW + "Host: h\r\n" + CHUNKED + "\r\nzz\r\n", 400),
+    (NEW, 400),
+    (PAGE, 400),
+    (PAGE + "Host: a\r\nHost: b\r\n", 400),
+    (PAGE + "Host: a\r\nX-A: b\r\n c\r\n", 400),
+    (PAGE + "Host : a\r\n", 400),
+    (PAGE + "Host: a\r\nX-A: " + "b" * 20000 + "\r\n", 431),
+    (PAGE + "Host: a\r\n" + "X-A: b\r\n" * 5000, 431),
+    ("GET /" + "a" * 20000 + " HTTP/1.1\r\nHost: a\r\n", 414),
+    ("GET /info HTTP/2.0\r\nHost: a\r\n", 505),
+])
+def test_what_is_no_proper_request_gets_one_answer_and_the_end(trusted, head, status, tls):
+    port = trusted.https if tls else trusted.http
+    behind = "\r\n0\r\n\r\n" + PAGE + "Host: a\r\nConnection: close\r\n\r\n"
+    answer = exchange(port, (head + behind).encode(), tls=tls, proxied=False)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
+    head, body = answer.split(b"\r\n\r\n", 1)
+    assert head.count(b"HTTP/1.1 ") == 1 and head.lower().count(b"content-length:") == 1
+    assert b"HTTP/1.1 " not in body and b"Largest message" not in body
 
 
 def test_too_much_is_refused_in_the_callers_language(trusted):
