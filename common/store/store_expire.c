@@ -31,7 +31,8 @@ _Static_assert(STORE_IDS_EPOCH_UNIX == 1735689600, "CUTOFF has the same epoch");
 
 /* Behind a CTE d of deleted rows (mailbox_id, uid, size).  A mailbox's own counters and
  * the bytes in its folder 0 may be the same row, and a statement updates a row once: so
- * both are added up in w first. */
+ * both are added up in w first.  The array says what w also says, for plans that were
+ * made while there was no mailbox: those may begin with the mailboxes. */
 #define SETTLE                                                                           \
     "s AS MATERIALIZED (SELECT mailbox_id AS id, count(*)::int4 AS n,"                   \
     "  sum(size)::int8 AS b, array_agg(uid ORDER BY uid) AS uids"                        \
@@ -41,7 +42,8 @@ _Static_assert(STORE_IDS_EPOCH_UNIX == 1735689600, "CUTOFF has the same epoch");
     "  UNION ALL SELECT (id >> 18) << 18, 0, b FROM s) y GROUP BY id), "                 \
     "m AS (UPDATE mailbox x SET nmsg = x.nmsg - w.n, bytes = x.bytes - w.b,"             \
     "  modseq = CASE WHEN w.n > 0 THEN greatest(x.modseq + 1, now_us())"                 \
-    "   ELSE x.modseq END FROM w WHERE x.id = w.id"                                      \
+    "   ELSE x.modseq END FROM w"                                                        \
+    "  WHERE x.id = w.id AND x.id = ANY(ARRAY(SELECT id FROM w))"                        \
     "  RETURNING x.id, x.modseq, x.uidnext, w.n), "                                      \
     "e AS (INSERT INTO expunged (mailbox_id, modseq, uids)"                              \
     "  SELECT m.id, m.modseq, s.uids FROM m JOIN s ON s.id = m.id) "                     \
@@ -74,15 +76,15 @@ DB_STATEMENT(stmt_lock_account, "expire_lock_account",
              "FOR NO KEY UPDATE");
 DB_STATEMENT(
     stmt_trim, "expire_trim",
-    "WITH v AS MATERIALIZED (SELECT mailbox_id, uid FROM ("
-    "  SELECT mailbox_id, uid, body_id, sum(size) OVER"
+    "WITH v AS MATERIALIZED (SELECT at FROM ("
+    "  SELECT ctid AS at, body_id, sum(size) OVER"
     "   (ORDER BY body_id, mailbox_id, uid) - size AS older"
     "   FROM message WHERE mailbox_id BETWEEN $2 AND $3) o"
     "  WHERE older < (SELECT bytes - quota_of(own_quota, $5) * $4 / 100 FROM mailbox"
     "   WHERE id = $2) AND body_id < " CUTOFF(
         "$1") "), "
-              "d AS (DELETE FROM message x USING v WHERE x.mailbox_id = v.mailbox_id"
-              "  AND x.uid = v.uid RETURNING x.mailbox_id, x.uid, x.size), " SETTLE);
+              "d AS (DELETE FROM message x WHERE x.ctid = ANY(ARRAY(SELECT at FROM v))"
+              "  RETURNING x.mailbox_id, x.uid, x.size), " SETTLE);
 DB_STATEMENT(stmt_clock, "expire_clock", "SELECT now_us(), us FROM trusted_time");
 DB_STATEMENT(stmt_trust, "expire_trust", "UPDATE trusted_time SET us = $1");
 DB_STATEMENT(stmt_inactive, "expire_inactive",

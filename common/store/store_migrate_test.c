@@ -183,7 +183,6 @@ static void sender_fails(struct db *db)
     struct store_remote_outcome o = { .failures = &f, .failure_count = 1 };
     struct store_remote_cursor at = { 0 };
     struct store_remote_row *row;
-    int64_t due_ms;
     str_t back;
     size_t n;
 
@@ -192,7 +191,6 @@ static void sender_fails(struct db *db)
     assert_int_equal(store_body_read(test_arena, db, body, 19, 0, 19, &back), RC_OK);
     assert_int_equal(store_remote_extend(db, row, 60), RC_OK);
     assert_int_equal(store_remote_settle(db, row, &o), RC_OK);
-    assert_int_equal(store_remote_next_due_ms(db, &due_ms), RC_OK);
 }
 
 static void worker_bounces_and_sets_aside(struct db *db)

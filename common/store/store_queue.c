@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "store/store_body.h"
 #include "store/store_ids.h"
+#include "store/store_remote.h"
 
 enum {
     SWEEP_MS = 5000,
@@ -19,34 +20,32 @@ enum {
 #define OVERDUE_US "30000000"
 _Static_assert(STORE_QUEUE_OVERDUE_S == 30, "OVERDUE_US is the same time");
 
+/* What is to be taken is found once, by the index, and then addressed by its place: a
+ * join with it would be planned by what PostgreSQL knows of the table, and a plan made
+ * while the queue was empty reads the whole of it for each row. */
 DB_STATEMENT(stmt_claim, "queue_claim",
-             "WITH pick AS MATERIALIZED ("
-             " SELECT due, body_id FROM queue"
+             "WITH gone AS (DELETE FROM queue WHERE ctid = ANY(ARRAY("
+             " SELECT ctid FROM queue"
              " WHERE due > greatest($1, now_us() - " OVERDUE_US ") AND due <= now_us()"
-             " AND attempts <= 1 ORDER BY due, body_id LIMIT $2 FOR UPDATE SKIP LOCKED),"
-             "gone AS (DELETE FROM queue q USING pick p"
-             " WHERE q.due = p.due AND q.body_id = p.body_id RETURNING q.*) "
+             " AND attempts <= 1 ORDER BY due, body_id LIMIT $2 FOR UPDATE SKIP LOCKED))"
+             " RETURNING *) "
              "SELECT " COLUMNS " FROM gone ORDER BY due, body_id");
 /* Not while rows that were marked before still wait: they would grow too old in turn. */
 DB_STATEMENT(stmt_mark, "queue_mark_overdue",
-             "WITH pick AS MATERIALIZED ("
-             " SELECT due, body_id FROM queue"
+             "UPDATE queue SET attempts = 1, due = now_us() WHERE ctid = ANY(ARRAY("
+             " SELECT ctid FROM queue"
              " WHERE due <= now_us() - " OVERDUE_US " AND attempts = 0"
              " AND NOT EXISTS (SELECT 1 FROM queue WHERE attempts > 0 AND attempts = 1"
              "  AND due > now_us() - " OVERDUE_US " AND due <= now_us())"
-             " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED) "
-             "UPDATE queue q SET attempts = 1, due = now_us() FROM pick p"
-             " WHERE q.due = p.due AND q.body_id = p.body_id");
+             " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED))");
 DB_STATEMENT(stmt_suspect, "queue_suspect",
-             "WITH pick AS MATERIALIZED ("
-             " SELECT due, body_id FROM queue"
+             "UPDATE queue SET attempts = attempts + 1, due = now_us() + " OVERDUE_US
+             " WHERE ctid = ANY(ARRAY("
+             " SELECT ctid FROM queue"
              " WHERE attempts > 0 AND due <= now_us()"
              " AND (attempts >= 2 OR due <= now_us() - " OVERDUE_US ")"
-             " ORDER BY due, body_id LIMIT 1 FOR UPDATE SKIP LOCKED) "
-             "UPDATE queue q SET attempts = attempts + 1, due = now_us() + " OVERDUE_US
-             " FROM pick p WHERE q.due = p.due AND q.body_id = p.body_id "
-             "RETURNING q.due, q.body_id, size, idate, attempts, sender, rcpt, "
-             "envelope::text");
+             " ORDER BY due, body_id LIMIT 1 FOR UPDATE SKIP LOCKED)) "
+             "RETURNING " COLUMNS);
 DB_STATEMENT(stmt_survived, "queue_survived",
              "UPDATE queue SET attempts = attempts - 1 "
              "WHERE due = $1 AND body_id = $2 AND attempts > 0");
@@ -77,14 +76,20 @@ DB_STATEMENT(stmt_list_aside, "queue_list_aside",
              "envelope::text, reason, since FROM queue_aside ORDER BY since LIMIT $1");
 DB_STATEMENT(stmt_list, "queue_list",
              "SELECT " COLUMNS " FROM queue ORDER BY due, body_id LIMIT $1");
+/* Exact while it is few; of many, what PostgreSQL knows from vacuuming. */
+#define COUNT(table, key)                                                                \
+    "(SELECT CASE WHEN n <= 10000 THEN n ELSE greatest(n, (SELECT reltuples::int8"       \
+    "  FROM pg_class WHERE oid = '" table "'::regclass)) END"                            \
+    " FROM (SELECT count(*) AS n FROM (SELECT 1 FROM " table " ORDER BY " key            \
+    "  LIMIT 10001) x) y)"
+#define WAITING COUNT("queue", "due, body_id")
+#define REMOTE  COUNT("queue_remote", "id")
+#define FAILED  COUNT("queue_failed", "id, lease")
+#define ASIDE   COUNT("queue_aside", "body_id")
 DB_STATEMENT(stmt_stats, "queue_stats",
-             "SELECT (SELECT count(*) FROM queue),"
-             " (SELECT greatest(0, (now_us() - min(due)) / 1000000) FROM queue"
-             "  WHERE due <= now_us()),"
-             " (SELECT count(*) FROM queue_remote),"
-             " (SELECT greatest(0, (now_us() - min(due)) / 1000000) FROM queue_remote"
-             "  WHERE due <= now_us()),"
-             " (SELECT count(*) FROM queue_failed), (SELECT count(*) FROM queue_aside)");
+             "SELECT " WAITING ", (SELECT greatest(0, (now_us() - due) / 1000000)"
+             " FROM queue WHERE due <= now_us() ORDER BY due LIMIT 1), " REMOTE
+             ", " FAILED ", " ASIDE);
 
 static void read_row(struct arena *a, const struct db *db, size_t row,
                      struct store_queue_row *out)
@@ -250,22 +255,16 @@ enum rc store_queue_list(struct arena *a, struct db *db, size_t limit,
     return rc;
 }
 
-static int64_t int_or_zero(const struct db *db, int column)
-{
-    return db_is_null(db, 0, 0, column) ? 0 : db_get_int(db, 0, 0, column);
-}
-
 enum rc store_queue_stats(struct db *db, struct store_queue_stats *out)
 {
     enum rc rc = db_run(db, &stmt_stats, DB_NO_PARAMS);
 
     if (rc != RC_OK)
         return rc;
-    out->local = int_or_zero(db, 0);
-    out->local_oldest_s = int_or_zero(db, 1);
-    out->remote = int_or_zero(db, 2);
-    out->remote_oldest_s = int_or_zero(db, 3);
-    out->failed = int_or_zero(db, 4);
-    out->aside = int_or_zero(db, 5);
-    return RC_OK;
+    out->local = db_get_int(db, 0, 0, 0);
+    out->local_oldest_s = db_is_null(db, 0, 0, 1) ? 0 : db_get_int(db, 0, 0, 1);
+    out->remote = db_get_int(db, 0, 0, 2);
+    out->failed = db_get_int(db, 0, 0, 3);
+    out->aside = db_get_int(db, 0, 0, 4);
+    return store_remote_oldest_s(db, &out->remote_oldest_s);
 }

@@ -91,6 +91,7 @@ enum rc store_queue_list_aside(struct arena *a, struct db *db, size_t limit,
 enum rc store_queue_list(struct arena *a, struct db *db, size_t limit,
                          struct store_queue_row **out, size_t *n) RC_CHECKED;
 
+/* Rows are counted up to 10,000; beyond, it is about so many. */
 struct store_queue_stats {
     int64_t local, local_oldest_s;   /* waiting for a worker; age of the oldest due one */
     int64_t remote, remote_oldest_s; /* waiting for a sender */

@@ -34,15 +34,15 @@ DB_STATEMENT(
 DB_STATEMENT(
     stmt_claim, "remote_claim",
     EACH_DOMAIN("$1") ", pick AS MATERIALIZED ("
-                      " SELECT r.id FROM d CROSS JOIN LATERAL ("
-                      "  SELECT q.id FROM queue_remote q"
+                      " SELECT r.at FROM d CROSS JOIN LATERAL ("
+                      "  SELECT q.ctid AS at FROM queue_remote q"
                       "  WHERE q.domain = d.domain AND q.due <= now_us()"
                       "  ORDER BY q.due LIMIT $4 FOR UPDATE SKIP LOCKED) r"
                       " WHERE d.domain IS NOT NULL AND ($2 = '' OR d.domain <= $2)"
                       " AND NOT d.domain = ANY($3) LIMIT $5), "
                       "held AS (UPDATE queue_remote q SET due = now_us() + $6 * 1000000,"
                       " lease = q.lease + 1 + q.lease % 2, attempts = q.attempts + 1"
-                      " FROM pick p WHERE q.id = p.id RETURNING q.*) "
+                      " WHERE q.ctid = ANY(ARRAY(SELECT at FROM pick)) RETURNING q.*) "
                       "SELECT " COLUMNS
                       " FROM held q ORDER BY q.domain, q.created, q.id");
 DB_STATEMENT(stmt_extend, "remote_extend",
@@ -63,10 +63,9 @@ DB_STATEMENT(stmt_wait, "remote_wait",
              " lease = lease + 1, rcpt = $8, last_error = $9"
              " WHERE id = $1 AND lease = $2 RETURNING *)" KEEP_FAILURES);
 DB_STATEMENT(stmt_failed, "remote_claim_failed",
-             "WITH pick AS MATERIALIZED (SELECT id, lease FROM queue_failed"
-             " ORDER BY id, lease LIMIT $1 FOR UPDATE SKIP LOCKED), "
-             "gone AS (DELETE FROM queue_failed q USING pick p"
-             " WHERE q.id = p.id AND q.lease = p.lease RETURNING q.*) "
+             "WITH gone AS (DELETE FROM queue_failed WHERE ctid = ANY(ARRAY("
+             " SELECT ctid FROM queue_failed"
+             " ORDER BY id, lease LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *) "
              "SELECT body_id, size, domain, sender, envelope::text, created, failed, "
              "rcpt, status, diagnostic, remote_mta FROM gone ORDER BY id, lease");
 DB_STATEMENT(stmt_list, "remote_list",
@@ -74,10 +73,10 @@ DB_STATEMENT(stmt_list, "remote_list",
 DB_STATEMENT(stmt_now, "remote_retry_now",
              "UPDATE queue_remote SET due = now_us() "
              "WHERE ($1 = '' OR domain = $1) AND lease % 2 = 0 AND due > now_us()");
-DB_STATEMENT(stmt_next, "remote_next_due",
-             EACH_DOMAIN("''") " SELECT (min((SELECT q.due FROM queue_remote q"
-                               " WHERE q.domain = d.domain ORDER BY q.due LIMIT 1))"
-                               " - now_us()) / 1000 FROM d WHERE d.domain IS NOT NULL");
+DB_STATEMENT(stmt_oldest, "remote_oldest",
+             EACH_DOMAIN("''") " SELECT (now_us() - min((SELECT q.due FROM queue_remote q"
+                               " WHERE q.domain = d.domain ORDER BY q.due LIMIT 1)))"
+                               " / 1000000 FROM d WHERE d.domain IS NOT NULL");
 
 void store_remote_add(struct db *db, const struct store_remote_row *r, int64_t lifetime_s)
 {
@@ -282,14 +281,12 @@ enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n)
     return rc;
 }
 
-enum rc store_remote_next_due_ms(struct db *db, int64_t *out)
+enum rc store_remote_oldest_s(struct db *db, int64_t *out)
 {
-    enum rc rc = db_run(db, &stmt_next, DB_NO_PARAMS);
+    enum rc rc = db_run(db, &stmt_oldest, DB_NO_PARAMS);
 
-    if (rc != RC_OK)
-        return rc;
-    *out = db_is_null(db, 0, 0, 0) ? -1 : db_get_int(db, 0, 0, 0);
-    if (*out < 0 && !db_is_null(db, 0, 0, 0))
-        *out = 0; /* overdue */
-    return RC_OK;
+    *out = rc == RC_OK && !db_is_null(db, 0, 0, 0) ? db_get_int(db, 0, 0, 0) : 0;
+    if (*out < 0)
+        *out = 0;
+    return rc;
 }

@@ -95,5 +95,5 @@ enum rc store_remote_list(struct arena *a, struct db *db, size_t limit,
 /* Rows of domain (empty: all) that wait, not those that a sender holds. */
 enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n) RC_CHECKED;
 
-/* RC_OK and *out = when the earliest row is due in ms (0: now; -1: queue is empty). */
-enum rc store_remote_next_due_ms(struct db *db, int64_t *out) RC_CHECKED;
+/* For how long the row has been due that is due longest; 0: none is. */
+enum rc store_remote_oldest_s(struct db *db, int64_t *out) RC_CHECKED;

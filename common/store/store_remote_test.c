@@ -161,19 +161,17 @@ static void an_attempt_can_end_in_three_ways_at_once(void **state)
                                       .failure_count = 1 };
     struct store_remote_failed *failed;
     struct store_remote_row *r, *list;
-    int64_t due_ms;
     size_t n;
 
     (void)state;
-    assert_int_equal(store_remote_next_due_ms(test_db, &due_ms), RC_OK);
-    assert_int_equal(due_ms, -1);
     add("far.example", 1);
     r = claim_any(&n);
     assert_int_equal(store_remote_settle(test_db, r, &o), RC_OK);
     /* The one who settled has no say any more. */
     assert_int_equal(store_remote_settle(test_db, r, &o), RC_CONFLICT);
-    assert_int_equal(store_remote_next_due_ms(test_db, &due_ms), RC_OK);
-    assert_in_range(due_ms, 290000, 300000);
+    assert_in_range(
+        test_number(test_db, "SELECT (due - now_us()) / 1000000 FROM queue_remote"), 290,
+        300);
     assert_int_equal(store_remote_list(test_arena, test_db, 10, &list, &n), RC_OK);
     assert_int_equal(n, 1);
     assert_int_equal(list[0].recipient_count, 1);
@@ -214,6 +212,24 @@ static void an_attempt_can_end_in_three_ways_at_once(void **state)
     assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_failed"), 1);
 }
 
+static void the_oldest_one_that_is_due_is_told(void **state)
+{
+    int64_t age_s;
+
+    (void)state;
+    assert_int_equal(store_remote_oldest_s(test_db, &age_s), RC_OK);
+    assert_int_equal(age_s, 0);
+    add("a.example", 1);
+    add("z.example", 2);
+    test_sql("UPDATE queue_remote SET due = now_us() + 60 * 1000000");
+    assert_int_equal(store_remote_oldest_s(test_db, &age_s), RC_OK);
+    assert_int_equal(age_s, 0);
+    test_sql("UPDATE queue_remote SET due = now_us() - 600 * 1000000::int8 "
+             "WHERE id = (SELECT max(id) FROM queue_remote)");
+    assert_int_equal(store_remote_oldest_s(test_db, &age_s), RC_OK);
+    assert_in_range(age_s, 600, 660);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +240,7 @@ int main(void)
                                test_setup),
         cmocka_unit_test_setup(who_lost_the_lease_changes_nothing, test_setup),
         cmocka_unit_test_setup(an_attempt_can_end_in_three_ways_at_once, test_setup),
+        cmocka_unit_test_setup(the_oldest_one_that_is_due_is_told, test_setup),
     };
 
     return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);

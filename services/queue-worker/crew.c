@@ -53,15 +53,20 @@ struct crew {
 static struct metric waiting = { .kind = METRIC_GAUGE,
                                  .name = "postbus_queue_messages",
                                  .labels = "queue=\"local\"",
-                                 .help = "Messages that wait." };
-static struct metric waiting_remote = { .kind = METRIC_GAUGE,
-                                        .name = "postbus_queue_messages",
-                                        .labels = "queue=\"remote\"",
-                                        .help = "Messages that wait." };
-static struct metric waiting_aside = { .kind = METRIC_GAUGE,
-                                       .name = "postbus_queue_messages",
-                                       .labels = "queue=\"aside\"",
-                                       .help = "Messages that wait." };
+                                 .help =
+                                     "Messages that wait; above 10,000 about so many." };
+static struct metric waiting_remote = {
+    .kind = METRIC_GAUGE,
+    .name = "postbus_queue_messages",
+    .labels = "queue=\"remote\"",
+    .help = "Messages that wait; above 10,000 about so many."
+};
+static struct metric waiting_aside = {
+    .kind = METRIC_GAUGE,
+    .name = "postbus_queue_messages",
+    .labels = "queue=\"aside\"",
+    .help = "Messages that wait; above 10,000 about so many."
+};
 static struct metric oldest = { .kind = METRIC_GAUGE,
                                 .name = "postbus_queue_oldest_seconds",
                                 .labels = "queue=\"local\"",
