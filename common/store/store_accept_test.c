@@ -191,6 +191,45 @@ static void heads_come_in_one_round_trip(void **state)
     assert_true(str_starts(want[2].head, S("A: b\r\n\r\n")));
 }
 
+static int32_t put_body(int64_t id, size_t bytes)
+{
+    str_t body = pattern(bytes);
+
+    store_body_put(test_arena, test_db, id, 1, S(""), body);
+    assert_int_equal(db_flush(test_db), RC_OK);
+    return (int32_t)body.n;
+}
+
+/* Two days, cut both ways, copies, one that has lost a chunk and one that never was. */
+static void sets_of_bodies_come_whole(void **state)
+{
+    static const size_t sizes[] = { 1, 7999, 8000, 8001, 65536, 65537, 262145, 0, 16000 };
+    enum { SIZES = ARRAY_LEN(sizes), N = 2 * SIZES + 2 };
+    int64_t today = store_ids_new_body(), yesterday = today - (INT64_C(86400000) << 22);
+    struct store_body_want want[STORE_BODY_HEADS_MAX + 1] = { { 0 } };
+    static const size_t heads[] = { 300000, 65536, 16000, 9000, 8000, 1 };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * SIZES; i++) {
+        want[i].body_id = (i % 2 == 0 ? today : yesterday) + 1000 - (int64_t)i;
+        want[i].size = put_body(want[i].body_id, sizes[i / 2]);
+    }
+    want[N - 2] = want[7]; /* 8,001 bytes, whose second chunk is asked for twice */
+    want[N - 1] = (struct store_body_want){ .body_id = today - 1, .size = 16000 };
+    (void)put_body(today - 1, 8000);
+    for (size_t k = 0; k < ARRAY_LEN(heads); k++) {
+        assert_int_equal(store_body_heads(test_arena, test_db, want, N, heads[k]), RC_OK);
+        for (size_t i = 0; i < N - 1; i++)
+            assert_true(
+                str_eq(want[i].head, str_head(pattern((size_t)want[i].size), heads[k])));
+        assert_int_equal(want[N - 1].head.p == NULL, heads[k] > 8000);
+    }
+    assert_int_equal(store_body_heads(test_arena, test_db, want, 0, 10), RC_OK);
+    assert_int_equal(
+        store_body_heads(test_arena, test_db, want, STORE_BODY_HEADS_MAX + 1, 10),
+        RC_LIMIT);
+}
+
 static void one_bad_message_does_not_spoil_the_batch(void **state)
 {
     struct store_accept m[3] = { message(S("1")), message(S("2")), message(S("3")) };
@@ -412,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup(bodies_of_all_sizes_come_back, test_setup),
         cmocka_unit_test_setup(slices_are_exact, test_setup),
         cmocka_unit_test_setup(heads_come_in_one_round_trip, test_setup),
+        cmocka_unit_test_setup(sets_of_bodies_come_whole, test_setup),
         cmocka_unit_test_setup(one_bad_message_does_not_spoil_the_batch, test_setup),
         cmocka_unit_test_setup(a_commit_whose_answer_is_lost_counts_once, test_setup),
         cmocka_unit_test_setup(what_cannot_be_found_out_is_said, test_setup),

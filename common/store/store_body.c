@@ -8,9 +8,8 @@
 #include "base/log.h"
 #include "store/store_ids.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-enum { HEADS_MAX = 256 };
 
 /* clang-format never settles on a shape for this one. */
 /* clang-format off */
@@ -36,6 +35,12 @@ enum { HEADS_MAX = 256 };
     { .name = "body_get_all_" #nn,                                                       \
       .sql = "SELECT data FROM body_" #nn " WHERE id = $1 ORDER BY seq",                 \
       .timer = &get_all_timer },
+/* Many bodies at once: $2 bytes of each chunk up to the $3rd. */
+#define GET_SET(nn)                                                                      \
+    { .name = "body_get_set_" #nn,                                                       \
+      .sql = "SELECT id, seq, substring(data FROM 1 FOR $2) FROM body_" #nn              \
+             " WHERE id = ANY($1) AND seq <= $3",                                        \
+      .timer = &get_set_timer },
 #define TOKEN(nn)                                                                        \
     { .name = "body_token_" #nn,                                                         \
       .sql = "SELECT token FROM body_" #nn " WHERE id = $1 AND seq = 0",                 \
@@ -58,6 +63,7 @@ enum { HEADS_MAX = 256 };
 DB_TIMER(put_timer, "body_put");
 DB_TIMER(get_timer, "body_get");
 DB_TIMER(get_all_timer, "body_get_all");
+DB_TIMER(get_set_timer, "body_get_set");
 DB_TIMER(token_timer, "body_token");
 DB_TIMER(newest_timer, "body_newest");
 DB_TIMER(truncate_timer, "body_truncate");
@@ -69,6 +75,7 @@ DB_STATEMENT(stmt_patience, "body_patience",
 static struct db_statement stmt_put[STORE_IDS_BODY_SLOTS] = { SLOTS(PUT) };
 static struct db_statement stmt_get[STORE_IDS_BODY_SLOTS] = { SLOTS(GET) };
 static struct db_statement stmt_get_all[STORE_IDS_BODY_SLOTS] = { SLOTS(GET_ALL) };
+static struct db_statement stmt_get_set[STORE_IDS_BODY_SLOTS] = { SLOTS(GET_SET) };
 static struct db_statement stmt_token[STORE_IDS_BODY_SLOTS] = { SLOTS(TOKEN) };
 
 static size_t chunk_bytes(size_t size)
@@ -187,18 +194,110 @@ void store_body_take_heads(struct arena *a, const struct db *db, size_t which,
                            : S("");
 }
 
+/* ---- sets ---- */
+
+static int by_place(const void *a, const void *b)
+{
+    const struct store_body_want *x = *(struct store_body_want *const *)a;
+    const struct store_body_want *y = *(struct store_body_want *const *)b;
+    int slots = store_ids_body_slot(x->body_id) - store_ids_body_slot(y->body_id);
+    size_t cut_x = chunk_bytes((size_t)x->size), cut_y = chunk_bytes((size_t)y->size);
+
+    if (slots != 0)
+        return slots;
+    if (cut_x != cut_y)
+        return cut_x < cut_y ? -1 : 1;
+    return (x->body_id > y->body_id) - (x->body_id < y->body_id);
+}
+
+/* How many of the n begin with bodies of one table that are cut alike. */
+static size_t set_length(struct store_body_want *const *w, size_t n)
+{
+    size_t i = 1;
+
+    while (i < n &&
+           store_ids_body_slot(w[i]->body_id) == store_ids_body_slot(w[0]->body_id) &&
+           chunk_bytes((size_t)w[i]->size) == chunk_bytes((size_t)w[0]->size))
+        i++;
+    return i;
+}
+
+static void queue_set(struct arena *a, struct db *db, struct store_body_want *const *w,
+                      size_t n, size_t head_bytes)
+{
+    size_t chunk = chunk_bytes((size_t)w[0]->size);
+    int64_t *ids = arena_array(a, n, sizeof(*ids));
+
+    for (size_t i = 0; i < n; i++)
+        ids[i] = w[i]->body_id;
+    db_queue(db, &stmt_get_set[store_ids_body_slot(ids[0])],
+             DB_PARAMS(db_int8s(ids, n),
+                       db_int4((int64_t)(head_bytes < chunk ? head_bytes : chunk)),
+                       db_int2((int64_t)((head_bytes - 1) / chunk))));
+}
+
+/* Into the place that it has in the head; head.n counts what is there. */
+static void put_chunk(struct store_body_want *w, size_t offset, size_t head_bytes,
+                      str_t bytes)
+{
+    size_t end = head_of(w, head_bytes);
+
+    if (offset >= end)
+        return;
+    bytes = str_head(bytes, end - offset);
+    memcpy((char *)w->head.p + offset, bytes.p, bytes.n);
+    w->head.n += bytes.n;
+}
+
+static void take_set(const struct db *db, size_t which, struct store_body_want **w,
+                     size_t n, size_t head_bytes)
+{
+    size_t chunk = chunk_bytes((size_t)w[0]->size);
+
+    for (size_t row = 0; row < db_rows(db, which); row++) {
+        struct store_body_want key = { .body_id = db_get_int(db, which, row, 0),
+                                       .size = w[0]->size };
+        const struct store_body_want *k = &key;
+        struct store_body_want **first = bsearch(&k, w, n, sizeof(k), by_place);
+        size_t offset = chunk * (size_t)db_get_int(db, which, row, 1);
+
+        CHECK(first != NULL);
+        /* Copies of one message share its body. */
+        while (first > w && first[-1]->body_id == key.body_id)
+            first--;
+        for (; first < w + n && (*first)->body_id == key.body_id; first++)
+            put_chunk(*first, offset, head_bytes, db_get_str(db, which, row, 2));
+    }
+}
+
 enum rc store_body_heads(struct arena *a, struct db *db, struct store_body_want *want,
                          size_t n, size_t head_bytes)
 {
+    struct store_body_want **w = arena_array(a, n + 1, sizeof(struct store_body_want *));
+    size_t count = 0, which = 0;
     enum rc rc;
 
-    if (n > HEADS_MAX || head_bytes > STORE_BODY_MAX)
+    if (n > STORE_BODY_HEADS_MAX || head_bytes == 0 || head_bytes > STORE_BODY_MAX)
         return RC_LIMIT;
-    store_body_queue_heads(db, want, n, head_bytes);
+    for (size_t i = 0; i < n; i++) {
+        want[i].head = S("");
+        if (want[i].size > 0)
+            w[count++] = &want[i];
+    }
+    qsort(w, count, sizeof(struct store_body_want *), by_place);
+    for (size_t at = 0; at < count; at += set_length(w + at, count - at))
+        queue_set(a, db, w + at, set_length(w + at, count - at), head_bytes);
     rc = db_flush(db);
-    if (rc == RC_OK)
-        store_body_take_heads(a, db, 0, want, n, head_bytes);
-    return rc;
+    if (rc != RC_OK)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        w[i]->head = str_n(arena_alloc(a, head_of(w[i], head_bytes)), 0);
+    for (size_t at = 0; at < count; at += set_length(w + at, count - at))
+        take_set(db, which++, w + at, set_length(w + at, count - at), head_bytes);
+    for (size_t i = 0; i < count; i++)
+        if (w[i]->head.n < head_of(w[i], head_bytes))
+            w[i]->head = str_n(NULL, 0);
+    return RC_OK;
 }
 
 enum rc store_body_is_mine(struct db *db, int64_t body_id, int64_t token, bool *out)

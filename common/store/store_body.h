@@ -14,6 +14,7 @@ enum {
     STORE_BODY_SMALL_CHUNK = 8000,
     STORE_BODY_LARGE_CHUNK = 256 * 1024,
     STORE_BODY_MAX = 64 * 1024 * 1024,
+    STORE_BODY_HEADS_MAX = 256,
 };
 
 /* length bytes from offset on, fewer at the end; copied into a.
@@ -27,12 +28,13 @@ struct store_body_want {
     str_t head; /* set: at most head_bytes from the start; p == NULL: gone */
 };
 
-/* The beginnings of many messages (at most 256) in one round trip. */
+/* The beginnings of at most STORE_BODY_HEADS_MAX messages in one round trip, with one
+ * statement for each table that they lie in. */
 enum rc store_body_heads(struct arena *a, struct db *db, struct store_body_want *want,
                          size_t n, size_t head_bytes) RC_CHECKED;
 
-/* The same as part of somebody else's round trip: queue, flush, take.  `which` is the
- * number of the first queued statement. */
+/* Of a few messages as part of somebody else's round trip: queue, flush, take.  `which`
+ * is the number of the first queued statement. */
 void store_body_queue_heads(struct db *db, const struct store_body_want *want, size_t n,
                             size_t head_bytes);
 void store_body_take_heads(struct arena *a, const struct db *db, size_t which,
