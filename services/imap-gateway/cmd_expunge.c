@@ -9,6 +9,7 @@ enum cmd_result cmd_expunge(struct imap_cmd *cmd)
     bool some = cmd->row->flags & ROW_UID;
     struct view_list list;
     enum rc rc = RC_OK;
+    bool more;
 
     if (some)
         rc = imap_args_messages(cmd, &list);
@@ -17,8 +18,10 @@ enum cmd_result cmd_expunge(struct imap_cmd *cmd)
                                          : "EXPUNGE takes no arguments");
     if (cmd->session->view->read_only)
         return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
-    rc = imap_expunge(cmd, some ? &list : NULL, cmd->out);
+    rc = imap_expunge(cmd, some ? &list : NULL, cmd->out, &more);
     if (rc != RC_OK)
         return imap_reply_rc(cmd, rc);
+    if (more)
+        return CMD_MORE;
     return imap_reply_ok(cmd, "Expunge completed.");
 }

@@ -10,6 +10,7 @@
 #include "fetch_plan.h"
 #include "gateway.h"
 #include "imap_args.h"
+#include "imap_flag.h"
 #include "imap_reply.h"
 #include "view.h"
 
@@ -25,8 +26,10 @@ enum {
     BATCH_MESSAGES = 32,
     HEAD_BYTES = STORE_MESSAGE_AHEAD_BYTES, /* a chat message is not longer */
     SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
-    HERE_ITEMS = 8,               /* that the loop answers */
+    HERE_ITEMS = 8,               /* that the loop answers, */
+    HERE_BYTES = 1024,            /* and arguments that it reads */
     TURN_BYTES = 4 * 1024 * 1024, /* of whole messages that are read in one turn */
+    TURN_MESSAGES = 256,          /* that are looked up in one turn */
 };
 
 struct fetch {
@@ -41,46 +44,37 @@ struct fetch {
 
 enum step { STEP_DONE, STEP_FULL, STEP_GONE, STEP_BROKEN };
 
-/* -- \Seen -- */
-
-static enum rc mark_seen(struct fetch *f)
-{
-    struct view *v = f->cmd->session->view;
-    struct store_message_change change = {
-        .how = STORE_MESSAGE_ADD,
-        .flags = STORE_FLAGS_SEEN,
-        .unchanged_since = -1,
-    };
-    struct view_list unseen = {
-        .index = arena_array(f->cmd->arena, f->list.n, sizeof unseen.index[0]),
-    };
-    struct store_message_list changed;
-    struct store_message_uids uids;
-    enum rc rc;
-
-    for (size_t i = 0; i < f->list.n; i++)
-        if ((v->rows[f->list.index[i]].flags & STORE_FLAGS_SEEN) == 0)
-            unseen.index[unseen.n++] = f->list.index[i];
-    if (unseen.n == 0)
-        return RC_OK;
-    uids = view_uids(v, f->cmd->arena, &unseen);
-    rc = store_message_flag(f->cmd->arena, f->cmd->db, v->mailbox, &uids, &change,
-                            &changed, NULL);
-    if (rc != RC_OK)
-        return rc;
-    view_change(v, &unseen, &change);
-    view_flags(v, &changed, NULL);
-    if (changed.n > 0)
-        imap_command_publish(f->cmd, v->mailbox, changed.m[0].modseq, 0);
-    return RC_OK;
-}
-
-/* -- reading -- */
-
 static const struct view_row *row_at(const struct fetch *f, size_t i)
 {
     return &f->cmd->session->view->rows[f->list.index[i]];
 }
+
+/* -- \Seen -- */
+
+/* Those of the next messages that are not; cursor->marked is behind them.  RC_OK with
+ * others behind them: in the next turn. */
+static enum rc mark_seen(struct fetch *f)
+{
+    const struct store_message_change change = {
+        .how = STORE_MESSAGE_ADD,
+        .flags = STORE_FLAGS_SEEN,
+        .unchanged_since = -1,
+    };
+    struct imap_cursor *c = f->cmd->cursor;
+    uint32_t index[IMAP_FLAG_TURN];
+    struct view_list unseen = { .index = index };
+    enum rc rc;
+
+    for (; c->marked < f->list.n && unseen.n < IMAP_FLAG_TURN; c->marked++)
+        if ((row_at(f, c->marked)->flags & STORE_FLAGS_SEEN) == 0)
+            unseen.index[unseen.n++] = f->list.index[c->marked];
+    rc = imap_flag(f->cmd, &unseen, &change);
+    if (rc != RC_OK || c->marked == f->list.n)
+        imap_flag_publish(f->cmd);
+    return rc;
+}
+
+/* -- reading -- */
 
 /* Those of the batch that were not read lately, from the store. */
 static enum rc read_heads(struct fetch *f)
@@ -110,14 +104,27 @@ static enum rc read_heads(struct fetch *f)
     return rc;
 }
 
+static bool reads_bodies(const struct fetch *f)
+{
+    return f->plan.need != FETCH_ROW || f->plan.streams;
+}
+
+/* No more than the output takes, or they would be read again in the next turn. */
+static size_t batch_length(const struct fetch *f, size_t from)
+{
+    size_t left = f->list.n - from, bytes = 0, n = 0;
+
+    for (; n < left && n < BATCH_MESSAGES && bytes < IMAP_REPLY_SOFT; n++)
+        bytes += f->plan.streams ? (size_t)row_at(f, from + n)->size : 0;
+    return n;
+}
+
 /* The beginnings of the messages from list.index[from] on. */
 static enum rc read_batch(struct fetch *f, size_t from)
 {
-    size_t left = f->list.n - from;
-
     f->batch = from;
-    f->batch_count = left < BATCH_MESSAGES ? left : BATCH_MESSAGES;
-    if (f->plan.need == FETCH_ROW && !f->plan.streams)
+    f->batch_count = batch_length(f, from);
+    if (!reads_bodies(f))
         return RC_OK;
     f->heads = arena_array(f->cmd->arena, f->batch_count, sizeof f->heads[0]);
     for (size_t i = 0; i < f->batch_count; i++) {
@@ -281,18 +288,20 @@ static enum step write_message(struct fetch *f, size_t i)
 static enum cmd_result run(struct fetch *f)
 {
     struct imap_cursor *c = f->cmd->cursor;
+    size_t until = reads_bodies(f) ? c->row + TURN_MESSAGES : SIZE_MAX;
 
     for (; c->row < f->list.n; c->row++) {
         enum step step;
 
+        if (c->row == until || f->cmd->out->n >= IMAP_REPLY_SOFT ||
+            f->read_bytes >= TURN_BYTES)
+            return CMD_MORE;
         if (f->batch_count == 0 || c->row >= f->batch + f->batch_count) {
             enum rc rc = read_batch(f, c->row);
 
             if (rc != RC_OK)
                 return c->open ? CMD_CLOSE : imap_reply_rc(f->cmd, rc);
         }
-        if (f->cmd->out->n >= IMAP_REPLY_SOFT || f->read_bytes >= TURN_BYTES)
-            return CMD_MORE;
         step = write_message(f, c->row);
         if (step == STEP_FULL)
             return CMD_MORE;
@@ -325,19 +334,26 @@ static enum cmd_result run_here(struct fetch *f)
 enum cmd_result cmd_fetch(struct imap_cmd *cmd)
 {
     struct fetch *f = arena_alloc(cmd->arena, sizeof *f);
-    enum rc rc = imap_args_messages(cmd, &f->list);
+    enum cmd_result result;
+    enum rc rc;
 
+    if (cmd->db == NULL && cmd->args.end - cmd->args.p > HERE_BYTES)
+        return CMD_AWAY;
     f->cmd = cmd;
+    rc = imap_args_messages(cmd, &f->list);
     if (rc == RC_OK)
         rc = fetch_plan_read(&cmd->args, cmd->row->flags & ROW_UID, &f->plan);
     if (rc != RC_OK)
         return imap_reply_args(cmd, "FETCH needs messages and items");
     if (cmd->db == NULL)
         return run_here(f);
-    if (!cmd->cursor->started && f->plan.sets_seen && !cmd->session->view->read_only)
+    if (f->plan.sets_seen && !cmd->session->view->read_only) {
         rc = mark_seen(f);
-    if (rc != RC_OK)
-        return imap_reply_rc(cmd, rc);
-    cmd->cursor->started = true;
-    return run(f);
+        if (rc != RC_OK)
+            return imap_reply_rc(cmd, rc);
+        if (cmd->cursor->marked < f->list.n)
+            return imap_args_more(cmd, &f->list);
+    }
+    result = run(f);
+    return result == CMD_MORE ? imap_args_more(cmd, &f->list) : result;
 }

@@ -1,5 +1,6 @@
 /* cmd_store.c - STORE and UID STORE.  RFC 9051 6.4.6. */
 #include "imap_args.h"
+#include "imap_flag.h"
 #include "imap_reply.h"
 #include "view.h"
 
@@ -48,32 +49,34 @@ static void tell(struct imap_cmd *cmd, const struct view_list *list)
     }
 }
 
+/* The messages of this turn; cursor->row is behind them. */
+static struct view_list next_messages(struct imap_cursor *c, const struct view_list *all)
+{
+    size_t left = all->n - c->row;
+    struct view_list turn = { all->index + c->row,
+                              left < IMAP_FLAG_TURN ? left : IMAP_FLAG_TURN };
+
+    c->row += turn.n;
+    return turn;
+}
+
 enum cmd_result cmd_store(struct imap_cmd *cmd)
 {
-    struct view *v = cmd->session->view;
     struct store_message_change change;
-    struct store_message_list changed;
-    struct store_message_uids uids;
-    struct view_list list;
+    struct view_list list, turn;
     bool silent;
     enum rc rc = imap_args_messages(cmd, &list);
 
     if (rc != RC_OK || !read_change(&cmd->args, &change, &silent))
         return imap_reply_args(cmd, "STORE needs messages, an action and flags");
-    if (v->read_only)
+    if (cmd->session->view->read_only)
         return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
-    if (list.n == 0)
-        return imap_reply_ok(cmd, "Store completed.");
-    uids = view_uids(v, cmd->arena, &list);
-    rc = store_message_flag(cmd->arena, cmd->db, v->mailbox, &uids, &change, &changed,
-                            NULL);
-    if (rc != RC_OK)
-        return imap_reply_rc(cmd, rc);
-    view_change(v, &list, &change);
-    view_flags(v, &changed, NULL);
-    if (changed.n > 0)
-        imap_command_publish(cmd, v->mailbox, changed.m[0].modseq, 0);
-    if (!silent)
-        tell(cmd, &list);
-    return imap_reply_ok(cmd, "Store completed.");
+    turn = next_messages(cmd->cursor, &list);
+    rc = imap_flag(cmd, &turn, &change);
+    if (rc == RC_OK && !silent)
+        tell(cmd, &turn);
+    if (rc == RC_OK && cmd->cursor->row < list.n)
+        return imap_args_more(cmd, &list);
+    imap_flag_publish(cmd);
+    return rc == RC_OK ? imap_reply_ok(cmd, "Store completed.") : imap_reply_rc(cmd, rc);
 }

@@ -38,6 +38,7 @@ void command_job_free(struct command_job **c)
     buf_fini(&(*c)->bytes);
     buf_fini(&(*c)->out);
     spool_free(&(*c)->spool);
+    view_list_forget(&(*c)->cursor.list);
     mem_free(*c);
     *c = NULL;
 }

@@ -1,7 +1,6 @@
 /* imap_args.c - arguments that several commands share. */
 #include "imap_args.h"
 
-#include "imap_command.h"
 #include "imap_name.h"
 #include "view.h"
 
@@ -99,6 +98,10 @@ enum rc imap_args_messages(struct imap_cmd *cmd, struct view_list *out)
 
     if (!imap_parser_space(&cmd->args) || !imap_parser_set_text(&cmd->args, &text))
         return RC_INVALID;
+    if (cmd->cursor->list.index != NULL) {
+        *out = cmd->cursor->list;
+        return RC_OK;
+    }
     rc = view_resolve(cmd->session->view, cmd->arena, text, cmd->row->flags & ROW_UID,
                       out);
     if (rc != RC_OK)
@@ -106,4 +109,12 @@ enum rc imap_args_messages(struct imap_cmd *cmd, struct view_list *out)
                            rc == RC_NOT_FOUND ? "a number is beyond the last message"
                                               : "malformed set of numbers");
     return rc;
+}
+
+enum cmd_result imap_args_more(struct imap_cmd *cmd, const struct view_list *list)
+{
+    if (cmd->cursor->list.index == NULL)
+        view_list_keep(&cmd->cursor->list, list);
+    cmd->cursor->started = true;
+    return CMD_MORE;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "imap_command.h"
 #include "imap_parser.h"
 
 #include "base/rc.h"
@@ -13,7 +14,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct imap_cmd;
 struct store_mailbox;
 
 /* A mailbox name, decoded to UTF-8 and canonical. */
@@ -44,5 +44,7 @@ enum rc imap_args_find_mailbox(struct imap_cmd *cmd,
                                struct store_mailbox *out) RC_CHECKED;
 
 /* Messages of the selected mailbox: the set that a command begins with. */
-struct view_list;
 enum rc imap_args_messages(struct imap_cmd *cmd, struct view_list *out) RC_CHECKED;
+/* CMD_MORE, of a command whose next turn gets the same messages without resolving the set
+ * again. */
+enum cmd_result imap_args_more(struct imap_cmd *cmd, const struct view_list *list);

@@ -138,7 +138,8 @@ void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,
                                                .mailbox = mailbox,
                                                .modseq = modseq,
                                            });
-    bus_publish(cmd->gateway->svc->bus, &m);
+    if (cmd->gateway->svc->bus != NULL)
+        bus_publish(cmd->gateway->svc->bus, &m);
 }
 
 static bool needs_look(const struct imap_cmd *cmd)
@@ -169,7 +170,7 @@ enum cmd_result imap_command_run(struct imap_cmd *cmd)
 {
     int64_t start_us = clock_monotonic_us();
     struct imap_parser args = cmd->args;
-    bool first = !cmd->cursor->started;
+    struct imap_cursor cursor = *cmd->cursor;
     enum cmd_result result;
     size_t before;
 
@@ -177,13 +178,13 @@ enum cmd_result imap_command_run(struct imap_cmd *cmd)
     before = cmd->out->n;
     result = cmd->row->run(cmd);
     /* The connection may have died while it lay idle: only the second time counts. */
-    if (cmd->failed == RC_RETRY && first && (cmd->row->flags & ROW_IDEMPOTENT) &&
+    if (cmd->failed == RC_RETRY && (cmd->row->flags & ROW_IDEMPOTENT) &&
         result == CMD_DONE) {
         db_reset(cmd->db);
         buf_truncate(cmd->out, before);
         cmd->args = args;
         cmd->failed = RC_OK;
-        *cmd->cursor = (struct imap_cursor){ 0 };
+        *cmd->cursor = cursor;
         result = cmd->row->run(cmd);
     }
     if (result != CMD_AWAY)

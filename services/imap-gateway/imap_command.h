@@ -65,12 +65,16 @@ struct imap_command {
 
 /* Where a command that said CMD_MORE goes on. */
 struct imap_cursor {
-    size_t row;      /* index in the list of messages */
-    size_t item;     /* of that message */
-    uint64_t offset; /* [bytes] of that item's literal; 0: nothing of it is out */
-    bool started;    /* not the first call */
-    bool open;       /* that message's answer has begun */
-    bool any;        /* something went out, for SEARCH's line */
+    struct view_list list; /* what it is about, kept by imap_args_more */
+    size_t row;            /* index in the list of messages */
+    size_t marked;         /* FETCH: so many of the list are \Seen or need not be */
+    uint32_t uid;          /* EXPUNGE: up to here the mailbox is done */
+    int64_t modseq;        /* of its last change, which nobody was told of yet */
+    size_t item;           /* of that message */
+    uint64_t offset;       /* [bytes] of that item's literal; 0: nothing of it is out */
+    bool started;          /* not the first call */
+    bool open;             /* that message's answer has begun */
+    bool any;              /* something went out, for SEARCH's line */
 };
 
 struct imap_cmd {

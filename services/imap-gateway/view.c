@@ -4,10 +4,12 @@
 #include "imap_reply.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { GROW_MIN = 8 };
 
@@ -102,6 +104,23 @@ uint32_t view_last_uid(const struct view *v)
     return v->count == 0 ? 0 : v->rows[v->count - 1].uid;
 }
 
+struct rows {
+    size_t first, n;
+};
+
+/* The messages of a range of UIDs or of sequence numbers. */
+static struct rows rows_of(const struct view *v, struct imap_range r, bool uids)
+{
+    size_t first = r.first > 0 ? r.first - 1 : 0;
+    size_t behind = r.last < v->count ? r.last : v->count;
+
+    if (uids) {
+        first = lower_bound(v, r.first);
+        behind = r.last == UINT32_MAX ? v->count : lower_bound(v, r.last + 1);
+    }
+    return (struct rows){ first, first < behind ? behind - first : 0 };
+}
+
 enum rc view_resolve(const struct view *v, struct arena *a, str_t text, bool uids,
                      struct view_list *out)
 {
@@ -112,19 +131,32 @@ enum rc view_resolve(const struct view *v, struct arena *a, str_t text, bool uid
         return rc;
     if (!uids && (v->count == 0 || set.ranges[set.count - 1].last > v->count))
         return RC_NOT_FOUND;
-    out->index = arena_array(a, v->count, sizeof out->index[0]);
+    /* First how many they are: one message of a hundred thousand is asked for often. */
     out->n = 0;
-    for (size_t i = 0; i < set.count; i++) {
-        struct imap_range r = set.ranges[i];
-        size_t at = uids ? lower_bound(v, r.first) : (r.first > 0 ? r.first - 1 : 0);
+    for (size_t i = 0; i < set.count; i++)
+        out->n += rows_of(v, set.ranges[i], uids).n;
+    out->index = arena_array(a, out->n, sizeof out->index[0]);
+    for (size_t i = 0, k = 0; i < set.count; i++) {
+        struct rows rows = rows_of(v, set.ranges[i], uids);
 
-        for (; at < v->count; at++) {
-            if ((uids ? v->rows[at].uid : at + 1) > r.last)
-                break;
-            out->index[out->n++] = (uint32_t)at;
-        }
+        for (size_t at = 0; at < rows.n; at++)
+            out->index[k++] = (uint32_t)(rows.first + at);
     }
     return RC_OK;
+}
+
+void view_list_keep(struct view_list *to, const struct view_list *from)
+{
+    CHECK(to->index == NULL);
+    to->index = mem_alloc(from->n * sizeof to->index[0]);
+    memcpy(to->index, from->index, from->n * sizeof to->index[0]);
+    to->n = from->n;
+}
+
+void view_list_forget(struct view_list *kept)
+{
+    mem_free(kept->index);
+    *kept = (struct view_list){ 0 };
 }
 
 struct store_message_uids view_uids(const struct view *v, struct arena *a,

@@ -70,6 +70,9 @@ struct view_list {
 };
 enum rc view_resolve(const struct view *v, struct arena *a, str_t set, bool uids,
                      struct view_list *out) RC_CHECKED;
+/* A list that a command keeps from turn to turn: meanwhile nobody changes the view. */
+void view_list_keep(struct view_list *to, const struct view_list *from);
+void view_list_forget(struct view_list *kept);
 struct store_message_uids view_uids(const struct view *v, struct arena *a,
                                     const struct view_list *list);
 
