@@ -6,7 +6,6 @@
 #include "svc/options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TEXT_MAX = 1 << 20 };
@@ -59,7 +58,7 @@ static int reference(void)
 
 int verb_config(int argc, char **argv)
 {
-    const char *file = getenv("POSTBUS_CONFIG");
+    const char *file = NULL;
     const struct verb_flag flags[] = { { "--config", &file, NULL, NULL }, { 0 } };
 
     if (argc < 1) {
@@ -69,9 +68,9 @@ int verb_config(int argc, char **argv)
     if (!verb_flags(argc - 1, argv + 1, flags))
         return VERB_MISUSED;
     if (strcmp(argv[0], "check") == 0)
-        return check(file);
+        return check(options_file(file));
     if (strcmp(argv[0], "print") == 0)
-        return print(file);
+        return print(options_file(file));
     if (strcmp(argv[0], "reference") == 0)
         return reference();
     verb_fail("config needs check, print or reference, not %s", argv[0]);

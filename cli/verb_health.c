@@ -1,12 +1,13 @@
 /* verb_health.c - a health check for images that have no HTTP client. */
 #include "verb.h"
 
+#include "base/log.h"
 #include "base/str.h"
 #include "net/addr.h"
 #include "net/stream.h"
+#include "svc/options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -17,24 +18,39 @@ enum {
     HEADERS_MAX = 64,
 };
 
-static const char *or_else(const char *value, const char *standard)
+/* What the flags leave open is where the configuration says. */
+static bool find_port(const char *given, const char **address, uint64_t *port)
 {
-    return value == NULL || value[0] == '\0' ? standard : value;
+    char error[OPTIONS_ERROR_BYTES];
+    const struct options *o;
+
+    if (given != NULL && str_to_u64(str_of(given), 65535, port) && *port > 0)
+        return true;
+    if (given != NULL) {
+        verb_fail("--port %s: ports are 1 to 65535", given);
+        return false;
+    }
+    log_init("postbusctl", LOG_LEVEL_ERROR, false); /* asked every few seconds */
+    if (options_load(options_file(NULL), OPTIONS_POSTBUSCTL, &o, error) != RC_OK) {
+        verb_fail("%s", error);
+        return false;
+    }
+    if (*address == NULL)
+        *address = o->admin_address;
+    *port = (uint64_t)o->admin_port;
+    return true;
 }
 
 /* A service that listens on every address is asked on the nearest one. */
-static bool find_address(const char *text, const char *port, struct addr *out)
+static bool find_address(const char *text, uint64_t port, struct addr *out)
 {
-    uint64_t number;
-
-    if (strcmp(text, "0.0.0.0") == 0)
+    if (text == NULL || text[0] == '\0' || strcmp(text, "0.0.0.0") == 0)
         text = "127.0.0.1";
     if (strcmp(text, "::") == 0)
         text = "::1";
-    if (addr_parse(str_of(text), out) != RC_OK ||
-        !str_to_u64(str_of(port), 65535, &number) || number == 0)
+    if (addr_parse(str_of(text), out) != RC_OK)
         return false;
-    out->port = (uint16_t)number;
+    out->port = (uint16_t)port;
     return true;
 }
 
@@ -78,8 +94,7 @@ static int ask(const struct addr *to, const char *path)
 
 int verb_health(int argc, char **argv)
 {
-    const char *port = or_else(getenv("POSTBUS_ADMIN_PORT"), "9090");
-    const char *address = or_else(getenv("POSTBUS_ADMIN_ADDRESS"), "127.0.0.1");
+    const char *port = NULL, *address = NULL;
     bool live = false, metrics = false;
     const struct verb_flag flags[] = { { "--port", &port, NULL, NULL },
                                        { "--address", &address, NULL, NULL },
@@ -87,16 +102,21 @@ int verb_health(int argc, char **argv)
                                        { "--metrics", NULL, &metrics, NULL },
                                        { 0 } };
     struct addr to;
+    uint64_t number;
     int status;
 
     if (!verb_flags(argc, argv, flags))
         return VERB_MISUSED;
-    if (!find_address(address, port, &to)) {
-        verb_fail("%s port %s is no address", address, port);
+    if (!find_port(port, &address, &number))
+        return VERB_MISUSED;
+    if (!find_address(address, number, &to)) {
+        verb_fail("%s is no address", address);
         return VERB_MISUSED;
     }
     status = ask(&to, metrics ? "/metrics" : live ? "/livez" : "/readyz");
     if (status == 0)
-        return verb_fail("nobody answers at %s port %s", address, port);
+        return verb_fail("nobody answers at %s port %u",
+                         address == NULL || address[0] == '\0' ? "127.0.0.1" : address,
+                         (unsigned)to.port);
     return status == 200 ? VERB_DONE : VERB_FAILED;
 }

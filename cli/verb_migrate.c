@@ -84,7 +84,7 @@ static int migrate(const struct options *o, const struct migrate_options *to,
 
 int verb_migrate(int argc, char **argv)
 {
-    const char *file = getenv("POSTBUS_CONFIG"), *folder = NULL, *wait = "60";
+    const char *file = NULL, *folder = NULL, *wait = "60";
     struct migrate_options to = { 0 };
     const struct verb_flag flags[] = { { "--config", &file, NULL, NULL },
                                        { "--role-passwords", &folder, NULL, NULL },
@@ -103,7 +103,7 @@ int verb_migrate(int argc, char **argv)
         verb_fail("--wait needs a number of seconds, at most %d", WAIT_MAX_SECONDS);
         return VERB_MISUSED;
     }
-    if (options_load(file, OPTIONS_POSTBUSCTL, &o, error) != RC_OK)
+    if (options_load(options_file(file), OPTIONS_POSTBUSCTL, &o, error) != RC_OK)
         return verb_fail("%s", error);
     if (!read_passwords(folder, &passwords, &to))
         return VERB_FAILED;

@@ -1,4 +1,4 @@
-/* options.c - the three sources of each row, and what follows from several rows.
+/* options.c - the sources of each row, and what follows from several rows.
  *
  * All options that were ever loaded stay: there is one set for each process.
  */
@@ -84,9 +84,14 @@ static enum rc read_file(struct arena *a, const char *path, size_t max, str_t *o
     return n < 0 || b->full ? RC_INVALID : RC_OK;
 }
 
-static void env_name(char out[ENV_NAME_BYTES], const char *name, const char *suffix)
+/* What an image or compose file brings along stands below the file of its operator. */
+#define ENV_PREFIX         "POSTBUS_"
+#define ENV_DEFAULT_PREFIX "POSTBUS_DEFAULT_"
+
+static void env_name(char out[ENV_NAME_BYTES], const char *prefix, const char *name,
+                     const char *suffix)
 {
-    snprintf(out, ENV_NAME_BYTES, "POSTBUS_%s%s", name, suffix);
+    snprintf(out, ENV_NAME_BYTES, "%s%s%s", prefix, name, suffix);
     for (char *p = out; *p != '\0'; p++) {
         if (*p >= 'a' && *p <= 'z')
             *p = (char)(*p - 'a' + 'A');
@@ -102,34 +107,39 @@ static bool is_service_link(const char *name, const char *value)
            strstr(name, "_SERVICE_PORT") != NULL || strstr(name, "_PORT_") != NULL;
 }
 
-static const char *env_get(const char *name, const char *suffix)
+static const char *env_get(const char *prefix, const char *name, const char *suffix)
 {
     char variable[ENV_NAME_BYTES];
     const char *value;
 
-    env_name(variable, name, suffix);
+    env_name(variable, prefix, name, suffix);
     value = getenv(variable);
     return value == NULL || is_service_link("", value) ? NULL : value;
 }
 
-static bool is_env_known(const char *variable)
+static bool is_env_option(const char *prefix, const char *variable)
 {
     char name[ENV_NAME_BYTES];
 
-    if (strcmp(variable, "POSTBUS_CONFIG") == 0 ||
-        strncmp(variable, "POSTBUS_TEST_", 13) == 0)
-        return true;
     for (size_t i = 0; i < options_row_count; i++) {
         const struct options_row *row = &options_row_all[i];
 
-        env_name(name, row->name, "");
+        env_name(name, prefix, row->name, "");
         if (strcmp(name, variable) == 0)
             return true;
-        env_name(name, row->name, "_FILE");
+        env_name(name, prefix, row->name, "_FILE");
         if (row->kind == OPTIONS_SECRET && strcmp(name, variable) == 0)
             return true;
     }
     return false;
+}
+
+static bool is_env_known(const char *variable)
+{
+    return strcmp(variable, "POSTBUS_CONFIG") == 0 ||
+           strncmp(variable, "POSTBUS_TEST_", 13) == 0 ||
+           is_env_option(ENV_PREFIX, variable) ||
+           is_env_option(ENV_DEFAULT_PREFIX, variable);
 }
 
 static enum rc check_environment(struct load *l)
@@ -138,7 +148,7 @@ static enum rc check_environment(struct load *l)
         const char *equals = strchr(*e, '=');
         char variable[ENV_NAME_BYTES];
 
-        if (strncmp(*e, "POSTBUS_", 8) != 0 || equals == NULL)
+        if (strncmp(*e, ENV_PREFIX, 8) != 0 || equals == NULL)
             continue;
         snprintf(variable, sizeof(variable), "%.*s", (int)(equals - *e), *e);
         if (is_env_known(variable) || is_service_link(variable, equals + 1))
@@ -230,12 +240,14 @@ static const char *source_of(struct load *l, const struct options_ini_entry *e)
 static enum rc load_secret_file(struct load *l, const struct options_row *row,
                                 bool *found)
 {
-    const char *path = env_get(row->name, "_FILE");
+    const char *path = env_get(ENV_PREFIX, row->name, "_FILE");
+    const char *standard = env_get(ENV_DEFAULT_PREFIX, row->name, "_FILE");
     const struct options_ini_entry *e =
         ini_find(l, arena_printf(l->arena, "%s_file", row->name));
 
-    *found = path != NULL || e != NULL;
-    if (env_get(row->name, "") != NULL) {
+    *found = path != NULL || e != NULL || standard != NULL;
+    if (env_get(ENV_PREFIX, row->name, "") != NULL ||
+        env_get(ENV_DEFAULT_PREFIX, row->name, "") != NULL) {
         snprintf(l->error, OPTIONS_ERROR_BYTES,
                  "environment: %s: a secret in the environment leaks; name a file in the "
                  "variable with _FILE at its end",
@@ -246,7 +258,7 @@ static enum rc load_secret_file(struct load *l, const struct options_row *row,
         return take_file(l, row, path, "environment");
     if (e != NULL)
         return take_file(l, row, arena_cstr(l->arena, e->value), source_of(l, e));
-    return RC_OK;
+    return standard != NULL ? take_file(l, row, standard, "environment") : RC_OK;
 }
 
 static str_t standard_value(const struct load *l, const struct options_row *row)
@@ -268,15 +280,17 @@ static str_t standard_value(const struct load *l, const struct options_row *row)
 
 static enum rc load_row(struct load *l, const struct options_row *row)
 {
-    const char *value = row->kind == OPTIONS_SECRET ? NULL : env_get(row->name, "");
+    bool is_secret = row->kind == OPTIONS_SECRET;
+    const char *value = is_secret ? NULL : env_get(ENV_PREFIX, row->name, "");
+    const char *standard = is_secret ? NULL : env_get(ENV_DEFAULT_PREFIX, row->name, "");
     const struct options_ini_entry *e = ini_find(l, row->name);
     bool found = false;
     enum rc rc = RC_OK;
 
     /* A service reads its own secrets only; it may not even be allowed to open others. */
-    if (row->kind == OPTIONS_SECRET && !(row->users & l->user))
+    if (is_secret && !(row->users & l->user))
         return take(l, row, S(""), "default");
-    if (row->kind == OPTIONS_SECRET)
+    if (is_secret)
         rc = load_secret_file(l, row, &found);
     if (rc != RC_OK || found)
         return rc;
@@ -284,6 +298,8 @@ static enum rc load_row(struct load *l, const struct options_row *row)
         return take(l, row, str_trim(str_of(value)), "environment");
     if (e != NULL)
         return take(l, row, e->value, source_of(l, e));
+    if (standard != NULL)
+        return take(l, row, str_trim(str_of(standard)), "environment");
     if (row->kind != OPTIONS_DOMAIN)
         return take(l, row, standard_value(l, row), "default");
     if (!(row->users & l->user))
@@ -351,6 +367,18 @@ static enum rc load_file(struct load *l)
         return check_file(l);
     snprintf(l->error, OPTIONS_ERROR_BYTES, "%.300s:%d: %s", l->file, line, why);
     return RC_INVALID;
+}
+
+const char *options_file(const char *given)
+{
+    if (given == NULL)
+        given = getenv("POSTBUS_CONFIG");
+    if (given != NULL)
+        return given;
+    /* One that we may not see is there all the same: reading it will say so. */
+    if (access(OPTIONS_STANDARD_FILE, F_OK) != 0 && errno == ENOENT)
+        return NULL;
+    return OPTIONS_STANDARD_FILE;
 }
 
 enum rc options_load(const char *file, enum options_user user, const struct options **out,

@@ -53,9 +53,16 @@ struct options {
 enum options_user options_user(const char *name);
 const char *options_user_name(enum options_user user);
 
-/* Reads file (NULL: none) and the environment.  RC_INVALID: error says file, line, key
- * and reason.  Keys of chatmail.ini without a meaning here are logged as warnings.
- * *out lives as long as the process. */
+#define OPTIONS_STANDARD_FILE "/etc/postbus/postbus.ini"
+
+/* Which file to load: the given one, else that of POSTBUS_CONFIG, else the standard one
+ * if there is such a file, else NULL. */
+const char *options_file(const char *given);
+
+/* For each option POSTBUS_<NAME> of the environment, else file (NULL: none), else
+ * POSTBUS_DEFAULT_<NAME>, else the default of the table.  RC_INVALID: error says file,
+ * line, key and reason.  Keys of chatmail.ini without a meaning here are logged as
+ * warnings. *out lives as long as the process. */
 enum rc options_load(const char *file, enum options_user user, const struct options **out,
                      char error[OPTIONS_ERROR_BYTES]) RC_CHECKED;
 

@@ -46,11 +46,14 @@ static void print_users(struct buf *to, unsigned users)
 
 void options_print_reference(struct buf *to)
 {
-    buf_puts(to, "# Options\n\n"
-                 "Keys of `postbus.ini`; in the environment each is `POSTBUS_` and the "
-                 "name in capitals. Made by `postbusctl config reference`.\n\n"
-                 "| option | default | value | used by | meaning |\n"
-                 "|---|---|---|---|---|\n");
+    buf_puts(to,
+             "# Options\n\n"
+             "Keys of `postbus.ini`; in the environment each is `POSTBUS_` and the "
+             "name in capitals, which comes first.  `POSTBUS_DEFAULT_` and the name, for "
+             "images and the like, takes the default's place.  Made by `postbusctl "
+             "config reference`.\n\n"
+             "| option | default | value | used by | meaning |\n"
+             "|---|---|---|---|---|\n");
     for (size_t i = 0; i < options_row_count; i++) {
         const struct options_row *row = &options_row_all[i];
 

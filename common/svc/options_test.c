@@ -301,6 +301,47 @@ static void test_bad_files(void **state)
     }
 }
 
+/* What an image brings along: its operator's file and environment stand above it. */
+static void test_defaults_of_a_deployment(void **state)
+{
+    const struct options *o;
+
+    (void)state;
+    unsetenv("POSTBUS_MAIL_DOMAIN");
+    unsetenv("POSTBUS_CLUSTER_SECRET_FILE");
+    setenv("POSTBUS_DEFAULT_MAIL_DOMAIN", "image.example", 1);
+    setenv("POSTBUS_DEFAULT_CLUSTER_SECRET_FILE", secret_path, 1);
+    setenv("POSTBUS_DEFAULT_IMAP_PORT", "1", 1);
+    setenv("POSTBUS_DEFAULT_IMAPS_PORT", "2", 1);
+    setenv("POSTBUS_DEFAULT_ADMIN_ADDRESS", "", 1);
+    setenv("POSTBUS_IMAPS_PORT", "3", 1);
+    o = load("imap_port = 4\n");
+    if (o == NULL)
+        fail_msg("%s", error);
+    assert_string_equal(o->mail_domain, "image.example");
+    assert_string_equal(o->cluster_secret, SECRET);
+    assert_string_equal(o->admin_address, "");
+    assert_int_equal(o->imap_port, 4);
+    assert_int_equal(o->imaps_port, 3);
+    o = load("mail_domain = chat.example\n");
+    assert_non_null(o);
+    assert_string_equal(o->mail_domain, "chat.example");
+    assert_int_equal(o->imap_port, 1);
+    assert_null(load("cluster_secret_file = /nowhere\n"));
+    setenv("POSTBUS_DEFAULT_IMAP_PORT", "x", 1);
+    assert_null(load(NULL));
+    assert_non_null(strstr(error, "environment: imap_port"));
+    set_up(NULL);
+    setenv("POSTBUS_DEFAULT_IMPA_PORT", "1", 1);
+    assert_null(load(NULL));
+    assert_non_null(strstr(error, "POSTBUS_DEFAULT_IMPA_PORT"));
+    set_up(NULL);
+    setenv("POSTBUS_DEFAULT_DATABASE_PASSWORD", "secret", 1);
+    assert_null(load(NULL));
+    assert_non_null(strstr(error, "leaks"));
+    set_up(NULL);
+}
+
 static void test_environment_comes_first(void **state)
 {
     const struct options *o;
@@ -438,6 +479,7 @@ int main(void)
         cmocka_unit_test_setup(test_smtp_name, set_up),
         cmocka_unit_test_setup(test_bad_files, set_up),
         cmocka_unit_test_setup(test_environment_comes_first, set_up),
+        cmocka_unit_test_setup(test_defaults_of_a_deployment, set_up),
         cmocka_unit_test_setup(test_secrets, set_up),
         cmocka_unit_test_setup(test_effective_is_a_file, set_up),
         cmocka_unit_test_setup(test_help_shows_what_is_used, set_up),

@@ -11,8 +11,6 @@
 
 enum { TEXT_MAX = 1 << 20, EXIT_CONFIG = 2 };
 
-static const char standard_file[] = "/etc/postbus/postbus.ini";
-
 void svc_arguments_say(const char *text)
 {
     size_t n = strlen(text);
@@ -49,18 +47,9 @@ static void say_help(const struct svc_service *service)
                "  --check-config  say what is wrong with it, or the values in effect\n"
                "  --version\n\n"
                "Options of the file; POSTBUS_<NAME> in the environment comes first:\n\n",
-               standard_file);
+               OPTIONS_STANDARD_FILE);
     options_print_help(&b, service->option_user);
     say_buf(&b);
-}
-
-static const char *find_file(const char *given)
-{
-    if (given == NULL)
-        given = getenv("POSTBUS_CONFIG");
-    if (given == NULL && access(standard_file, F_OK) == 0)
-        given = standard_file;
-    return given;
 }
 
 static enum svc_action leave(int *status, int value)
@@ -110,7 +99,7 @@ enum svc_action svc_arguments_read(int argc, char **argv,
             return misuse(argv[i], status);
         }
     }
-    if (options_load(find_file(file), service->option_user, options, error) != RC_OK) {
+    if (options_load(options_file(file), service->option_user, options, error) != RC_OK) {
         log_error("config.invalid", "reason=\"%s\"", error);
         return leave(status, EXIT_CONFIG);
     }

@@ -131,6 +131,26 @@ def test_without_postgresql_services_live_say_so_and_recover(own):
     wait_for("the message", lambda: client.select("INBOX")[1] == [b"1"])
 
 
+def test_health_is_asked_where_the_configuration_says(own, tmp_path):
+    port = own.admin_port("janitor")
+    file = tmp_path / "postbus.ini"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("POSTBUS_")}
+
+    def health(text, **environment):
+        file.write_text(text)
+        return subprocess.run([BUILD / "postbusctl", "health"], capture_output=True, text=True,
+                              env={**clean, "POSTBUS_CONFIG": str(file), **environment})
+
+    assert health(f"admin_port = {port}\n").returncode == 0
+    assert health("admin_port = 1\n", POSTBUS_ADMIN_PORT=str(port)).returncode == 0
+    assert health("", POSTBUS_DEFAULT_ADMIN_PORT=str(port)).returncode == 0
+    assert health(f"admin_address =\nadmin_port = {port}\n").returncode == 0
+    asked = health("admin_port = 1\n")
+    assert (asked.returncode, "nobody answers at 127.0.0.1 port 1" in asked.stderr) == (1, True)
+    asked = health("admin_prot = 1\n")
+    assert (asked.returncode, "no such option" in asked.stderr) == (2, True)
+
+
 def served_certificate(product, port):
     raw = socket.create_connection(("127.0.0.1", product.port(port)), 10)
     with mail.tls().wrap_socket(raw, server_hostname=product.domain) as s:
