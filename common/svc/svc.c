@@ -224,6 +224,13 @@ static bool has_certificate(const struct options *o, char reason[REASON_BYTES])
     return yes;
 }
 
+bool svc_has_certificate(const struct svc *svc)
+{
+    char reason[REASON_BYTES];
+
+    return has_certificate(svc->options, reason);
+}
+
 static void poll_certificates(struct svc_state *st)
 {
     for (int i = 0; i < st->context_count; i++) {
@@ -283,11 +290,25 @@ static void note_service(struct svc *svc)
         svc_status_missing(svc->state->status, service->name, reason, true, false);
 }
 
+/* False: the service cannot start without it. */
+static bool note_certificate(struct svc *svc)
+{
+    bool needs = svc->service->flags & SVC_NEEDS_TLS;
+    bool uses = (svc->service->flags & SVC_USES_TLS) &&
+                svc->options->tls_certificate_file[0] != '\0';
+    char reason[REASON_BYTES];
+
+    if ((!needs && !uses) || svc->state->context_count > 0 ||
+        has_certificate(svc->options, reason))
+        return true;
+    svc_status_missing(svc->state->status, "certificate", reason, true, false);
+    return !needs;
+}
+
 /* Says anew what is missing; true when the service can start, or goes on. */
 static bool look(struct svc *svc)
 {
     struct svc_state *st = svc->state;
-    bool needs_tls = svc->service->flags & SVC_NEEDS_TLS;
     bool started = atomic_load(&st->started);
     bool good = svc_database_is_ok(st->database);
     char reason[REASON_BYTES];
@@ -298,10 +319,7 @@ static bool look(struct svc *svc)
     if (what != NULL)
         svc_status_missing(st->status, what, reason, true,
                            !svc_database_was_asked(st->database));
-    if (needs_tls && !started && !has_certificate(svc->options, reason)) {
-        good = false;
-        svc_status_missing(st->status, "certificate", reason, true, false);
-    }
+    good &= note_certificate(svc);
     if (atomic_load(&st->draining))
         svc_status_missing(st->status, "open doors", "the service is stopping", true,
                            true);

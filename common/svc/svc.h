@@ -39,6 +39,9 @@ enum svc_flag {
     SVC_BINDS_WORK = 1 << 0,   /* sends work hints */
     SVC_BINDS_EVENTS = 1 << 1, /* publishes events */
     SVC_NEEDS_TLS = 1 << 2,    /* has no use without a certificate */
+    /* Serves something without one, but is ready only when the one that is configured is
+     * there. */
+    SVC_USES_TLS = 1 << 3,
 };
 
 struct svc_service {
@@ -79,8 +82,12 @@ struct db *svc_db_new(struct svc *svc);
 bool svc_database_ok(const struct svc *svc);
 bool svc_is_draining(const struct svc *svc);
 
+/* Can the configured certificate be served now?  While it cannot, /readyz and the log
+ * say why (SVC_NEEDS_TLS, SVC_USES_TLS). */
+bool svc_has_certificate(const struct svc *svc);
+
 /* Server context with the configured certificate, polled and swapped while running.
- * Owned by svc; NULL when no certificate is configured. */
+ * Owned by svc; NULL when there is none to serve: not configured, or the log says why. */
 struct tls_context *svc_tls(struct svc *svc, enum tls_version min_version,
                             const char *alpn);
 

@@ -199,8 +199,7 @@ static enum rc start(struct svc *svc)
     metric_register(&refused);
     make_shared(svc);
     if (gateway.tls == NULL)
-        log_warn("imap.tls",
-                 "reason=\"no certificate is configured, nobody can log in\"");
+        rc = RC_RETRY; /* it was there a moment ago */
     for (size_t i = 0; i < (size_t)options_io_threads(o) && rc == RC_OK; i++)
         rc = start_loop(svc, i);
     return rc;

@@ -26,6 +26,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,8 +51,8 @@ static struct {
     struct arena *arena; /* lives as long as the process: the sites' texts */
     /* As the certificate that is served at the moment makes it: [1] is self-signed. */
     struct site sites[2];
-    struct tls_context *tls; /* NULL: no certificate */
-    struct web web;          /* without a site */
+    _Atomic(struct tls_context *) tls; /* NULL: no certificate (yet) */
+    struct web web;                    /* without a site */
     struct cidr_list *proxies;
     struct loop *loops[LOOPS_MAX];
     size_t loop_count;
@@ -63,10 +65,14 @@ static struct metric https_open = { .kind = METRIC_GAUGE,
                                     .labels = "",
                                     .help = "HTTPS connections that are open." };
 
-/* The certificate may change at any time; a request sees one from beginning to end. */
+/* The certificate may change at any time; a request sees one from beginning to end. While
+ * it is not there, what is said must be right with any. */
 static struct web web_now(void)
 {
-    bool self_signed = registrar.tls != NULL && tls_context_is_self_signed(registrar.tls);
+    const struct tls_context *tls = registrar.tls;
+    bool self_signed = tls != NULL
+                           ? tls_context_is_self_signed(tls)
+                           : registrar.sites[0].options->tls_certificate_file[0] != '\0';
     struct web web = registrar.web;
 
     web.site = &registrar.sites[self_signed];
@@ -156,13 +162,9 @@ static void start_loops(struct svc *svc)
 static enum rc add_listeners(const struct options *o, uint16_t port,
                              struct tls_context *tls, struct door *door)
 {
-    /* Behind a proxy that speaks HTTP all connections come from one address. */
-    bool counts_networks =
-        tls != NULL || o->proxy_protocol || o->trusted_proxies[0] == '\0';
     enum rc rc = make_server(o, tls == NULL, door);
 
-    door->limit =
-        limit_new((size_t)o->max_http_connections, counts_networks ? per_network(o) : 0);
+    door->limit = limit_new((size_t)o->max_http_connections, per_network(o));
     door->options = (struct listener_options){
         .address = o->listen_address,
         .ipv4_only = o->disable_ipv6,
@@ -182,6 +184,18 @@ static enum rc add_listeners(const struct options *o, uint16_t port,
     return rc;
 }
 
+/* From the outside to the inside: the bridges' connections belong to the server. */
+static void dismantle(struct door *door)
+{
+    for (size_t i = 0; i < registrar.loop_count; i++)
+        if (door->listeners[i] != NULL)
+            listener_free(&door->listeners[i]);
+    if (door->http != NULL)
+        http_server_free(&door->http);
+    if (door->limit != NULL)
+        limit_free(&door->limit);
+}
+
 static enum rc start_http(const struct options *o)
 {
     enum rc rc;
@@ -195,20 +209,25 @@ static enum rc start_http(const struct options *o)
     return rc;
 }
 
-static enum rc start_https(const struct options *o)
+static bool wants_https(const struct options *o)
 {
+    return o->https_port != 0 && o->tls_certificate_file[0] != '\0';
+}
+
+/* At the start, or as soon as the certificate is there. */
+static enum rc start_https(struct svc *svc)
+{
+    const struct options *o = svc->options;
     enum rc rc;
 
-    if (o->https_port == 0)
+    /* Not 1.3 as for mail clients: foreign servers come for the MTA-STS policy. */
+    if (registrar.tls == NULL && svc_has_certificate(svc))
+        registrar.tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
+    if (registrar.tls == NULL || !wants_https(o) || registrar.secure.http != NULL)
         return RC_OK;
-    if (registrar.tls == NULL) {
-        log_warn("registrar.https", "reason=\"no certificate is configured\"");
-        return RC_OK;
-    }
     rc = add_listeners(o, (uint16_t)o->https_port, registrar.tls, &registrar.secure);
     if (rc != RC_OK)
-        log_error("registrar.https", "port=%" PRId64 " reason=%s", o->https_port,
-                  rc_name(rc));
+        dismantle(&registrar.secure);
     return rc;
 }
 
@@ -221,19 +240,38 @@ static enum rc start(struct svc *svc)
     if (rc == RC_OK)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
     if (rc == RC_OK) {
-        /* Not 1.3 as for mail clients: foreign servers come for the MTA-STS policy. */
-        registrar.tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
         start_loops(svc);
         rc = start_http(o);
     }
-    if (rc == RC_OK)
-        rc = start_https(o);
+    if (rc == RC_OK) {
+        rc = start_https(svc);
+        if (rc != RC_OK)
+            log_error("registrar.https", "port=%" PRId64 " reason=%s", o->https_port,
+                      rc_name(rc));
+    }
+    if (rc == RC_OK && o->https_port != 0 && !wants_https(o))
+        log_warn("registrar.https", "reason=\"no certificate is configured\"");
     if (rc == RC_OK)
         log_info("registrar.started",
                  "url=%.*s http_port=%" PRId64 " https_port=%" PRId64 " trusted=%d",
                  STR_ARG(registrar.sites[0].base_url), o->http_port, o->https_port,
                  web_now().site->is_trusted);
     return rc;
+}
+
+static void tick(struct svc *svc)
+{
+    (void)start_https(svc); /* is_ready tells what came of it */
+}
+
+static bool is_ready(struct svc *svc, char *reason, size_t room)
+{
+    if (registrar.tls == NULL || !wants_https(svc->options) ||
+        registrar.secure.http != NULL)
+        return true;
+    snprintf(reason, room, "https_port %" PRId64 " cannot be opened",
+             svc->options->https_port);
+    return false;
 }
 
 static void shut(struct door *door)
@@ -260,18 +298,6 @@ static bool is_drained(struct svc *svc)
     return clock_monotonic_ms() - registrar.drain_since_ms >= DRAIN_GRACE_MS;
 }
 
-/* From the outside to the inside: the bridges' connections belong to the server. */
-static void dismantle(struct door *door)
-{
-    for (size_t i = 0; i < registrar.loop_count; i++)
-        if (door->listeners[i] != NULL)
-            listener_free(&door->listeners[i]);
-    if (door->http != NULL)
-        http_server_free(&door->http);
-    if (door->limit != NULL)
-        limit_free(&door->limit);
-}
-
 static void stop(struct svc *svc)
 {
     (void)svc;
@@ -292,10 +318,12 @@ static void stop(struct svc *svc)
 static const struct svc_service service = {
     .name = "registrar",
     .option_user = OPTIONS_REGISTRAR,
-    .flags = SVC_BINDS_EVENTS,
+    .flags = SVC_BINDS_EVENTS | SVC_USES_TLS,
     .extra_flag = "--print-invite",
     .extra = print_invite,
     .start = start,
+    .tick = tick,
+    .is_ready = is_ready,
     .drain = drain,
     .is_drained = is_drained,
     .stop = stop,

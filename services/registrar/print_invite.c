@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "invitation.h"
 #include "net/tls.h"
 #include "site.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TERMINAL_MAX_BYTES = 512 * 1024 };
+enum { TERMINAL_MAX_BYTES = 512 * 1024, REASON_MAX_BYTES = 256 };
 
 /* no-color.org; and a file or a pipe shall get characters only. */
 static bool wants_colour(void)
@@ -21,30 +22,43 @@ static bool wants_colour(void)
     return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
 }
 
-/* Of the files, which a registrar that runs serves too, or will within seconds. */
-static bool has_self_signed(const struct options *o)
+/* Of the files, which a registrar that runs serves too, or will within seconds.  Without
+ * a certificate a proxy is in front, and its own can be verified. */
+static enum rc read_self_signed(const struct options *o, bool *out)
 {
     struct tls_server_options files = { .cert_file = o->tls_certificate_file,
                                         .key_file = o->tls_key_file };
     struct tls_context *c = NULL;
-    bool yes;
+    struct buf why;
+    enum rc rc;
 
-    if (o->tls_certificate_file[0] == '\0' || tls_server_new(&files, NULL, &c) != RC_OK)
-        return false;
-    yes = tls_context_is_self_signed(c);
+    *out = false;
+    if (o->tls_certificate_file[0] == '\0')
+        return RC_OK;
+    buf_init(&why, REASON_MAX_BYTES);
+    rc = tls_server_new(&files, &why, &c);
+    if (rc == RC_OK)
+        *out = tls_context_is_self_signed(c);
+    else
+        log_error("invite.certificate", "reason=\"%.*s\"", STR_ARG(buf_str(&why)));
+    buf_fini(&why);
     tls_context_free(&c);
-    return yes;
+    return rc;
 }
 
 int print_invite(const struct options *options)
 {
-    struct arena *arena = arena_new();
-    struct buf *out = arena_buf(arena, TERMINAL_MAX_BYTES);
     struct invitation invitation;
+    bool self_signed, is_written;
+    struct arena *arena;
     struct site site;
-    bool is_written;
+    struct buf *out;
 
-    site_init(&site, arena, options, has_self_signed(options));
+    if (read_self_signed(options, &self_signed) != RC_OK)
+        return 1;
+    arena = arena_new();
+    out = arena_buf(arena, TERMINAL_MAX_BYTES);
+    site_init(&site, arena, options, self_signed);
     invitation_make(&site, arena, &invitation);
     qr_terminal(&invitation.qr, wants_colour(), out);
     buf_put(out, invitation.text);

@@ -231,7 +231,8 @@ static enum rc start(struct svc *svc)
     start_loops(svc, s);
     for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
         fill_port(svc, s, i, numbers[i]);
-        rc = listen_on(s, &s->ports[i]);
+        /* No certificate?  It was there a moment ago. */
+        rc = s->ports[i].tls != NULL ? listen_on(s, &s->ports[i]) : RC_RETRY;
     }
     return rc;
 }
