@@ -60,6 +60,8 @@ TESTS     := $(patsubst %.c,$(OUT)/%,$(TEST_SRC))
 FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
 
 .DEFAULT_GOAL := all
+# Tools sort, match and read files alike, whatever is spoken here.
+export LC_ALL := C.UTF-8
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
 .PHONY: all services tests fuzzers clean help run test test-kill test-compose bench lint format
@@ -137,9 +139,12 @@ bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
 	@python3 bench/run.py $(BENCH_ARGS)
 
-lint: all
+lint:
+	@tools/install-packages build lint
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) all
 	@tools/lint $(OUT)/obj
 format:
+	@tools/install-packages lint
 	@find common services cli bench -name '*.[ch]' | xargs clang-format -i
 
 help:
