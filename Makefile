@@ -112,17 +112,22 @@ $(FUZZERS): $(OUT)/%: $(OUT)/obj/%.o $$(call test_parts,$$*) $(LIB)
 
 # The make that compiles is a second one: the libraries' flags are only known once the
 # packages are there.
-DOMAIN      ?= _postbus.localhost
+DOMAIN      ?=
 PORT_OFFSET ?= 0
 LAN         ?= 0
 RUN         ?= run
+# Through the environment and as they were written, since a folder may have any name.
+run: export as_domain := $(value DOMAIN)
+run: export as_port_offset := $(value PORT_OFFSET)
+run: export as_lan := $(value LAN)
+run: export as_run := $(value RUN)
 run:
 	@tools/install-packages build run
 	@echo "building"
 	@files=$$($(MAKE) --no-print-directory -n MODE=$(MODE) all | grep -c ' -MMD -MP -c '); \
 	    $(MAKE) --no-print-directory -j$$(nproc) MODE=$(MODE) TO_COMPILE=$$files all
-	@exec python3 deploy/local/run.py --build $(OUT) --run $(RUN) --domain '$(DOMAIN)' \
-	    --port-offset $(PORT_OFFSET) --lan $(LAN)
+	@exec python3 deploy/local/run.py --build $(OUT) --run="$$as_run" --domain="$$as_domain" \
+	    --port-offset="$$as_port_offset" --lan="$$as_lan"
 
 test:
 	@tests/run

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Start the whole product on one machine, under one folder, and stop it as one.
 
-    run.py --build build/release [--run run] [--domain _postbus.localhost]
+    run.py [--build build/release] [--run run] [--domain _postbus.localhost]
            [--port-offset 0] [--standard-ports] [--lan 0] [--replicas SERVICE=2 ...]
            [--set OPTION=VALUE ...] [--env NAME=VALUE ...]
 
 Everything lives below the run folder: PostgreSQL's data, secrets, certificate, logs and
-one <name>.pid for each process.  What dies is started again.  SIGINT and SIGTERM stop all.
+one <name>.pid for each process.  Options are read from its postbus.ini and from the
+environment.  What dies is started again, unless it refuses its configuration, which ends
+all.  SIGINT and SIGTERM stop all.
 """
 import argparse
+import contextlib
 import ctypes
+import functools
 import hashlib
 import os
 import pathlib
@@ -21,7 +25,10 @@ import sys
 import time
 
 import postgres
+import settings
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOMAIN = "_postbus.localhost"
 SERVICES = ["queue-worker", "remote-sender", "janitor", "smtp-ingress", "imap-gateway",
             "registrar"]
 # Each service's place in the lists of ports that all services have.
@@ -41,18 +48,19 @@ ADMIN_PORT, WORK_PORT, EVENT_PORT = 9090, 5551, 5552
 OFFERS_WORK = ["smtp-ingress", "queue-worker", "remote-sender"]
 OFFERS_EVENTS = ["queue-worker", "imap-gateway", "registrar", "janitor"]
 LAST_PORT, OFFSET_STEP = 65535, 1000
-# A laptop that compiles meanwhile is no server under attack, and a first try sends fast.
-LENIENT = {"max_load_1m": 0, "min_free_disk_space": "100M", "max_user_send_per_minute": 600,
-           "max_user_send_burst_size": 100, "new_private_accounts_per_hour": 0,
-           "nocreate_file": ""}
 START_DEADLINE_S, STOP_DEADLINE_S = 90, 30
 RESTART_MIN_S, RESTART_MAX_S, STEADY_S = 0.2, 2.0, 10.0
+# How a service ends that refuses its configuration.
+EXIT_CONFIG = 2
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def say(text):
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # nobody listens any more; what runs goes on
+        sys.stdout = open(os.devnull, "w")
 
 
 def write_pid(path, pid):
@@ -63,11 +71,15 @@ def write_pid(path, pid):
 
 
 class Child:
-    """One supervised process and when it may be started again."""
+    """One supervised process and when it may be started again; a service is asked first, by
+    check, whether it would refuse its configuration."""
 
-    def __init__(self, name, command, environment, run, stop_signal=signal.SIGTERM):
+    def __init__(self, name, command, environment, run, stop_signal=signal.SIGTERM,
+                 descriptors=(), check=None):
         self.name, self.command, self.environment = name, command, environment
         self.run, self.stop_signal = run, stop_signal
+        self.descriptors, self.check = descriptors, check
+        self.log = run / "log" / f"{name}.log"
         self.process, self.started, self.not_before, self.delay = None, 0.0, 0.0, RESTART_MIN_S
 
     def start(self):
@@ -75,10 +87,11 @@ class Child:
             # Should this supervisor be killed, nothing may stay behind.
             LIBC.prctl(PR_SET_PDEATHSIG, int(self.stop_signal))
 
-        with open(self.run / "log" / f"{self.name}.log", "ab") as log:
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True, preexec_fn=before_exec)
+                stderr=log, start_new_session=True, preexec_fn=before_exec,
+                pass_fds=self.descriptors, cwd="/" if self.descriptors else None)
         self.started = time.monotonic()
         write_pid(self.run / f"{self.name}.pid", self.process.pid)
 
@@ -91,10 +104,12 @@ class Child:
         if self.alive():
             return
         if self.process is not None:
+            if self.check is not None and self.process.returncode == EXIT_CONFIG:
+                self.check()
             lived = now - self.started
             self.delay = RESTART_MIN_S if lived > STEADY_S else min(self.delay * 2, RESTART_MAX_S)
             say(f"{self.name} stopped ({describe(self.process.returncode)}); "
-                f"starting it again in {self.delay:.1f} s, see {self.run}/log/{self.name}.log")
+                f"starting it again in {self.delay:.1f} s, see {self.log}")
             self.process, self.not_before = None, now + self.delay
         if now >= self.not_before:
             self.start()
@@ -130,30 +145,39 @@ def lan_address():
         probe.close()
 
 
-def secret_file(path, length=32):
-    if not path.exists():
-        path.write_text(secrets.token_hex(length) + "\n")
-        path.chmod(0o600)
-    return path
+def make_secret(path, length=32):
+    """Whole or not at all, and at no time readable for others."""
+    if os.path.lexists(path):
+        return
+    new = path.with_name(path.name + ".new")
+    with open(new, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as f:
+        f.write(secrets.token_hex(length) + "\n")
+    new.rename(path)
+
+
+def folder(text):
+    """The services cut blanks off the ends of what they read, paths too."""
+    path = str(pathlib.Path(text).resolve())
+    if not text or path != path.rstrip() or not path.isprintable():
+        raise SystemExit(f"RUN={text!r}: give a folder whose name neither ends with a blank nor holds "
+                         "control characters")
+    return pathlib.Path(path)
 
 
 def trouble_with(address, port):
     """Why nobody can listen there; None when it is free."""
     family = sockets.AF_INET6 if ":" in address else sockets.AF_INET
-    with sockets.socket(family, sockets.SOCK_STREAM) as s:
-        s.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-        try:
+    try:
+        with sockets.socket(family, sockets.SOCK_STREAM) as s:
+            s.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
             s.bind((address, port))
-        except OSError as e:
-            return e.strerror
+    except OSError as e:
+        return e.strerror
     return None
 
 
 def check_ports(doors, offset):
     """doors: (address, port, what is there).  Says what is taken, and an offset that helps."""
-    for _, port, what in doors:
-        if not 0 < port <= LAST_PORT:
-            raise SystemExit(f"PORT_OFFSET={offset} makes {port} of {what}; ports are 1 to {LAST_PORT}")
     taken = [f"port {port} ({what}) on {address} is not free: {why}"
              for address, port, what in doors if (why := trouble_with(address, port))]
     if not taken:
@@ -180,22 +204,24 @@ class Replica:
 class Product:
     def __init__(self, arguments):
         self.build = pathlib.Path(arguments.build).resolve()
-        self.run = pathlib.Path(arguments.run).resolve()
-        self.domain, self.offset = arguments.domain, arguments.port_offset
+        self.run = folder(arguments.run)
+        self.offset = arguments.port_offset
         self.address = lan_address() if arguments.lan else "127.0.0.1"
         # On the standard ports the domain's own name leads here.
         self.public_host = "" if arguments.standard_ports else self.address
         self.listen = "0.0.0.0" if arguments.lan else "127.0.0.1"
         ports = STANDARD_PORTS if arguments.standard_ports else PORTS
         self.ports = {name: port + self.offset for name, port in ports.items()}
-        self.extra = dict(pair.split("=", 1) for pair in arguments.set)
-        counts = dict(pair.split("=", 1) for pair in arguments.replicas)
+        self.extra = {**({"mail_domain": arguments.domain} if arguments.domain else {}),
+                      **dict(arguments.set)}
+        counts = dict(arguments.replicas)
         self.replicas = [Replica(s, n) for s in SERVICES for n in range(int(counts.get(s, 1)))]
-        # A socket's path may hold 107 bytes: deep checkouts get a short one in /tmp.
+        # Deep checkouts get a short one in /tmp.
         self.socket = self.run / "pg"
-        if len(str(self.socket)) > 80:
-            digest = hashlib.sha256(str(self.run).encode()).hexdigest()[:12]
+        if not postgres.fits_a_socket(self.socket):
+            digest = hashlib.sha256(os.fsencode(self.run)).hexdigest()[:12]
             self.socket = pathlib.Path(f"/tmp/postbus-{os.getuid()}-{digest}")
+        self.given = settings.given(self.run)
         self.children = []
 
     def admin_port(self, replica):
@@ -216,58 +242,98 @@ class Product:
         except OSError:
             raise SystemExit(f"{self.run} is in use by another run; choose another with RUN=")
 
+    def check_options(self):
+        """Before anything is made."""
+        if not (self.build / "postbusctl").exists():
+            raise SystemExit(f"{self.build} holds no postbusctl; run: make")
+        for replica in self.replicas:
+            own = self.own_values(replica)
+            settings.refuse_what_is_ours(own, self.given)
+            self.check_range(own)
+
+    def check_range(self, values):
+        for name, port in values.items():
+            if isinstance(port, int) and not 0 < port <= LAST_PORT:
+                raise SystemExit(f"PORT_OFFSET={self.offset} makes {port} of {name}; ports are 1 to "
+                                 f"{LAST_PORT}")
+
+    @functools.cached_property
+    def effective(self):
+        """The options on which all processes agree, as they read them."""
+        return settings.effective(self.build / "postbusctl", self.owner_environment())
+
     def prepare_folders(self):
-        for folder in ("log", "secrets"):
-            (self.run / folder).mkdir(mode=0o755, exist_ok=True)
+        for name in ("log", "secrets"):
+            (self.run / name).mkdir(mode=0o755, exist_ok=True)
         (self.run / "secrets").chmod(0o700)
         postgres.make_socket_folder(self.socket)
-        secret_file(self.run / "secrets" / "cluster_secret")
+        make_secret(self.run / "secrets" / "cluster_secret")
         for replica in self.replicas:
-            secret_file(self.run / "secrets" / replica.role)
-        self.certificate()
+            make_secret(self.run / "secrets" / replica.role)
+        if self.has_own_certificate():
+            self.certificate()
+
+    def has_own_certificate(self):
+        return not any(name in self.given for name in settings.CERTIFICATE)
 
     def certificate(self):
         # With and without LAN=1 the same one will do.
-        addresses = dict.fromkeys(["127.0.0.1", self.address])
+        names = dict.fromkeys(["127.0.0.1", self.address, self.effective["public_host"]])
         made = subprocess.run([
-            self.build / "postbusctl", "cert", "--if-needed", "--domain", self.domain,
-            *(word for a in addresses for word in ("--address", a)),
+            self.build / "postbusctl", "cert", "--if-needed", "--domain",
+            self.effective["mail_domain"], *(word for n in names if n for word in ("--address", n)),
             "--certificate", self.run / "secrets" / "tls.crt",
             "--key", self.run / "secrets" / "tls.key"])
         if made.returncode != 0:
             raise SystemExit(made.returncode)
 
-    def environment(self, replica):
-        e = {k: v for k, v in os.environ.items() if not k.startswith(("POSTBUS_", "PG"))}
-        shift = REPLICA_STEP * replica.number
+    def check_services(self):
+        for replica in self.replicas:
+            self.check(replica)
+
+    def check(self, replica):
+        settings.check(self.build / replica.service, self.environment(replica))
+
+    def standard_values(self):
+        """Of the options that nobody set."""
         values = {
-            "mail_domain": self.domain,
+            "mail_domain": DOMAIN,
             "listen_address": self.listen,
             "public_host": self.public_host,
-            "public_imaps_port": self.ports["imaps_port"],
-            "public_imap_port": self.ports["imap_port"],
-            "public_submissions_port": self.ports["submissions_port"],
-            "public_submission_port": self.ports["submission_port"],
-            "public_https_port": self.ports["https_port"],
+            **{f"public_{name}": port for name, port in self.ports.items()
+               if name not in ("smtp_port", "http_port")},
+            "cluster_secret_file": self.run / "secrets" / "cluster_secret",
+            "disk_path": self.run,
+            **settings.LENIENT,
+        }
+        if self.has_own_certificate():
+            values["tls_certificate_file"] = self.run / "secrets" / "tls.crt"
+            values["tls_key_file"] = self.run / "secrets" / "tls.key"
+        return {name: value for name, value in values.items() if name not in self.given}
+
+    def own_values(self, replica):
+        """What keeps the processes of one machine apart, and lets them find each other."""
+        shift = REPLICA_STEP * replica.number
+        return {
             "admin_address": "127.0.0.1",
             "admin_port": self.admin_port(replica),
             "bus_address": "127.0.0.1",
             "bus_work_port": self.bus_port(WORK_PORT, replica),
             "bus_event_port": self.bus_port(EVENT_PORT, replica),
             "database_host": self.socket,
+            "database_port": postgres.SETTINGS["port"],
             "database_name": "postbus",
             "database_user": replica.role,
             "database_password_file": self.run / "secrets" / replica.role,
-            "cluster_secret_file": self.run / "secrets" / "cluster_secret",
-            "tls_certificate_file": self.run / "secrets" / "tls.crt",
-            "tls_key_file": self.run / "secrets" / "tls.key",
-            "disk_path": self.run,
-            **LENIENT,
             **{name: port + shift for name, port in self.ports.items()},
             **self.peers(),
-            **self.extra,
         }
-        e.update({f"POSTBUS_{key.upper()}": str(value) for key, value in values.items()})
+
+    def environment(self, replica):
+        e = postgres.environment()
+        e["POSTBUS_CONFIG"] = settings.config_file(self.run)
+        values = {**self.standard_values(), **self.own_values(replica), **self.extra}
+        e.update({settings.variable(name): str(value) for name, value in values.items()})
         return e
 
     def doors(self):
@@ -279,9 +345,9 @@ class Product:
                 names.append(("bus_address", "bus_work_port"))
             if replica.service in OFFERS_EVENTS:
                 names.append(("bus_address", "bus_event_port"))
-            e = self.environment(replica)
+            values = {**self.effective, **self.own_values(replica), **self.extra}
             for address, port in names:
-                at, number = e[f"POSTBUS_{address.upper()}"], int(e[f"POSTBUS_{port.upper()}"])
+                at, number = values[address], int(values[port])
                 if number != 0:  # off
                     yield "0.0.0.0" if at in ("", "*") else at, number, f"{port} of {replica.name}"
 
@@ -302,24 +368,30 @@ class Product:
     def owner_environment(self):
         e = self.environment(self.registrar())
         e["POSTBUS_DATABASE_USER"] = postgres.OWNER
-        e.pop("POSTBUS_DATABASE_PASSWORD_FILE")
+        del e["POSTBUS_DATABASE_PASSWORD_FILE"]
         return e
 
     def start_database(self):
-        postgres.create(str(self.run / "postgres"), str(self.socket))
-        child = Child("postgres", postgres.command(str(self.run / "postgres"), str(self.socket)),
-                      dict(os.environ), self.run, postgres.STOP_SIGNAL)
+        data = self.run / "postgres"
+        postgres.create(str(data))
+        folders = [postgres.descriptor(data), postgres.descriptor(self.socket)]
+        child = Child("postgres", postgres.command(*folders), postgres.environment(), self.run,
+                      postgres.STOP_SIGNAL, folders)
         child.start()
         self.children.append(child)
-        postgres.wait_ready(str(self.socket), child.alive)
+        postgres.wait_ready(str(self.socket), child.alive, child.log)
         postgres.create_database(str(self.socket), "postbus")
-        subprocess.run([self.build / "postbusctl", "migrate", "--role-passwords",
-                        self.run / "secrets"], check=True, env=self.owner_environment())
+        migrated = subprocess.run(
+            [self.build / "postbusctl", "migrate", "--role-passwords", self.run / "secrets"],
+            env=self.owner_environment())
+        if migrated.returncode != 0:
+            raise SystemExit(f"the database was not brought up to date; see above and {child.log}")
 
     def start_services(self):
         for replica in self.replicas:
             child = Child(replica.name, [str(self.build / replica.service)],
-                          self.environment(replica), self.run)
+                          self.environment(replica), self.run,
+                          check=functools.partial(self.check, replica))
             child.start()
             self.children.append(child)
 
@@ -342,8 +414,9 @@ class Product:
             capture_output=True).returncode == 0
 
     def print_invite(self):
-        say(f"postbus ready: https://{self.public_host or self.domain}:{self.ports['https_port']}/"
-            f" ({self.domain})")
+        domain = self.effective["mail_domain"]
+        host = self.effective["public_host"] or domain.strip("[]")
+        say(f"postbus ready: https://{host}:{self.effective['public_https_port']}/ ({domain})")
         subprocess.run([self.build / "registrar", "--print-invite"],
                        env=self.environment(self.registrar()), check=False)
 
@@ -357,7 +430,8 @@ class Product:
             for child in group:
                 child.finish(until)
         if self.socket.parent != self.run:
-            self.socket.rmdir()
+            with contextlib.suppress(OSError):  # a server that broke off leaves its socket there
+                self.socket.rmdir()
 
 
 def make_was_interrupted():
@@ -372,21 +446,38 @@ def make_was_interrupted():
     return comm in ("make", "gmake") and bool(int(blocked, 16) >> (signal.SIGINT - 1) & 1)
 
 
+def pair(text):
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def count(text):
+    service, number = pair(text)
+    if service not in SERVICES or not number.isdecimal() or int(number) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SERVICE=COUNT with one of: "
+                                         + ", ".join(SERVICES))
+    return service, number
+
+
 def parse(argv):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--build", default="build/release", help="folder of the built services")
-    p.add_argument("--run", default="run", help="folder of all data")
-    p.add_argument("--domain", default="_postbus.localhost", help="mail domain")
+    p.add_argument("--build", default=str(ROOT / "build" / "release"),
+                   help="folder of the built services")
+    p.add_argument("--run", default=str(ROOT / "run"), help="folder of all data")
+    p.add_argument("--domain", help=f"mail domain, whatever postbus.ini says; else {DOMAIN}")
     p.add_argument("--port-offset", type=int, default=0, help="added to every port")
     p.add_argument("--standard-ports", action="store_true",
                    help="25, 143, 465, 587, 993, 80 and 443 instead of unprivileged ports")
-    p.add_argument("--replicas", action="append", default=[], metavar="SERVICE=COUNT",
+    p.add_argument("--replicas", action="append", type=count, default=[],
+                   metavar="SERVICE=COUNT",
                    help=f"more processes of a service, each {REPLICA_STEP} ports above the last")
     p.add_argument("--lan", type=int, choices=(0, 1), default=0,
                    help="1: serve the local network, not only this machine")
-    p.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE",
-                   help="set an option of postbus.ini for all services")
-    p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE",
+    p.add_argument("--set", action="append", type=pair, default=[], metavar="OPTION=VALUE",
+                   help="set an option of postbus.ini for all services, whatever it says there")
+    p.add_argument("--env", action="append", type=pair, default=[], metavar="NAME=VALUE",
                    help="put into the environment of every process, PostgreSQL too")
     return p.parse_args(argv)
 
@@ -408,23 +499,37 @@ def supervise(product, stopping):
         time.sleep(0.1)
 
 
+def prepare(product):
+    product.lock()
+    product.check_options()
+    check_ports(list(product.doors()), product.offset)
+    product.prepare_folders()
+    product.check_services()
+
+
 def main(argv):
     arguments = parse(argv)
-    os.environ.update(pair.split("=", 1) for pair in arguments.env)
-    product = Product(arguments)
+    os.environ.update(arguments.env)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a folder may have any name
     stop_requests = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop_requests.append(1))
-    product.lock()
-    check_ports(list(product.doors()), product.offset)
-    product.prepare_folders()
-    write_pid(product.run / "supervisor.pid", os.getpid())
     try:
-        supervise(product, lambda: bool(stop_requests))
-    finally:
-        say("stopping")
-        product.stop()
-        (product.run / "supervisor.pid").unlink(missing_ok=True)
+        product = Product(arguments)
+        prepare(product)
+        write_pid(product.run / "supervisor.pid", os.getpid())
+        try:
+            supervise(product, lambda: bool(stop_requests))
+        finally:
+            say("stopping")
+            product.stop()
+            (product.run / "supervisor.pid").unlink(missing_ok=True)
+    except OSError as e:
+        raise SystemExit(f"cannot go on: {e}")
+    except SystemExit:
+        # Ctrl-C reaches what helps us to start as well.
+        if not stop_requests:
+            raise
     say("stopped")
 
 

@@ -15,6 +15,7 @@ import urllib.request
 from product import BUILD, ROOT, free_port, wait_for
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
+import postgres  # noqa: E402, F401
 import run  # noqa: E402  (deploy/local/run.py: what the product was started by)
 
 STOP_DEADLINE_S = 60

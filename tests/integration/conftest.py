@@ -6,7 +6,7 @@ import pytest
 
 from product import Product
 
-if not os.environ.get("POSTBUS_NAMESPACE"):
+if not os.environ.get("POSTBUS_TEST_NAMESPACE"):
     raise SystemExit("these tests need a network of their own; start them by "
                      "tests/integration/run [pytest arguments]")
 

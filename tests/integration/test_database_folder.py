@@ -4,6 +4,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -24,10 +25,15 @@ class Local:
         self.password = None
 
     def make(self):
-        postgres.create(str(self.data), str(self.socket))
+        postgres.create(str(self.data))
 
     def command(self):
-        return postgres.command(str(self.data), str(self.socket))
+        numbers = [postgres.descriptor(self.data), postgres.descriptor(self.socket)]
+        try:
+            return postgres.command(*numbers)
+        finally:
+            for number in numbers:
+                os.close(number)
 
 
 class Image:
@@ -71,10 +77,10 @@ class Image:
 
 
 @pytest.fixture(params=[Local, Image])
-def way(request, tmp_path):
-    os.chmod(tmp_path, 0o755)
-    postgres.give_to_server(tmp_path)
-    return request.param(tmp_path)
+def way(request):
+    with tempfile.TemporaryDirectory(prefix="postbus-data-") as folder:
+        postgres.give_to_server(folder)
+        yield request.param(pathlib.Path(folder))
 
 
 def test_made_once(way):

@@ -11,7 +11,7 @@ from product import Product
 
 # Far more than ten sessions on a busy machine need, far less than any poll's interval.
 AT_ONCE_S = 10
-ROUNDS = int(os.environ.get("POSTBUS_IDLE_ROUNDS", "10000"))
+ROUNDS = int(os.environ.get("POSTBUS_TEST_IDLE_ROUNDS", "10000"))
 PAIRS = 10
 
 

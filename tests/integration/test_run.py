@@ -24,15 +24,16 @@ NOBODY = 65534
 
 class Make:
     def __init__(self, folder, offset=OFFSET, *variables, domain="_make.localhost", prefix=(),
-                 checkout=ROOT):
-        self.run = pathlib.Path(folder) / "run"
+                 checkout=ROOT, name="run", environment=None):
+        self.run = pathlib.Path(folder) / name
         self.file = pathlib.Path(folder) / "out"
         self.offset, self.domain = offset, domain
         with open(self.file, "w") as out:
             self.process = subprocess.Popen(
                 [*prefix, "make", "run", f"RUN={self.run}", f"PORT_OFFSET={offset}",
                  f"DOMAIN={self.domain}", f"MODE={BUILD.name}", *variables], cwd=checkout,
-                stdout=out, stderr=out, start_new_session=True)
+                stdout=out, stderr=out, start_new_session=True,
+                env={**os.environ, **(environment or {})})
 
     def output(self):
         return self.file.read_text()
@@ -220,10 +221,11 @@ def test_an_ordinary_user_builds_and_runs_it(tmp_path):
         assert not sockets & set(pathlib.Path("/tmp").glob("postbus-[0-9]*-*"))
 
 
-def start_in_vain(*arguments):
-    """What run.py says when it cannot start."""
+def start_in_vain(*arguments, **environment):
+    """What run.py says when it cannot start, in its last line."""
     done = subprocess.run([sys.executable, ROOT / "deploy/local/run.py", "--build", BUILD,
-                           *arguments], capture_output=True, text=True, timeout=60)
+                           *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **environment})
     assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
     return done.stderr
 
