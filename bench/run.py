@@ -18,6 +18,7 @@ import threading
 import time
 
 import processes
+import share
 from reference import PASSWORD, Reference
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -36,7 +37,8 @@ COMPARED = {"rate": ["due_ack_p50", "due_ack_p99", "due_exists_p50", "due_exists
                      "cpu_ms"],
             "window": ["per_second", "copies_per_second", "cpu_ms"],
             "logins": ["per_second", "cpu_ms"],
-            "idle": ["kib_each"]}
+            "idle": ["kib_each"],
+            "share": ["select_p50", "select_p99"]}
 # None of these may be above 0.
 FAULTS = ["missing", "duplicates", "failed", "queue_left"]
 
@@ -164,6 +166,8 @@ class Bench:
                        ("logins of known accounts", "logins", new)],
             "memory": [("memory", "idle",
                         {"accounts": min(5000, 5 * a.accounts), "prefix": "idl"})],
+            "share": [(f"a stranger's SELECT beside {share.SESSIONS} {name}", "share",
+                       {"command": name}) for name in share.COMMANDS],
         }
 
     def loadgen(self, server, mode, options):
@@ -176,8 +180,9 @@ class Bench:
             print(f"{server.name}, {title}: cannot: {most:.0f}/s at most")
             return None
         try:
-            return (self.memory if mode == "idle" else self.measure)(server, title, mode, options)
-        except RowFailed as e:
+            how = {"idle": self.memory, "share": self.share}.get(mode, self.measure)
+            return how(server, title, mode, options)
+        except (RowFailed, OSError) as e:
             if isinstance(server, Postbus):
                 raise SystemExit(f"{title}: {e}") from None
             print(f"{server.name}, {title}: cannot: {e}")
@@ -221,6 +226,14 @@ class Bench:
               f"({by_size(parts, str, after / 100)})")
         return result
 
+    def share(self, server, title, mode, options):
+        if not self.filled:
+            share.fill(server, PASSWORD)
+            self.filled = True
+        result = share.measure(server, PASSWORD, options["command"], self.a.seconds)
+        print(f"{server.name}, {title}: " + " ".join(f"{k}={v:.3g}" for k, v in result.items()))
+        return result
+
     def group(self, make, name, rows):
         """The rows against one server just started."""
         if name == "latency" and make.name not in self.at_most:
@@ -228,6 +241,7 @@ class Bench:
             with make() as server:
                 self.row(server, "throughput, 5 seconds", "window",
                          {"window": 128, "seconds": 5, "accounts": self.a.accounts})
+        self.filled = False  # the heavy account's mailbox
         with make() as server:
             print(f"{server.name}: {server.about()}")
             return [self.row(server, *row) for row in rows]

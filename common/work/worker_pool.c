@@ -109,6 +109,13 @@ static void thread_start(struct worker_pool *p, unsigned index)
     pthread_setname_np(t->id, name);
 }
 
+/* There are two threads to a core, and one that is busy keeps, with its backend, a core
+ * busy: so half of the cores are left to the others. */
+static unsigned share_max(unsigned count)
+{
+    return count > 4 ? count / 4 : 1;
+}
+
 struct worker_pool *worker_pool_new(const struct worker_pool_options *o)
 {
     struct worker_pool *p = mem_alloc(sizeof(*p));
@@ -116,7 +123,7 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *o)
 
     CHECK(o->count > 0);
     p->options = *o;
-    p->queue = job_queue_new(o->queue_max, o->count > 1 ? o->count / 2 : 1);
+    p->queue = job_queue_new(o->queue_max, share_max(o->count));
     p->metrics = metrics_new(o->name);
     p->threads = mem_alloc(o->count * sizeof(*p->threads));
     pthread_mutex_init(&p->lock, NULL);

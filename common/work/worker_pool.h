@@ -2,7 +2,7 @@
  *
  * The context is opaque: services put a database connection into it.  A job runs
  * ordinary sequential code and may block; it ends by posting its result to where it came
- * from.  Jobs of one share (job_queue.h) hold at most half of the threads.  Thread: any.
+ * from.  Jobs of one share (job_queue.h) hold a quarter of the threads.  Thread: any.
  */
 #pragma once
 

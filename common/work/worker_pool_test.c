@@ -244,9 +244,9 @@ static void test_another_share_runs_before_the_next_turn(void **state)
     assert_memory_equal(ran, wanted, sizeof wanted);
 }
 
-static void test_a_share_holds_half_of_the_workers(void **state)
+static void test_a_share_holds_a_quarter_of_the_workers(void **state)
 {
-    struct worker_pool *p = pool_new(4, 64);
+    struct worker_pool *p = pool_new(8, 64);
 
     (void)state;
     atomic_store(&waiting, 0);
@@ -295,7 +295,7 @@ int main(void)
         cmocka_unit_test(test_limit_and_drain),
         cmocka_unit_test(test_shares_take_turns),
         cmocka_unit_test(test_another_share_runs_before_the_next_turn),
-        cmocka_unit_test(test_a_share_holds_half_of_the_workers),
+        cmocka_unit_test(test_a_share_holds_a_quarter_of_the_workers),
         cmocka_unit_test(test_light_load_stays_with_one_worker),
     };
 

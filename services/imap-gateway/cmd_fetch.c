@@ -23,10 +23,12 @@
 #include <string.h>
 
 enum {
-    BATCH_MESSAGES = 32,
+    BATCH_MESSAGES = STORE_BODY_HEADS_MAX,
+    BATCH_BYTES = 512 * 1024,
     HEAD_BYTES = STORE_MESSAGE_AHEAD_BYTES, /* a chat message is not longer */
     SLICE_BYTES = STORE_BODY_LARGE_CHUNK,
-    HERE_ITEMS = 8,               /* that the loop answers, */
+    HERE_MESSAGES = 32,           /* that the loop answers, */
+    HERE_ITEMS = 8,               /* of each, */
     HERE_BYTES = 1024,            /* and arguments that it reads */
     TURN_BYTES = 4 * 1024 * 1024, /* of whole messages that are read in one turn */
     TURN_MESSAGES = 256,          /* that are looked up in one turn */
@@ -109,13 +111,19 @@ static bool reads_bodies(const struct fetch *f)
     return f->plan.need != FETCH_ROW || f->plan.streams;
 }
 
-/* No more than the output takes, or they would be read again in the next turn. */
+/* No more than memory may hold, nor than the output takes: what lies behind would be read
+ * again in the next turn. */
 static size_t batch_length(const struct fetch *f, size_t from)
 {
-    size_t left = f->list.n - from, bytes = 0, n = 0;
+    size_t left = f->list.n - from, read = 0, written = 0, n = 0;
 
-    for (; n < left && n < BATCH_MESSAGES && bytes < IMAP_REPLY_SOFT; n++)
-        bytes += f->plan.streams ? (size_t)row_at(f, from + n)->size : 0;
+    while (n < left && n < BATCH_MESSAGES && read < BATCH_BYTES &&
+           written < IMAP_REPLY_SOFT) {
+        size_t size = (size_t)row_at(f, from + n++)->size;
+
+        read += size < HEAD_BYTES ? size : HEAD_BYTES;
+        written += f->plan.streams ? size : 0;
+    }
     return n;
 }
 
@@ -318,7 +326,7 @@ static enum cmd_result run_here(struct fetch *f)
     enum cmd_result result;
 
     if (f->plan.sets_seen || f->plan.need == FETCH_MESSAGE ||
-        f->plan.count > HERE_ITEMS || f->list.n > BATCH_MESSAGES)
+        f->plan.count > HERE_ITEMS || f->list.n > HERE_MESSAGES)
         return CMD_AWAY;
     for (size_t i = 0; i < f->list.n; i++)
         bytes += (size_t)row_at(f, i)->size;
