@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "store/store_ids.h"
+#include "store/store_mailbox.h"
 
 enum { RESOLVE_MAX = 4096, LIST_MAX = 10000 };
 
@@ -15,6 +16,13 @@ DB_STATEMENT(stmt_find, "account_find",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr = $1");
 DB_STATEMENT(stmt_get, "account_get",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.id = $1");
+/* The first who can be reached ends the search. */
+DB_STATEMENT(stmt_sender, "account_sender",
+             "SELECT a.state, EXISTS (SELECT FROM account r"
+             "  JOIN mailbox m ON m.id = r.id << 18"
+             "  WHERE r.addr = ANY($2) AND r.state = 0"
+             "  AND m.bytes + $3 <= quota_of(m.own_quota, $4) AND m.nmsg < $5) "
+             "FROM account a WHERE a.id = $1");
 DB_STATEMENT(stmt_list, "account_list",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr > $1 "
              "ORDER BY a.addr LIMIT $2");
@@ -105,6 +113,23 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
                           struct store_account *out)
 {
     return read_one(a, db, &stmt_get, db_int8(id), out);
+}
+
+enum rc store_account_sender(struct db *db, int64_t id, const str_t *addresses, size_t n,
+                             int64_t size, struct store_account_sender *out)
+{
+    enum rc rc = db_run(db, &stmt_sender,
+                        DB_PARAMS(db_int8(id), db_texts(addresses, n), db_int8(size),
+                                  db_int8(db_quota_bytes(db)),
+                                  db_int8(STORE_MAILBOX_MESSAGES_MAX)));
+
+    if (rc != RC_OK)
+        return rc;
+    if (db_rows(db, 0) == 0)
+        return RC_NOT_FOUND;
+    out->state = (int)db_get_int(db, 0, 0, 0);
+    out->reaches = db_get_bool(db, 0, 0, 1);
+    return RC_OK;
 }
 
 static enum rc why_not_made(struct db *db, const struct store_account *n, enum rc rc)

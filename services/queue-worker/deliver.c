@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "prefix.h"
-#include "route.h"
+#include "account/route.h"
 #include "store/db.h"
 #include "store/store_ids.h"
 #include "store/store_remote.h"

@@ -3,23 +3,53 @@
  * A session lives as long as its client likes, so the account is read again when there is
  * something to accept.  The reply is temporary and ends the connection: the login that
  * comes next tells the truth, and the message is not lost should it have been a mistake.
+ * The same round trip asks what check_reachable judges.
  */
 #include "checks.h"
 
+#include "account/route.h"
+#include "base/arena.h"
 #include "base/log.h"
+#include "ingress.h"
 #include "smtp/smtp_reply.h"
 #include "store/store_account.h"
 #include "transaction.h"
 
+/* Clients add their own address for their other devices; that copy does not count. */
+static void find_others(struct check *c)
+{
+    struct transaction *t = c->mail;
+    struct route *route;
+    size_t n = route_all(t->arena, c->ingress->domain, t->recipients, t->recipient_count,
+                         &route);
+
+    c->others = arena_array(t->arena, n + 1, sizeof(*c->others));
+    for (size_t i = 0; i < n; i++) {
+        if (route[i].kind != ROUTE_LOCAL) {
+            c->other_count = 0;
+            return;
+        }
+        if (!str_eq(route[i].address, c->account_address))
+            c->others[c->other_count++] = route[i].address;
+    }
+}
+
 bool check_account(struct check *c)
 {
-    struct store_account account;
-    enum rc rc = store_account_get(c->mail->arena, c->db, c->account, &account);
+    struct store_account_sender sender;
+    int64_t size = (int64_t)c->message.n;
+    enum rc rc;
 
+    find_others(c);
+    rc =
+        store_account_sender(c->db, c->account, c->others, c->other_count, size, &sender);
     if (rc == RC_RETRY) /* a connection that was lost is a new one now */
-        rc = store_account_get(c->mail->arena, c->db, c->account, &account);
-    if (rc == RC_OK && account.state == STORE_ACCOUNT_ACTIVE)
+        rc = store_account_sender(c->db, c->account, c->others, c->other_count, size,
+                                  &sender);
+    if (rc == RC_OK && sender.state == STORE_ACCOUNT_ACTIVE) {
+        c->reaches_none = c->other_count > 0 && !sender.reaches;
         return true;
+    }
     if (rc != RC_OK && rc != RC_NOT_FOUND) {
         /* Waiting for a database that is away is the commit's business. */
         log_debug("smtp.account_not_read", "rc=%s", rc_name(rc));

@@ -5,8 +5,8 @@
  */
 #include "checks.h"
 
+#include "account/route.h"
 #include "ingress.h"
-#include "mail/address.h"
 #include "smtp/smtp_reply.h"
 #include "store/store_account.h"
 #include "transaction.h"
@@ -14,14 +14,17 @@
 bool check_recipient(struct check *c)
 {
     struct arena *a = c->mail->arena;
-    str_t address = address_normalise(a, address_untag(a, c->recipient.text));
     struct store_account account;
-    enum rc rc = store_account_find(a, c->db, address, &account);
+    struct route route;
+    enum rc rc;
+
+    route_find(a, c->ingress->domain, c->recipient.text, &route);
+    rc = store_account_find(a, c->db, route.address, &account);
 
     if (rc == RC_OK && account.state == STORE_ACCOUNT_ACTIVE) {
         /* Who complains to a postmaster has no key to encrypt with. */
         if ((account.flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT) == 0 &&
-            !str_eq_nocase(address, c->ingress->postmaster.text))
+            !str_eq_nocase(route.address, c->ingress->postmaster.text))
             c->mail->clear_text = false;
         return true;
     }

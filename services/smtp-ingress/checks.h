@@ -43,6 +43,9 @@ struct check {
     struct db *db;                  /* ACCOUNT, ACCEPT */
     str_t message;                  /* MESSAGE */
     struct encrypted_result judged; /* MESSAGE */
+    str_t *others;                  /* ACCEPT: whom of us it is for, but the sender; */
+    size_t other_count;             /* 0: also if it is for somebody elsewhere */
+    bool reaches_none;              /* of the others */
     int64_t now_us;                 /* monotonic */
     bool is_last_word;              /* set: the connection ends with the reply */
     struct buf *out;

@@ -17,6 +17,7 @@
 #include "net/limit.h"
 #include "net/stream.h"
 #include "net/test_certificate.h"
+#include "store/store_account.h"
 #include "store/store_ids.h"
 #include "svc/options.h"
 
@@ -409,10 +410,11 @@ static void a_message_is_scrubbed_and_stored(void **state)
 
 static void the_client_of_delta_chat_pipelines(void **state)
 {
-    struct client c = log_in("alice0001");
+    struct client bob = log_in("bob000001"), c = log_in("alice0001");
     int64_t before = queued();
 
     (void)state;
+    hang_up(&bob);
     for (int i = 0; i < 3; i++) {
         say_bytes(&c, S("MAIL FROM:<alice0001@" DOMAIN "> BODY=8BITMIME SMTPUTF8\r\n"
                         "RCPT TO:<bob000001@" DOMAIN ">\r\n"
@@ -426,6 +428,67 @@ static void the_client_of_delta_chat_pipelines(void **state)
     }
     assert_int_equal(queued(), before + 3);
     hang_up(&c);
+}
+
+static void set_quota(const char *name, int64_t bytes)
+{
+    struct db *db = test_database_connect("postgres", database);
+    struct store_account account;
+
+    assert_int_equal(store_account_find(arena, db, str_of(name), &account), RC_OK);
+    assert_int_equal(store_account_set_quota(db, account.id, bytes), RC_OK);
+    db_free(&db);
+}
+
+/* Clients throw bounces away, so this is the only way to learn it. */
+static void who_reaches_nobody_is_told_at_once(void **state)
+{
+#define ME   "alice0001@" DOMAIN
+#define NO   "nobody001@" DOMAIN
+#define BOB  "bob000001@" DOMAIN
+#define FULL "full00001@" DOMAIN
+    static const struct {
+        const char *to[4], *reply;
+    } cases[] = {
+        { { NO }, "550 5.1.1 <" NO "> " },
+        { { NO, "No+tag@" DOMAIN }, "550 5.1.1 " },
+        { { NO, ME }, "550 5.1.1 <" NO "> " },
+        { { "\"nobody001\"@" DOMAIN, "Alice0001+x@CHAT.example" },
+          "550 5.1.1 <" NO "> " },
+        { { FULL, ME }, "552 5.2.2 <" FULL "> " },
+        { { NO, FULL }, "552 5.2.2 <" FULL "> " },
+        { { BOB, ME }, "250 2.0.0 " },
+        { { NO, FULL, BOB }, "250 2.0.0 " },
+        { { NO, "b@elsewhere.example" }, "250 2.0.0 " },
+        { { ME }, "250 2.0.0 " },
+    };
+    struct client bob = log_in("bob000001"), full = log_in("full00001"),
+                  c = log_in("alice0001");
+
+    (void)state;
+    hang_up(&bob);
+    hang_up(&full);
+    set_quota(FULL, 100);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t before = queued();
+
+        say(&c, "MAIL FROM:<" ME ">");
+        expect(&c, "250 2.1.0 ");
+        for (size_t k = 0; k < ARRAY_LEN(cases[i].to) && cases[i].to[k] != NULL; k++) {
+            say(&c, arena_printf(arena, "RCPT TO:<%s>", cases[i].to[k]));
+            expect(&c, "250 2.1.5 ");
+        }
+        say(&c, "DATA");
+        expect(&c, "354 ");
+        send_message(&c, message(ME, "", 500));
+        expect(&c, cases[i].reply);
+        assert_int_equal(queued(), before + (cases[i].reply[0] == '2'));
+    }
+    hang_up(&c);
+#undef ME
+#undef NO
+#undef BOB
+#undef FULL
 }
 
 static void a_large_message(void **state)
@@ -1095,6 +1158,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_scrubbed_and_stored),
         cmocka_unit_test(the_client_of_delta_chat_pipelines),
+        cmocka_unit_test(who_reaches_nobody_is_told_at_once),
         cmocka_unit_test(a_large_message),
         cmocka_unit_test(an_account_has_a_part_of_the_memory),
         cmocka_unit_test(far_too_large_a_message),

@@ -46,8 +46,8 @@ class Person:
         self.smtp = smtplib.SMTP_SSL(values["sh"], int(values["sp"]), context=mail.tls(), timeout=30)
         self.smtp.login(self.address, self.password)
 
-    def send(self, to, **how):
-        self.smtp.sendmail(self.address, [to], mail.encrypted(self.address, **how))
+    def send(self, *to, **how):
+        self.smtp.sendmail(self.address, to, mail.encrypted(self.address, **how))
 
     def inbox(self):
         """Every message, oldest first."""
@@ -81,9 +81,9 @@ def test_mail_both_ways(people):
 
 
 def test_what_nobody_gets_comes_back(people):
-    one, _ = people
+    one, other = people
     lost = mail.new_name(DOMAIN)
-    one.send(lost, message_id="lost@test")
+    one.send(lost, other.address, message_id="lost@test")
     report = one.wait_mail(1)[0]
     assert report.get_content_type() == "multipart/report"
     assert report["From"].lower().endswith(f"<mailer-daemon@{DOMAIN}>")

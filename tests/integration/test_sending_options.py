@@ -2,6 +2,7 @@
 import contextlib
 import os
 import signal
+import smtplib
 import socket
 import subprocess
 import threading
@@ -178,19 +179,25 @@ def test_batches_are_bounded(sending):
 
 
 def test_over_quota_bounces(sending):
-    """What fits is delivered, what does not comes back; judged message by message."""
+    """What fits is delivered, what does not comes back; judged message by message.  What
+    reaches nobody else is not even taken."""
     product, _ = sending
-    a, b = mail.new_account(product), mail.new_account(product)
+    a, b, c = (mail.new_account(product) for _ in range(3))
     client = mail.smtp(product, a)
-    for name, size in (("first", 500_000), ("second", 500_000), ("third", 10_000)):
-        client.sendmail(a, [b], mail.encrypted(a, f"{name}@test", size=size))
+    for name, to, size in (("first", [b], 500_000), ("second", [b, c], 500_000),
+                           ("third", [b], 10_000)):
+        client.sendmail(a, to, mail.encrypted(a, f"{name}@test", size=size))
+    at_b = mail.imap(product, b)
+    wait_for("what fits", lambda: at_b.select("INBOX")[1] == [b"2"])
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        client.sendmail(a, [b], mail.encrypted(a, "fourth@test", size=500_000))
+    assert refused.value.smtp_code == 552
     client.quit()
-    at_a, at_b = mail.imap(product, a), mail.imap(product, b)
+    at_a = mail.imap(product, a)
     wait_for("a bounce", lambda: at_a.select("INBOX")[1] == [b"1"])
     text = at_a.fetch("1", "(RFC822)")[1][0][1]
     assert b"5.2.2" in text and b"Quota exceeded (mailbox for user is full)" in text
     assert b"second@test" in text and b"BEGIN PGP" not in text
-    wait_for("what fits", lambda: at_b.select("INBOX")[1] == [b"2"])
     assert sorted(mail.message_ids(at_b)) == ["first@test", "third@test"]
     kind, text = at_b.append("INBOX", None, None, mail.encrypted(b, size=500_000).encode())
     assert kind == "NO" and text[0].startswith(b"[OVERQUOTA]")

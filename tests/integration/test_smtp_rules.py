@@ -183,7 +183,7 @@ def test_size(product, small):
 
 def test_recipients_at_rcpt(product, small):
     user = mail.new_account(product)
-    people = [mail.new_name(product.domain) for _ in range(6)]
+    people = [mail.new_account(product), *(mail.new_name(product.domain) for _ in range(5))]
     client = mail.smtp(small, user)
     codes, _ = transaction(client, user, people, mail.encrypted(user))
     assert codes == [250] + [250] * 5 + [452, 250]

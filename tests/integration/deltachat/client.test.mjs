@@ -4,6 +4,8 @@
 //   CLIENT_DOMAIN   mail domain; its names resolve to the server
 //   CLIENT_DCLOGIN  a dclogin: text as read from a QR code of the server, or
 //   CLIENT_CODES    JSON: [[where, text], ...] as read from every code that it shows
+//   CLIENT_SQL      program that runs what it is given in the server's database; without it
+//                   nobody's account vanishes
 //   CLIENT_RESTART  program that restarts the service whose name it is given
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -18,6 +20,7 @@ const DOMAIN = process.env.CLIENT_DOMAIN;
 const CODES = JSON.parse(
   process.env.CLIENT_CODES ?? JSON.stringify([["the server's QR code", process.env.CLIENT_DCLOGIN]]));
 const RESTART = process.env.CLIENT_RESTART ?? "";
+const SQL = process.env.CLIENT_SQL;
 const DEADLINE_MS = 60_000;
 // A lost IMAP connection is tried again after at most about a minute by the client itself.
 const RESTART_DEADLINE_MS = 150_000;
@@ -206,10 +209,28 @@ test("deleting for everybody", async () => {
   await until("it is gone at bob's", async () => !(await findEverywhere(bob, "to be deleted")));
 });
 
+function run(program, argument) {
+  execFileSync(program, [argument], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+if (SQL)
+  test("who writes to an account that is gone is told so", async () => {
+    const { bob, carol } = people;
+    const chat = await chatWith(bob, carol);
+    await rpc.stopIo(carol);
+    run(SQL, `DELETE FROM account WHERE addr = '${await address(carol)}'`);
+    const id = await rpc.miscSendTextMessage(bob, chat, "is anybody there?");
+    const message = await until("it has failed", async () => {
+      const m = await rpc.getMessage(bob, id);
+      return m.error && m;
+    });
+    assert.match(message.error, /User doesn't exist/);
+  });
+
 for (const service of SERVICES) {
   test(`messages after a restart of ${service}`, async () => {
     assert.ok(RESTART, "CLIENT_RESTART is not set");
-    execFileSync(RESTART, [service], { stdio: ["ignore", "ignore", "inherit"] });
+    run(RESTART, service);
     const { alice, bob } = people;
     await sendAndWait(alice, bob, `to bob after ${service}`, RESTART_DEADLINE_MS);
     await sendAndWait(bob, alice, `to alice after ${service}`, RESTART_DEADLINE_MS);

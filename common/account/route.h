@@ -1,7 +1,7 @@
 /* route.h - where each recipient's mail goes: a mailbox here, another host, or back.
  *
- * Only queue-worker knows this; whoever accepts mail knows addresses, not places.  An
- * alias would be one more kind of route.
+ * How a name becomes an account, for whoever delivers and for whoever says at once that
+ * nobody can be reached.  An alias would be one more kind of route.
  * Pure.  Thread: any.
  */
 #pragma once

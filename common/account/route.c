@@ -1,5 +1,5 @@
 /* route.c - where each recipient's mail goes: a mailbox here, another host, or back. */
-#include "route.h"
+#include "account/route.h"
 
 #include "base/arena.h"
 #include "mail/address.h"

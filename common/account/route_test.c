@@ -1,5 +1,5 @@
 /* route_test.c - the table of places, and that nobody gets a message twice. */
-#include "route.h"
+#include "account/route.h"
 
 #include "base/arena.h"
 
