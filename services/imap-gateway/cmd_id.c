@@ -1,7 +1,7 @@
 /* cmd_id.c - ID: says who we are, forgets who they are.  RFC 2971. */
 #include "imap_reply.h"
 
-enum { PAIRS_MAX = 30 };
+enum { PAIRS_MAX = 30, FIELD_BYTES = 30, VALUE_BYTES = 1024 };
 
 static bool is_well_formed(struct imap_parser *in)
 {
@@ -18,9 +18,13 @@ static bool is_well_formed(struct imap_parser *in)
         return false;
     imap_parser_skip_spaces(in);
     while (!imap_parser_char(in, ')')) {
-        if (pairs++ == PAIRS_MAX || !imap_parser_string(in, &field) ||
-            !imap_parser_space(in) || !imap_parser_nstring(in, &value))
+        if (!imap_parser_string(in, &field) || !imap_parser_space(in) ||
+            !imap_parser_nstring(in, &value))
             return false;
+        if (++pairs > PAIRS_MAX || field.n > FIELD_BYTES || value.n > VALUE_BYTES)
+            return imap_parser_refuse(in, NULL,
+                                      "at most 30 fields of 30 bytes with values of "
+                                      "1024 bytes (RFC 2971 3.3)");
         imap_parser_skip_spaces(in);
     }
     return imap_parser_end(in);

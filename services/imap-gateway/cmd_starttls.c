@@ -1,6 +1,5 @@
 /* cmd_starttls.c - STARTTLS; the session begins the handshake behind the answer, and
- * net/conn refuses whoever sent something in the clear behind the command.
- * RFC 9051 6.2.1. */
+ * refuses whoever sent something in the clear behind the command.  RFC 9051 6.2.1. */
 #include "gateway.h"
 #include "imap_reply.h"
 

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include "base/str.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,8 +17,11 @@ enum imap_frame {
     FRAME_MORE,     /* keep the bytes, come back with more */
     FRAME_COMMAND,  /* a whole command is there */
     FRAME_LITERAL,  /* a line ended in {n}: decide, then imap_framer_accept */
-    FRAME_TOO_LONG, /* over the limit, or a literal size that is no number */
+    FRAME_TOO_LONG, /* the line that begins at .line is over the limit */
 };
+
+/* The size of a literal that 32 bits do not hold. */
+#define FRAME_LITERAL_HUGE UINT64_MAX
 
 struct imap_framer {
     size_t scanned;        /* [bytes] looked at; beyond the input inside a literal */
@@ -25,6 +30,7 @@ struct imap_framer {
     uint64_t literal;      /* [bytes] announced by the last FRAME_LITERAL */
     bool literal_wait;     /* the client waits for "+" (no LITERAL+) */
     bool literal_accepted; /* between FRAME_LITERAL and imap_framer_accept: false */
+    bool cut;              /* skipping: the line's beginning was dropped already */
 };
 
 void imap_framer_init(struct imap_framer *f, size_t max_bytes);
@@ -42,3 +48,14 @@ bool imap_framer_literal_fits(const struct imap_framer *f);
 
 /* The literal's bytes belong to the command: go on behind them. */
 void imap_framer_accept(struct imap_framer *f);
+
+/* Does a line, its end included, announce a literal?  Sets literal and literal_wait. */
+bool imap_framer_announces(struct imap_framer *f, str_t line);
+
+/* Passing over what is left of a command that was refused: first `literal` bytes, then
+ * lines, and each literal that one of them announces without waiting for an answer: it
+ * comes all the same (RFC 7888 4).  Returns how many of the n bytes at p may be dropped;
+ * *done: the command ends behind them.  .literal tells how many more are known to come.
+ */
+void imap_framer_skip_from(struct imap_framer *f, uint64_t literal);
+size_t imap_framer_skip(struct imap_framer *f, const char *p, size_t n, bool *done);

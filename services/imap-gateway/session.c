@@ -281,9 +281,7 @@ static void start_idle(struct session *s, str_t tag)
 static void start_tls(struct session *s)
 {
     s->mode = MODE_HANDSHAKE;
-    if (conn_start_tls(s->conn, s->io->gateway->tls) != RC_OK)
-        log_info("imap.injected", "session=%" PRIu64 " reason=\"input before TLS\"",
-                 s->imap.id);
+    (void)conn_start_tls(s->conn, s->io->gateway->tls);
 }
 
 void session_apply(struct session *s, enum cmd_result result, str_t tag)

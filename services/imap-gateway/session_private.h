@@ -5,8 +5,9 @@
  *
  * A session is in one mode at a time.  MODE_COMMAND reads commands; MODE_IDLE waits for
  * DONE; MODE_SASL reads an answer to "+"; MODE_APPEND and MODE_APPEND_END read a message
- * and the end of its line; MODE_DELAYED holds back the answer to a failed login;
- * MODE_HANDSHAKE waits for STARTTLS to be done.
+ * and the end of its line; MODE_SKIP passes over the rest of a command that was refused;
+ * MODE_DELAYED holds back the answer to a failed login; MODE_HANDSHAKE waits for STARTTLS
+ * to be done.
  * Thread: the loop's.
  */
 #pragma once
@@ -23,7 +24,7 @@ struct io;
 struct options;
 
 enum {
-    GREETED_BYTES = 8 * 1024, /* all that a stranger may say */
+    GREETED_BYTES = 40 * 1024, /* all that a stranger may say: RFC 2971's longest ID */
     GREETED_LITERAL = 4 * 1024,
     GREETED_COMMANDS = 50,
     GREETED_MS = 60 * 1000,
@@ -43,6 +44,7 @@ enum mode {
     MODE_SASL,
     MODE_APPEND,
     MODE_APPEND_END,
+    MODE_SKIP,
     MODE_DELAYED,
     MODE_HANDSHAKE,
 };
@@ -56,6 +58,7 @@ struct session {
     struct command_job *command; /* away, or waiting for the output to drain */
     struct command_job *gather;  /* being put together: SASL, APPEND, a delayed answer */
     char *tag;                   /* of IDLE */
+    uint64_t skip_left; /* [bytes] of a refused command that are passed over at most */
     int64_t greeted_until_ms;
     int64_t joined_ms;
     struct {

@@ -28,6 +28,35 @@ static void refuse(struct session *s, str_t head, const char *word, const char *
     imap_reply_end(conn_out(s->conn));
 }
 
+/* The same for what is no command as it stands; too much of that ends the session. */
+static void refuse_bad(struct session *s, str_t head, const char *text)
+{
+    refuse(s, head, "BAD", text);
+    s->imap.bad_count++;
+    session_apply(s, CMD_DONE, S(""));
+}
+
+/* What the framer knows to follow of a refused command is none of the next one's.  An
+ * account may go on behind it; of a stranger nobody reads so much. */
+static void skip(struct session *s)
+{
+    if (conn_is_closing(s->conn))
+        return;
+    s->mode = MODE_SKIP;
+    s->skip_left = (uint64_t)session_options(s)->max_message_size;
+    if (!session_is_logged_in(s) || s->framer.literal > s->skip_left)
+        session_bye(s, "That is more than is read of a command");
+}
+
+/* A line of its own was refused; what it announces comes all the same. */
+static void skip_announced(struct session *s, str_t line)
+{
+    if (!imap_framer_announces(&s->framer, line) || s->framer.literal_wait)
+        return;
+    imap_framer_skip_from(&s->framer, s->framer.literal);
+    skip(s);
+}
+
 static void send_to_worker(struct session *s, struct command_job *c)
 {
     c->look = session_has_news(s);
@@ -85,6 +114,19 @@ static bool spend(struct session *s, size_t bytes)
     return true;
 }
 
+/* What stands behind STARTTLS was sent in the clear, by whoever sits in between. */
+static bool is_injected(struct session *s, const struct imap_command *row, size_t used)
+{
+    if (row->run != cmd_starttls || s->imap.tls || conn_in(s->conn)->n <= used)
+        return false;
+    log_info("imap.injected", "session=%" PRIu64 " reason=\"input before TLS\"",
+             s->imap.id);
+    refuse(s, str_n(conn_in(s->conn)->p, used), "BAD",
+           "nothing may follow STARTTLS before its answer");
+    session_bye(s, "Commands were sent in the clear behind STARTTLS");
+    return true;
+}
+
 static void take_command(struct session *s, size_t used)
 {
     struct buf *in = conn_in(s->conn);
@@ -96,6 +138,8 @@ static void take_command(struct session *s, size_t used)
     if (spend(s, used))
         return;
     if (imap_command_parse(&cmd, str_n(in->p, used))) {
+        if (is_injected(s, cmd.row, used))
+            return;
         result = runs_here(s, cmd.row, in->n > used) ? imap_command_run(&cmd) : CMD_AWAY;
         if (result == CMD_AWAY)
             c = new_job(s, str_n(in->p, used));
@@ -115,44 +159,49 @@ static void take_command(struct session *s, size_t used)
 
 /* -- literals and APPEND -- */
 
-static bool is_append(struct session *s, str_t head)
+/* *denied: it is, but for a mailbox that cannot be. */
+static bool is_append(struct session *s, str_t head, const char **denied)
 {
     struct imap_args_append args;
     struct imap_parser in;
     str_t tag;
     bool yes;
 
+    *denied = NULL;
     if (!session_is_logged_in(s))
         return false;
     imap_parser_init(&in, s->io->arena, head);
     yes = imap_parser_tag(&in, &tag) && imap_parser_space(&in) &&
           imap_parser_word(&in, S("APPEND")) && imap_args_append(&in, &args);
-    arena_reset(s->io->arena);
+    if (in.code != NULL)
+        *denied = arena_printf(s->io->arena, "[%s] %s", in.code, in.wrong);
     return yes;
 }
 
-/* A literal that nobody wants: whoever waits for "+" hears no, who does not must go. */
-static void refuse_literal(struct session *s, size_t used)
+/* The command was refused at the literal that `used` bytes of it announce.  Whoever waits
+ * for "+" has heard no and does not send it; who does not is passed over. */
+static void skip_literal(struct session *s, size_t used)
 {
     struct buf *in = conn_in(s->conn);
+    bool waits = s->framer.literal_wait, more = in->n > used;
 
-    refuse(s, str_n(in->p, used), "NO", "[TOOBIG] literal is too large");
-    if (!s->framer.literal_wait) {
-        session_bye(s, "[TOOBIG] literal is too large");
-        return;
-    }
+    crypto_wipe(in->p, used);
     buf_consume(in, used);
-    session_begin_command(s);
+    if (waits && more) {
+        /* Is it the literal or a command?  Nobody can know. */
+        session_bye(s, "A literal was sent without waiting for the answer");
+    } else if (waits) {
+        session_begin_command(s);
+    } else {
+        imap_framer_skip_from(&s->framer, s->framer.literal);
+        skip(s);
+    }
 }
 
 static void start_append(struct session *s, size_t used)
 {
     struct buf *in = conn_in(s->conn);
 
-    if (s->framer.literal > (uint64_t)session_options(s)->max_message_size) {
-        refuse_literal(s, used);
-        return;
-    }
     s->gather = new_job(s, str_n(in->p, used));
     s->gather->spool = spool_new(&s->io->gateway->spool, (uint64_t)s->imap.account);
     s->gather->spool_left = (size_t)s->framer.literal;
@@ -168,16 +217,39 @@ static void take_literal(struct session *s, size_t used)
 {
     str_t head = str_n(conn_in(s->conn)->p, used);
     uint64_t limit = session_is_logged_in(s) ? COMMAND_BYTES : GREETED_LITERAL;
+    const char *denied;
+    bool append = is_append(s, head, &denied) && s->framer.literal > 0;
 
-    if (s->framer.literal > 0 && is_append(s, head)) {
+    if (s->framer.literal == FRAME_LITERAL_HUGE) {
+        refuse_bad(s, head, "the size of a literal has 32 bits");
+        skip_literal(s, used);
+    } else if (denied != NULL) {
+        refuse(s, head, "NO", denied);
+        skip_literal(s, used);
+    } else if (append &&
+               s->framer.literal <= (uint64_t)session_options(s)->max_message_size) {
         start_append(s, used);
-    } else if (s->framer.literal > limit || !imap_framer_literal_fits(&s->framer)) {
-        refuse_literal(s, used);
+    } else if (append || s->framer.literal > limit ||
+               !imap_framer_literal_fits(&s->framer)) {
+        refuse(s, head, "NO", "[TOOBIG] literal is too large");
+        skip_literal(s, used);
     } else {
         if (s->framer.literal_wait)
             imap_reply_continue(conn_out(s->conn), "OK");
         imap_framer_accept(&s->framer);
     }
+    arena_reset(s->io->arena);
+}
+
+static void refuse_long(struct session *s)
+{
+    struct buf *in = conn_in(s->conn);
+
+    refuse_bad(s, buf_str(in), "the command is too long");
+    crypto_wipe(in->p, s->framer.line);
+    buf_consume(in, s->framer.line);
+    imap_framer_skip_from(&s->framer, 0);
+    skip(s);
 }
 
 static bool read_command(struct session *s)
@@ -195,15 +267,34 @@ static bool read_command(struct session *s)
         take_literal(s, used);
         return true;
     case FRAME_TOO_LONG:
-        break;
+        refuse_long(s);
+        return true;
     }
-    session_bye(s, "Command is too long");
     return false;
+}
+
+static bool read_skip(struct session *s)
+{
+    struct buf *in = conn_in(s->conn);
+    bool done;
+    size_t n = imap_framer_skip(&s->framer, in->p, in->n, &done);
+
+    crypto_wipe(in->p, n);
+    buf_consume(in, n);
+    if (done) {
+        s->mode = MODE_COMMAND;
+        session_begin_command(s);
+    } else if (n + s->framer.literal > s->skip_left) {
+        session_bye(s, "That is more than is read of a command");
+        return false;
+    }
+    s->skip_left -= done ? 0 : n;
+    return n > 0;
 }
 
 /* -- the other modes -- */
 
-/* A line of its own outside commands, without its end; false: there is none yet. */
+/* A line of its own outside commands, with its end; false: there is none yet. */
 static bool read_line(struct session *s, str_t *line)
 {
     struct buf *in = conn_in(s->conn);
@@ -214,7 +305,7 @@ static bool read_line(struct session *s, str_t *line)
             session_bye(s, "Line is too long");
         return false;
     }
-    *line = str_trim(arena_str(s->io->arena, str_n(in->p, end)));
+    *line = arena_str(s->io->arena, str_n(in->p, end + 1));
     crypto_wipe(in->p, end);
     buf_consume(in, end + 1);
     return true;
@@ -223,14 +314,17 @@ static bool read_line(struct session *s, str_t *line)
 static bool read_done(struct session *s)
 {
     str_t line;
+    bool done;
 
     if (!read_line(s, &line))
         return false;
+    done = str_eq_nocase(str_trim(line), S("DONE"));
     imap_reply_text(conn_out(s->conn), "%s %s", s->tag,
-                    str_eq_nocase(line, S("DONE")) ? "OK Idle completed."
-                                                   : "BAD expected DONE");
+                    done ? "OK Idle completed." : "BAD expected DONE");
     imap_reply_end(conn_out(s->conn));
     session_leave_idle(s);
+    if (!done)
+        skip_announced(s, line);
     return true;
 }
 
@@ -238,15 +332,22 @@ static bool read_sasl(struct session *s)
 {
     struct command_job *c = s->gather;
     const char *prompt;
-    str_t line;
+    str_t raw, line;
 
-    if (!read_line(s, &line))
+    if (!read_line(s, &raw))
         return false;
+    line = str_trim(raw);
     s->gather = NULL;
     s->mode = MODE_COMMAND;
-    if (spend(s, line.n)) {
+    if (spend(s, raw.n)) {
         command_job_free(&c);
         return false;
+    }
+    if (imap_framer_announces(&s->framer, raw)) {
+        refuse_bad(s, buf_str(&c->bytes), "what is asked for is one line of base64");
+        command_job_free(&c);
+        skip_announced(s, raw);
+        return true;
     }
     while (c->bytes.n > 0 &&
            (c->bytes.p[c->bytes.n - 1] == '\n' || c->bytes.p[c->bytes.n - 1] == '\r'))
@@ -290,12 +391,13 @@ static bool read_append_end(struct session *s)
         return false;
     s->gather = NULL;
     s->mode = MODE_COMMAND;
-    if (line.n == 0) {
+    if (str_trim(line).n == 0) {
         send_to_worker(s, c);
         return true;
     }
-    refuse(s, buf_str(&c->bytes), "BAD", "one message at a time");
+    refuse_bad(s, buf_str(&c->bytes), "one message at a time");
     command_job_free(&c);
+    skip_announced(s, line);
     return true;
 }
 
@@ -312,6 +414,8 @@ bool session_read_step(struct session *s)
         return read_append(s);
     case MODE_APPEND_END:
         return read_append_end(s);
+    case MODE_SKIP:
+        return read_skip(s);
     case MODE_DELAYED:
     case MODE_HANDSHAKE:
         break;
