@@ -399,6 +399,13 @@ struct imap_cmd session_inline_cmd(struct session *s, struct imap_cursor *cursor
     };
 }
 
+/* The client sends no more, and everything was answered. */
+static bool is_over(const struct session *s)
+{
+    return s->eof && s->command == NULL && s->mode != MODE_DELAYED &&
+           conn_has_room(s->conn);
+}
+
 /* Use the input that is there as far as it goes, and as far as the client takes its
  * answers: on_drain goes on. */
 static void go_on(struct session *s)
@@ -410,8 +417,7 @@ static void go_on(struct session *s)
     if (conn_is_closing(s->conn))
         return;
     conn_flush(s->conn);
-    if (s->command == NULL && s->eof && s->mode != MODE_DELAYED &&
-        conn_has_room(s->conn)) {
+    if (is_over(s)) {
         conn_close(s->conn);
         return;
     }
@@ -515,7 +521,7 @@ static void on_eof(struct conn *conn)
     struct session *s = conn_user(conn);
 
     s->eof = true;
-    if (s->mode == MODE_IDLE || (s->command == NULL && conn_has_room(s->conn)))
+    if (s->mode == MODE_IDLE || is_over(s))
         conn_close(conn);
 }
 

@@ -333,10 +333,12 @@ static bool read_sasl(struct session *s)
     struct command_job *c = s->gather;
     const char *prompt;
     str_t raw, line;
+    bool cancelled;
 
     if (!read_line(s, &raw))
         return false;
     line = str_trim(raw);
+    cancelled = str_eq(line, S("*"));
     s->gather = NULL;
     s->mode = MODE_COMMAND;
     if (spend(s, raw.n)) {
@@ -355,7 +357,7 @@ static bool read_sasl(struct session *s)
     buf_putc(&c->bytes, ' ');
     buf_put(&c->bytes, line.n == 0 ? S("=") : line);
     crypto_wipe((char *)line.p, line.n);
-    prompt = str_eq(line, S("*")) ? NULL : imap_login_prompt(buf_str(&c->bytes));
+    prompt = cancelled ? NULL : imap_login_prompt(buf_str(&c->bytes));
     if (prompt == NULL) {
         send_to_worker(s, c);
         return true;

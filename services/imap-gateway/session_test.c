@@ -1,243 +1,64 @@
-/* session_test.c - whole conversations over real sockets, TLS and PostgreSQL.
- *
- * The transcripts in tests/integration do the same with the program, for each command;
- * here is what concerns the connection, and who may be on it.
+/* session_test.c - what a session and its loop do beside the commands: who may say how
+ * much, logins, IDLE and what wakes it, ends of all kinds.
  */
-#include "session.h"
+#include "session_test.h"
 
-#include "account/login.h"
-#include "account/test_database.h"
-#include "base/clock.h"
-#include "base/crypto.h"
-#include "body_cache.h"
-#include "gateway.h"
-#include "hints.h"
-#include "io.h"
-#include "net/limit.h"
-#include "net/listener.h"
-#include "net/stream.h"
-#include "net/test_certificate.h"
-#include "svc/options.h"
-#include "work/worker_pool.h"
+enum { STRANGER_COMMANDS = 50, STRANGER_BYTES = 40 * 1024, WORD_BYTES = 4000 };
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-enum { WAIT_MS = 20000, WORKERS = 2, STRANGER_COMMANDS = 50, STRANGER_BYTES = 8 * 1024 };
-
-#define DOMAIN "chat.example"
-#define ALICE  "alice0001@" DOMAIN
-#define BOB    "bob000001@" DOMAIN
-#define SECRET "correct horse"
-
-static const char *database;
-static char cert_file[64], key_file[64];
-static struct options options;
-static struct gateway gateway;
-static struct listener_options port;
-static struct tls_context *client_tls;
-static struct arena *arena;
-
-/* ---- the server ---- */
-
-static void *context_new(void *user)
+static const char *word_of(char c, int n)
 {
-    (void)user;
-    return test_database_connect("postbus_imap_gateway", database);
+    char *word = arena_alloc(test_arena, (size_t)n + 1);
+
+    memset(word, c, (size_t)n);
+    return word;
 }
 
-static void context_after(void *db)
+static const char *base64(str_t text)
 {
-    db_reset(db);
-}
+    struct buf *out = arena_buf(test_arena, 2000);
 
-static void context_free(void *db)
-{
-    struct db *d = db;
-
-    db_free(&d);
-}
-
-static struct worker_pool *pool(const char *name)
-{
-    struct worker_pool_options o = { .name = name,
-                                     .count = WORKERS,
-                                     .queue_max = 1000,
-                                     .context_new = context_new,
-                                     .context_after_job = context_after,
-                                     .context_free = context_free };
-
-    return worker_pool_new(&o);
-}
-
-static void deliver(void *user, size_t loop, const struct hints_news *news)
-{
-    (void)user;
-    io_post(gateway.ios[loop], news);
-}
-
-static void make_tls(void)
-{
-    struct tls_server_options server = { .cert_file = cert_file,
-                                         .key_file = key_file,
-                                         .min_version = TLS_VERSION_1_3 };
-    struct tls_client_options client = { .ca_file = cert_file };
-
-    snprintf(cert_file, sizeof(cert_file), "/tmp/imap_session_test.%d.crt",
-             (int)getpid());
-    snprintf(key_file, sizeof(key_file), "/tmp/imap_session_test.%d.key", (int)getpid());
-    test_certificate_write(cert_file, key_file, "mail.example");
-    assert_int_equal(tls_server_new(&server, NULL, &gateway.tls), RC_OK);
-    assert_int_equal(tls_client_new(&client, NULL, &client_tls), RC_OK);
-}
-
-static int start(void **state)
-{
-    struct login_options login = { .rules = { STR(DOMAIN), 9, 9, 9 },
-                                   .registration_open = true,
-                                   .password_hash_cost = 1,
-                                   .cache_entries = 100 };
-    struct hints_options hints = { .sessions_per_account = 10, .deliver = deliver };
-
-    (void)state;
-    make_tls();
-    options.max_message_size = 1000000;
-    options.session_timeout_seconds = 300;
-    options.idle_keepalive_seconds = 120;
-    options.mailbox_poll_seconds = 60;
-    options.login_failure_delay_ms = 20;
-    gateway.options = &options;
-    gateway.login = login_new(&login);
-    gateway.commands = pool("command");
-    gateway.logins = pool("login");
-    gateway.hints = hints_new(&hints);
-    gateway.bodies = body_cache_new(0);
-    gateway.spool.small_bytes = 65536;
-    gateway.spool.chunks = limit_new(48, 16);
-    gateway.io_count = 1;
-    gateway.ios[0] = io_new(&gateway, 0);
-    io_start(gateway.ios[0]);
-    port = (struct listener_options){ .address = "127.0.0.1",
-                                      .tls = gateway.tls,
-                                      .conn = { .in_max_bytes = SESSION_IN_BYTES,
-                                                .out_soft_bytes = SESSION_OUT_SOFT },
-                                      .handler = &session_handler,
-                                      .user = gateway.ios[0] };
-    assert_int_equal(
-        listener_new(gateway.ios[0]->loop, &port, &gateway.ios[0]->listeners[0]), RC_OK);
-    arena = arena_new();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    io_close(gateway.ios[0]);
-    worker_pool_free(&gateway.commands);
-    worker_pool_free(&gateway.logins);
-    io_stop(gateway.ios[0]);
-    io_free(&gateway.ios[0]);
-    hints_free(&gateway.hints);
-    body_cache_free(&gateway.bodies);
-    limit_free(&gateway.spool.chunks);
-    login_free(&gateway.login);
-    tls_context_free(&gateway.tls);
-    tls_context_free(&client_tls);
-    arena_free(&arena);
-    unlink(cert_file);
-    unlink(key_file);
-    return 0;
-}
-
-/* ---- the client ---- */
-
-struct client {
-    struct stream *stream;
-    struct deadline until;
-};
-
-static void say(struct client *c, const char *line)
-{
-    str_t bytes = str_of(arena_printf(arena, "%s\r\n", line));
-
-    assert_int_equal(stream_write(c->stream, bytes, c->until), RC_OK);
-}
-
-/* Reads up to the line that begins so. */
-static void expect(struct client *c, const char *text)
-{
-    str_t line = { 0 };
-
-    do {
-        enum rc rc = stream_read_line(c->stream, 65536, c->until, &line);
-
-        if (rc != RC_OK)
-            fail_msg("no answer (%s), expected %s", rc_name(rc), text);
-        if (str_starts(line, S("* BYE")) && !str_starts(str_of(text), S("* BYE")))
-            fail_msg("\"%.*s\", expected %s", STR_ARG(line), text);
-    } while (!str_starts(line, str_of(text)));
-}
-
-static void expect_end(struct client *c)
-{
-    str_t line;
-
-    assert_int_equal(stream_read_line(c->stream, 2048, c->until, &line), RC_CLOSED);
-}
-
-static struct client dial(void)
-{
-    struct client c = { .until = deadline_in_ms(WAIT_MS) };
-    struct addr to;
-
-    assert_int_equal(addr_parse(S("127.0.0.1"), &to), RC_OK);
-    to.port = listener_port(gateway.ios[0]->listeners[0]);
-    assert_int_equal(stream_connect(&to, c.until, &c.stream), RC_OK);
-    assert_int_equal(
-        stream_start_tls(c.stream, client_tls, "mail.example", TLS_VERIFY_NAME, c.until),
-        RC_OK);
-    expect(&c, "* OK [CAPABILITY ");
-    return c;
-}
-
-static struct client log_in(const char *user)
-{
-    struct client c = dial();
-
-    say(&c, arena_printf(arena, "in LOGIN %s \"" SECRET "\"", user));
-    expect(&c, "in OK ");
-    return c;
-}
-
-static void hang_up(struct client *c)
-{
-    stream_close(&c->stream);
+    crypto_base64_encode(out, text);
+    return arena_cstr(test_arena, buf_str(out));
 }
 
 static const char *plain(const char *authzid, const char *user)
 {
-    struct buf *raw = arena_buf(arena, 1000), *text = arena_buf(arena, 2000);
+    struct buf *raw = arena_buf(test_arena, 1000);
 
-    assert_int_equal(buf_printf(raw, "%s%c%s%c" SECRET, authzid, 0, user, 0), RC_OK);
-    crypto_base64_encode(text, buf_str(raw));
-    return arena_printf(arena, "%.*s", STR_ARG(buf_str(text)));
+    assert_int_equal(
+        buf_printf(raw, "%s%c%s@" TEST_DOMAIN "%c" TEST_PASSWORD, authzid, 0, user, 0),
+        RC_OK);
+    return base64(buf_str(raw));
 }
 
-/* ---- tests ---- */
+static void look_for_fresh(void *arg)
+{
+    bool *fresh = arg;
+
+    *fresh = false;
+    for (struct session *s = test_gateway.ios[0]->sessions; s != NULL;
+         s = session_links(s)->next)
+        *fresh |= session_is_fresh(s);
+}
+
+static bool is_fresh(void)
+{
+    bool fresh;
+
+    loop_call(test_gateway.ios[0]->loop, look_for_fresh, &fresh);
+    return fresh;
+}
+
+/* ---- strangers ---- */
 
 static void a_stranger_has_fifty_commands(void **state)
 {
-    struct client c = dial();
+    struct client c = dial(1);
 
     (void)state;
     for (int i = 0; i < STRANGER_COMMANDS; i++) {
         say(&c, "a CAPABILITY");
-        expect(&c, "a OK ");
+        until(&c, "a OK ");
     }
     say(&c, "a CAPABILITY");
     expect(&c, "* BYE Too much input");
@@ -245,72 +66,373 @@ static void a_stranger_has_fifty_commands(void **state)
     hang_up(&c);
 }
 
-/* In one command, in several, or in the lines of an AUTHENTICATE. */
-static void a_stranger_has_eight_kilobytes(void **state)
+/* In commands, or in the lines of AUTHENTICATE. */
+static void a_stranger_has_forty_kilobytes(void **state)
 {
-    static char long_word[STRANGER_BYTES / 4 + 100];
-    struct client c = dial();
+    const char *word = word_of('*', WORD_BYTES);
+    struct client c = dial(1);
 
     (void)state;
-    memset(long_word, 'A', sizeof(long_word) - 1);
-    for (int i = 0; i < 3; i++) {
-        say(&c, arena_printf(arena, "a XYZZY %s", long_word));
+    for (int i = 0; i < STRANGER_BYTES / WORD_BYTES; i++) {
+        say(&c, "a XYZZY %s", word);
         expect(&c, "a BAD ");
     }
-    say(&c, arena_printf(arena, "a XYZZY %s", long_word));
+    say(&c, "a XYZZY %s", word);
     expect(&c, "* BYE Too much input");
     expect_end(&c);
     hang_up(&c);
-    c = dial();
-    for (int i = 0; i < 3; i++) {
+    c = dial(1);
+    for (int i = 0; i <= STRANGER_BYTES / WORD_BYTES; i++) {
         say(&c, "a AUTHENTICATE PLAIN");
         expect(&c, "+ ");
-        say(&c, long_word);
-        expect(&c, "a BAD ");
+        say(&c, "%s", word);
+        until(&c, i < STRANGER_BYTES / WORD_BYTES ? "a " : "* BYE Too much input");
     }
-    say(&c, "a AUTHENTICATE PLAIN");
-    expect(&c, "+ ");
-    say(&c, long_word);
-    expect(&c, "* BYE Too much input");
     expect_end(&c);
     hang_up(&c);
+}
+
+/* RFC 2971 3.3: the longest ID that it allows, also before the login. */
+static void an_id_may_be_as_long_as_it_may(void **state)
+{
+    enum { PAIRS = 30, FIELD = 30, VALUE = 1024 };
+    static const struct {
+        int pairs, field, value;
+        const char *answer;
+    } cases[] = {
+        { PAIRS, FIELD, VALUE, "a OK " },
+        { PAIRS + 1, FIELD, 1, "a BAD " },
+        { 1, FIELD + 1, 1, "a BAD " },
+        { 1, FIELD, VALUE + 1, "a BAD " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf *id = arena_buf(test_arena, 100000);
+        struct client c = dial(1);
+
+        buf_puts(id, "a ID (");
+        for (int k = 0; k < cases[i].pairs; k++)
+            buf_printf(id, "%s{%d+}\r\n%s {%d+}\r\n%s", k == 0 ? "" : " ", cases[i].field,
+                       word_of('f', cases[i].field), cases[i].value,
+                       word_of('v', cases[i].value));
+        buf_puts(id, ")\r\n");
+        say_bytes(&c, buf_str(id));
+        until(&c, cases[i].answer);
+        hang_up(&c);
+    }
 }
 
 /* Who is logged in is bounded by a command's own limit. */
 static void an_account_may_say_more(void **state)
 {
-    static char long_word[500];
-    struct client c = log_in(ALICE);
+    struct client c = log_in("alice0001");
+    const char *word = word_of('A', 1000);
 
     (void)state;
-    memset(long_word, 'A', sizeof(long_word) - 1);
     for (int i = 0; i < STRANGER_COMMANDS + 10; i++) {
-        say(&c, arena_printf(arena, "a ID (\"name\" \"%s\")", long_word));
-        expect(&c, "a OK ");
+        say(&c, "a ID (\"name\" \"%s\")", word);
+        until(&c, "a OK ");
     }
+    hang_up(&c);
+}
+
+/* ---- logins ---- */
+
+static void logins_of_all_kinds(void **state)
+{
+    const char *user = base64(S("alice0001@" TEST_DOMAIN));
+    const char *password = base64(S(TEST_PASSWORD));
+    struct client c;
+
+    (void)state;
+    c = log_in("alice0001");
+    hang_up(&c);
+    c = dial(1);
+    say(&c, "a AUTHENTICATE PLAIN %s", plain("", "alice0001"));
+    expect(&c, "a OK [CAPABILITY ");
+    say(&c, "b AUTHENTICATE PLAIN");
+    expect(&c, "b BAD already logged in");
+    hang_up(&c);
+    c = dial(1);
+    say(&c, "a AUTHENTICATE LOGIN");
+    expect(&c, "+ VXNlcm5hbWU6");
+    say(&c, "*");
+    expect(&c, "a BAD ");
+    say(&c, "b AUTHENTICATE LOGIN");
+    expect(&c, "+ VXNlcm5hbWU6");
+    say(&c, "%s", user);
+    expect(&c, "+ UGFzc3dvcmQ6");
+    say(&c, "%s", password);
+    expect(&c, "b OK [CAPABILITY ");
     hang_up(&c);
 }
 
 /* Who proves to be one may not act for another (RFC 4616 2). */
 static void an_authorization_identity_is_the_users_own(void **state)
 {
-    struct client c = log_in(ALICE);
+    struct client c = log_in("alice0001");
 
     (void)state;
     hang_up(&c);
-    c = log_in(BOB);
+    c = log_in("bob000001");
     hang_up(&c);
-    c = dial();
-    say(&c, arena_printf(arena, "a AUTHENTICATE PLAIN %s", plain(ALICE, BOB)));
+    c = dial(1);
+    say(&c, "a AUTHENTICATE PLAIN %s", plain("alice0001@" TEST_DOMAIN, "bob000001"));
     expect(&c, "a NO [AUTHORIZATIONFAILED]");
     say(&c, "b AUTHENTICATE PLAIN");
     expect(&c, "+ ");
-    say(&c, plain(ALICE, BOB));
+    say(&c, "%s", plain("alice0001@" TEST_DOMAIN, "bob000001"));
     expect(&c, "b NO [AUTHORIZATIONFAILED]");
     say(&c, "c SELECT INBOX");
-    expect(&c, "c BAD ");
-    say(&c, arena_printf(arena, "d AUTHENTICATE PLAIN %s", plain(BOB, BOB)));
+    expect(&c, "c BAD log in first");
+    say(&c, "d AUTHENTICATE PLAIN %s", plain("bob000001@" TEST_DOMAIN, "bob000001"));
     expect(&c, "d OK ");
+    hang_up(&c);
+}
+
+static void the_fifth_failed_login_is_the_last(void **state)
+{
+    int64_t before = metric_value("postbus_imap_logins_refused_total");
+    struct client c = log_in("alice0001");
+
+    (void)state;
+    hang_up(&c);
+    c = dial(1);
+    for (int i = 0; i < 5; i++) {
+        /* What is pipelined behind it waits for the answer, too. */
+        say(&c, "a LOGIN alice0001@" TEST_DOMAIN " wrong%d\r\nb CAPABILITY", i);
+        expect(&c, "a NO [AUTHENTICATIONFAILED]");
+        until(&c, i < 4 ? "b OK " : "* BYE Too many failed logins");
+    }
+    expect_end(&c);
+    hang_up(&c);
+    assert_int_equal(metric_value("postbus_imap_logins_refused_total"), before + 5);
+}
+
+static void in_the_clear_nobody_logs_in(void **state)
+{
+    struct client c = dial(0);
+
+    (void)state;
+    say(&c, "a LOGIN alice0001@" TEST_DOMAIN " \"" TEST_PASSWORD "\"");
+    expect(&c, "a NO [PRIVACYREQUIRED]");
+    say(&c, "b STARTTLS");
+    expect(&c, "b OK ");
+    assert_int_equal(stream_start_tls(c.stream, test_client_tls, "mail.example",
+                                      TLS_VERIFY_NAME, c.until),
+                     RC_OK);
+    say(&c, "c STARTTLS");
+    expect(&c, "c BAD TLS is active already");
+    say(&c, "d LOGIN alice0001@" TEST_DOMAIN " \"" TEST_PASSWORD "\"");
+    expect(&c, "d OK ");
+    hang_up(&c);
+}
+
+static void what_is_injected_behind_starttls_is_not_run(void **state)
+{
+    struct client c = dial(0);
+
+    (void)state;
+    say_bytes(&c, S("a STARTTLS\r\nb CAPABILITY\r\n"));
+    expect(&c, "a BAD nothing may follow STARTTLS before its answer");
+    expect(&c, "* BYE ");
+    expect_end(&c);
+    hang_up(&c);
+}
+
+static void an_account_has_so_many_sessions(void **state)
+{
+    struct client c[TEST_SESSIONS], more;
+
+    (void)state;
+    for (size_t i = 0; i < TEST_SESSIONS; i++)
+        c[i] = log_in("carol0001");
+    more = dial(1);
+    say(&more, "l LOGIN carol0001@" TEST_DOMAIN " \"" TEST_PASSWORD "\"");
+    expect(&more, "* BYE [LIMIT] ");
+    expect_end(&more);
+    hang_up(&more);
+    hang_up(&c[0]);
+    say(&c[1], "a LOGOUT");
+    until(&c[1], "a OK ");
+    expect_end(&c[1]);
+    hang_up(&c[1]);
+    more = log_in("carol0001");
+    hang_up(&more);
+    hang_up(&c[2]);
+    hang_up(&c[3]);
+}
+
+/* ---- IDLE, and what is told when ---- */
+
+static void who_idles_hears_of_other_sessions(void **state)
+{
+    struct client c = with_inbox("dave00001"), other = log_in("dave00001");
+
+    (void)state;
+    wait_for(is_fresh, false);
+    idle(&c);
+    append(&other, "INBOX");
+    expect(&c, "* 1 EXISTS");
+    say(&other, "a SELECT INBOX");
+    until(&other, "a OK ");
+    say(&other, "b STORE 1 +FLAGS (\\Deleted)");
+    until(&other, "b OK ");
+    expect(&c, "* 1 FETCH (UID 1 FLAGS (\\Deleted))");
+    say(&other, "c CLOSE");
+    until(&other, "c OK ");
+    expect(&c, "* 1 EXPUNGE");
+    done(&c);
+    hang_up(&c);
+    hang_up(&other);
+}
+
+static void an_idle_line_is_kept_open(void **state)
+{
+    struct client c = with_inbox("dave00001");
+    str_t line;
+
+    (void)state;
+    idle(&c);
+    assert_int_equal(stream_read_line(c.stream, 1000, c.until, &line), RC_OK);
+    assert_true(str_eq(line, S("* OK Still here")));
+    done(&c);
+    hang_up(&c);
+}
+
+/* Before its subscription has taken effect, a session cannot rely on hints: it looks when
+ * it begins to idle.  Later it does not, unless there was one. */
+static void a_young_session_looks_when_it_begins_to_idle(void **state)
+{
+    struct client c = with_inbox("dave00001");
+    int64_t looks = metric_value("postbus_imap_looks_total");
+
+    (void)state;
+    idle(&c);
+    done(&c);
+    assert_int_equal(metric_value("postbus_imap_looks_total"), looks + 1);
+    wait_for(is_fresh, false);
+    idle(&c);
+    done(&c);
+    looks = metric_value("postbus_imap_looks_total");
+    idle(&c);
+    done(&c);
+    assert_int_equal(metric_value("postbus_imap_looks_total"), looks);
+    hang_up(&c);
+}
+
+/* Mail that came while no hint could reach the session. */
+static void who_idles_young_is_polled_once(void **state)
+{
+    struct client c = with_inbox("erin00001");
+
+    (void)state;
+    idle(&c);
+    done(&c);
+    idle(&c);
+    deliver_silently("erin00001");
+    expect(&c, "* 1 EXISTS");
+    done(&c);
+    hang_up(&c);
+}
+
+static void when_hints_were_lost_all_sessions_look(void **state)
+{
+    struct client c = with_inbox("frank0001"), other = with_inbox("frank0001");
+
+    (void)state;
+    wait_for(is_fresh, false);
+    idle(&other); /* what is left from its youth is told here */
+    done(&other);
+    idle(&c);
+    done(&c);
+    idle(&c);
+    deliver_silently("frank0001");
+    io_post_all(test_gateway.ios[0]);
+    expect(&c, "* 1 EXISTS");
+    /* Who does not idle looks with the next command that may tell. */
+    say(&other, "a UID FETCH 1 FLAGS");
+    expect(&other, "* 1 EXISTS");
+    until(&other, "a OK ");
+    done(&c);
+    hang_up(&c);
+    hang_up(&other);
+}
+
+static void who_idles_in_a_mailbox_that_is_gone_is_polled(void **state)
+{
+    struct client c = log_in("frank0001");
+
+    (void)state;
+    say(&c, "a CREATE x");
+    until(&c, "a OK ");
+    say(&c, "b SELECT x");
+    until(&c, "b OK ");
+    wait_for(is_fresh, false);
+    idle(&c);
+    done(&c);
+    idle(&c);
+    assert_int_equal(db_script(test_observer, "DELETE FROM mailbox WHERE name = 'x'"),
+                     RC_OK);
+    io_post_all(test_gateway.ios[0]);
+    expect(&c, "* BYE Mailbox was deleted");
+    expect_end(&c);
+    hang_up(&c);
+}
+
+/* Amidst FETCH responses flags that somebody else has set are not told: they are kept. */
+static void flags_that_were_held_back_are_told_later(void **state)
+{
+    struct client c = log_in("grace0001"), other;
+
+    (void)state;
+    append(&c, "INBOX");
+    say(&c, "a SELECT INBOX");
+    until(&c, "a OK ");
+    other = with_inbox("grace0001");
+    say(&other, "b STORE 1 +FLAGS (\\Flagged)");
+    until(&other, "b OK ");
+    say(&c, "c UID FETCH 1 UID");
+    expect(&c, "* 1 FETCH (UID 1)");
+    expect(&c, "c OK ");
+    idle(&c);
+    expect(&c, "* 1 FETCH (UID 1 FLAGS (\\Flagged))");
+    done(&c);
+    hang_up(&c);
+    hang_up(&other);
+}
+
+static void who_idles_in_a_deleted_mailbox_must_go(void **state)
+{
+    struct client c = log_in("heidi0001"), other = log_in("heidi0001");
+
+    (void)state;
+    say(&other, "a CREATE x");
+    until(&other, "a OK ");
+    say(&c, "b SELECT x");
+    until(&c, "b OK ");
+    wait_for(is_fresh, false);
+    idle(&c);
+    say(&other, "c DELETE x");
+    until(&other, "c OK ");
+    expect(&c, "* BYE Mailbox was deleted");
+    expect_end(&c);
+    hang_up(&c);
+    hang_up(&other);
+}
+
+static void who_is_removed_must_go(void **state)
+{
+    struct client c = with_inbox("heidi0001");
+    struct hints_news news = { .account = store_ids_account_of(inbox_of("heidi0001")),
+                               .removed = true };
+
+    (void)state;
+    idle(&c);
+    hints_dispatch(test_gateway.hints, &news);
+    expect(&c, "* BYE ");
+    expect_end(&c);
     hang_up(&c);
 }
 
@@ -318,13 +440,28 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stranger_has_fifty_commands),
-        cmocka_unit_test(a_stranger_has_eight_kilobytes),
+        cmocka_unit_test(a_stranger_has_forty_kilobytes),
+        cmocka_unit_test(an_id_may_be_as_long_as_it_may),
         cmocka_unit_test(an_account_may_say_more),
+        cmocka_unit_test(logins_of_all_kinds),
         cmocka_unit_test(an_authorization_identity_is_the_users_own),
+        cmocka_unit_test(the_fifth_failed_login_is_the_last),
+        cmocka_unit_test(in_the_clear_nobody_logs_in),
+        cmocka_unit_test(what_is_injected_behind_starttls_is_not_run),
+        cmocka_unit_test(an_account_has_so_many_sessions),
+        cmocka_unit_test(who_idles_hears_of_other_sessions),
+        cmocka_unit_test(an_idle_line_is_kept_open),
+        cmocka_unit_test(a_young_session_looks_when_it_begins_to_idle),
+        cmocka_unit_test(who_idles_young_is_polled_once),
+        cmocka_unit_test(when_hints_were_lost_all_sessions_look),
+        cmocka_unit_test(who_idles_in_a_mailbox_that_is_gone_is_polled),
+        cmocka_unit_test(flags_that_were_held_back_are_told_later),
+        cmocka_unit_test(who_idles_in_a_deleted_mailbox_must_go),
+        cmocka_unit_test(who_is_removed_must_go),
     };
 
     (void)argc;
     test_database_enter(argv);
-    database = test_database_new();
-    return cmocka_run_group_tests(tests, start, stop);
+    test_name = test_database_new();
+    return cmocka_run_group_tests(tests, test_start, test_stop);
 }

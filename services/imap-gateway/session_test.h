@@ -22,6 +22,8 @@
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/test_certificate.h"
+#include "store/store_ids.h"
+#include "store/store_message.h"
 #include "svc/svc.h"
 #include "work/worker_pool.h"
 
@@ -31,16 +33,20 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <poll.h>
 #include <cmocka.h>
 
-#define TEST_UNUSED __attribute__((unused))
-#define TEST_DOMAIN "chat.example"
+#define TEST_UNUSED   __attribute__((unused))
+#define TEST_DOMAIN   "chat.example"
+#define TEST_PASSWORD "correct horse"
+#define TEST_LETTER   "Subject: a letter\r\n\r\nhello\r\n"
 
 enum {
     TEST_WAIT_MS = 20000,
     TEST_MESSAGE_BYTES = 1000000,
     TEST_WORKERS = 3,
-    TEST_SESSIONS = 4, /* of one account */
+    TEST_SESSIONS = 4,      /* of one account */
+    TEST_CHUNKS_OF_ONE = 8, /* of large messages: two of the longest */
 };
 
 static const char *test_name;
@@ -158,7 +164,7 @@ static TEST_UNUSED int test_start(void **state)
     test_gateway.bodies = body_cache_new(1000000);
     test_gateway.spool = (struct spool_room){
         .small_bytes = 65536,
-        .chunks = limit_new(16, 8),
+        .chunks = limit_new(2 * TEST_CHUNKS_OF_ONE, TEST_CHUNKS_OF_ONE),
     };
     session_register_metrics();
     test_gateway.ios[0] = io_new(&test_gateway, 0);
@@ -292,7 +298,7 @@ static TEST_UNUSED struct client log_in(const char *name)
 {
     struct client c = dial(1);
 
-    say(&c, "l LOGIN %s@" TEST_DOMAIN " \"correct horse\"", name);
+    say(&c, "l LOGIN %s@" TEST_DOMAIN " \"" TEST_PASSWORD "\"", name);
     expect(&c, "l OK [CAPABILITY ");
     return c;
 }
@@ -302,7 +308,36 @@ static TEST_UNUSED void hang_up(struct client *c)
     stream_close(&c->stream);
 }
 
+static TEST_UNUSED struct client with_inbox(const char *name)
+{
+    struct client c = log_in(name);
+
+    say(&c, "select SELECT INBOX");
+    until(&c, "select OK ");
+    return c;
+}
+
+static TEST_UNUSED void append(struct client *c, const char *mailbox)
+{
+    say(c, "append APPEND %s {%zu+}\r\n" TEST_LETTER, mailbox, strlen(TEST_LETTER));
+    until(c, "append OK ");
+}
+
+static TEST_UNUSED void idle(struct client *c)
+{
+    say(c, "idle IDLE");
+    until(c, "+ idling");
+}
+
+static TEST_UNUSED void done(struct client *c)
+{
+    say(c, "DONE");
+    until(c, "idle OK ");
+}
+
 /* ---- what can be seen from outside the sessions ---- */
+
+DB_STATEMENT(stmt_account, "test_account", "SELECT id FROM account WHERE addr = $1");
 
 static TEST_UNUSED int64_t metric_value(const char *name)
 {
@@ -318,4 +353,38 @@ static TEST_UNUSED int64_t metric_value(const char *name)
             return (int64_t)value;
     fail_msg("no metric %s", name);
     return 0;
+}
+
+static TEST_UNUSED int64_t count(struct db_statement *s)
+{
+    assert_int_equal(db_run(test_observer, s, DB_NO_PARAMS), RC_OK);
+    return db_get_int(test_observer, 0, 0, 0);
+}
+
+static TEST_UNUSED int64_t inbox_of(const char *name)
+{
+    str_t addr = str_of(arena_printf(test_arena, "%s@" TEST_DOMAIN, name));
+
+    assert_int_equal(db_run(test_observer, &stmt_account, DB_PARAMS(db_text(addr))),
+                     RC_OK);
+    return store_ids_mailbox(db_get_int(test_observer, 0, 0, 0), STORE_IDS_INBOX);
+}
+
+/* Mail comes in, and no hint tells of it. */
+static TEST_UNUSED void deliver_silently(const char *name)
+{
+    struct store_message_append m = { .message = S(TEST_LETTER) };
+
+    assert_int_equal(store_message_append(test_observer, inbox_of(name), &m), RC_OK);
+}
+
+static TEST_UNUSED void wait_for(bool (*check)(void), bool wanted)
+{
+    struct deadline late = deadline_in_ms(TEST_WAIT_MS);
+
+    while (check() != wanted) {
+        if (deadline_passed(late))
+            fail_msg("it does not happen");
+        poll(NULL, 0, 1);
+    }
 }
