@@ -150,8 +150,7 @@ static enum rc admit(struct attempt *at, const struct store_account *account,
 
         /* Expiry counts in months; the next login writes the day as well. */
         if (rc != RC_OK)
-            log_warn("login.seen_not_written", "account=%" PRId64 " rc=%s", account->id,
-                     rc_name(rc));
+            log_warn("login.seen_not_written", "rc=%s", rc_name(rc));
     }
     at->out->id = account->id;
     at->out->address = at->address;
@@ -253,7 +252,9 @@ static enum rc create(struct attempt *at)
     }
     if (rc != RC_OK)
         return end(OUTCOME_UNAVAILABLE, RC_RETRY);
-    log_info("account.created", "account=%" PRId64, account.id);
+    /* That there is one more, not which: the log has the millisecond. */
+    log_info("account.created", " ");
+    log_debug("account.id", "account=%" PRId64, account.id);
     login_cache_put(at->login->cache, account.id, account.password_hash, at->password,
                     clock_monotonic_ms());
     return admit(at, &account, OUTCOME_CREATED);

@@ -1,7 +1,9 @@
 /* log.h - one line per event on standard error, and the check that stops on our own bugs.
  *
  * Event names are dotted and stable ("smtp.accepted").  Never pass message content,
- * passwords or tokens; addresses of people or clients only at debug.
+ * passwords or tokens; who is meant (addresses of people and clients, numbers of
+ * accounts) only at debug.
+ *
  * Thread: any; the context belongs to the calling thread.
  */
 #pragma once

@@ -36,7 +36,9 @@ enum cmd_result imap_login_try(struct imap_cmd *cmd, str_t user, str_t password)
         return imap_reply_rc(cmd, rc);
     cmd->session->account = account.id;
     cmd->session->state = ST_AUTHENTICATED;
-    log_info("imap.login", "account=%" PRId64 " created=%d", account.id, account.created);
+    /* Who logs in when is nobody's business (/privacy): debug. */
+    log_debug("imap.login", "account=%" PRId64 " created=%d", account.id,
+              account.created);
     return imap_reply_ok_code(
         cmd, arena_printf(cmd->arena, "CAPABILITY %s", imap_reply_capabilities(cmd)),
         "Logged in");

@@ -70,3 +70,7 @@ def test_logs_hold_no_secrets_and_at_the_standard_level_nobody(talkative):
     assert [s for s in secrets if s in text] == []
     spoken = [line for line in text.splitlines() if not re.match(r"\S+ debug ", line)]
     assert [line for line in spoken for who in people if who in line] == []
+    # An account's number and a millisecond for each login would say when somebody is awake.
+    assert "account=" in text and [line for line in spoken if "account=" in line] == []
+    for event in ("account.created", "imap.login", "smtp.login"):
+        assert event in text
