@@ -57,6 +57,11 @@ DB_STATEMENT(stmt_quota, "account_quota",
 DB_STATEMENT(
     stmt_seen, "account_seen",
     "UPDATE account SET seen_day = today() WHERE id = $1 AND seen_day < today()");
+/* Gateways write the same rows at about the same time: nobody waits for another. */
+DB_STATEMENT(stmt_seen_all, "account_seen_all",
+             "UPDATE account SET seen_day = today() WHERE ctid = ANY(ARRAY("
+             " SELECT ctid FROM account WHERE id = ANY($1) AND seen_day < today()"
+             " FOR NO KEY UPDATE SKIP LOCKED))");
 DB_STATEMENT(stmt_resolve, "account_resolve",
              "SELECT addr, id FROM account WHERE addr = ANY($1) AND state = 0");
 DB_STATEMENT(stmt_count, "account_count", "SELECT count(*) FROM account");
@@ -220,6 +225,14 @@ enum rc store_account_seen(struct db *db, int64_t id)
 {
     db_relax(db);
     return db_run(db, &stmt_seen, DB_PARAMS(db_int8(id)));
+}
+
+enum rc store_account_seen_all(struct db *db, const int64_t *ids, size_t n)
+{
+    if (n > STORE_ACCOUNT_SEEN_MAX)
+        return RC_LIMIT;
+    db_relax(db);
+    return db_run(db, &stmt_seen_all, DB_PARAMS(db_int8s(ids, n)));
 }
 
 static enum rc delete_contents(struct db *db, int64_t id)

@@ -26,7 +26,7 @@ struct store_account {
     uint32_t flags;
     int64_t quota_bytes; /* its own; 0: that of the options */
     int32_t created_day; /* days since 1970 */
-    int32_t seen_day;    /* of the last login */
+    int32_t seen_day;    /* the last one that it was logged in on */
     int32_t today;       /* PostgreSQL's; seen_day < today: call store_account_seen */
 };
 
@@ -66,6 +66,9 @@ enum rc store_account_set_quota(struct db *db, int64_t id, int64_t bytes) RC_CHE
 
 /* Logged in today.  Writes nothing when that is known already. */
 enum rc store_account_seen(struct db *db, int64_t id) RC_CHECKED;
+/* The same for many; a row that somebody else holds is left out.  RC_LIMIT: too many. */
+enum { STORE_ACCOUNT_SEEN_MAX = 1000 };
+enum rc store_account_seen_all(struct db *db, const int64_t *ids, size_t n) RC_CHECKED;
 
 /* The account with all that belongs to it, provided that its last login was before
  * seen_before_day (INT32_MAX: whenever).  RC_NOT_FOUND otherwise. */

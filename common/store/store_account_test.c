@@ -200,6 +200,38 @@ static void a_login_is_noted_once_a_day(void **state)
     test_sql("DROP TABLE before");
 }
 
+/* Of many that stay logged in; who is known to be there today is not written again, and
+ * nobody waits for a row that somebody else holds. */
+static void many_are_noted_at_once(void **state)
+{
+    struct db *other = test_connect();
+    int64_t ids[STORE_ACCOUNT_SEEN_MAX + 1] = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        ids[i] = test_account(i, 5000);
+    test_sql("UPDATE account SET seen_day = today() - 5");
+    test_sql("CREATE TABLE before AS SELECT id, ctid::text AS c FROM account");
+    db_begin(other);
+    assert_int_equal(store_account_set_state(other, ids[1], STORE_ACCOUNT_ACTIVE), RC_OK);
+    assert_int_equal(store_account_seen_all(test_db, ids, 4), RC_OK);
+    db_rollback(other);
+    assert_int_equal(
+        test_number(test_db, "SELECT count(*) FROM account WHERE seen_day = today()"), 3);
+    assert_int_equal(store_account_seen_all(test_db, ids, 4), RC_OK);
+    assert_int_equal(
+        test_number(test_db, "SELECT count(*) FROM account WHERE seen_day = today()"), 4);
+    test_sql("TRUNCATE before");
+    test_sql("INSERT INTO before SELECT id, ctid::text FROM account");
+    assert_int_equal(store_account_seen_all(test_db, ids, 4), RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM account JOIN before "
+                                          "USING (id) WHERE account.ctid::text = c"),
+                     5);
+    assert_int_equal(store_account_seen_all(test_db, ids, ARRAY_LEN(ids)), RC_LIMIT);
+    test_sql("DROP TABLE before");
+    db_free(&other);
+}
+
 static void addresses_are_resolved_together(void **state)
 {
     int64_t one = test_account(1, 5000), two = test_account(2, 5000), ids[4];
@@ -291,6 +323,7 @@ int main(void)
         cmocka_unit_test_setup(refused_creators_leave_no_address_in_the_log, test_setup),
         cmocka_unit_test_setup(changes_are_kept, test_setup),
         cmocka_unit_test_setup(a_login_is_noted_once_a_day, test_setup),
+        cmocka_unit_test_setup(many_are_noted_at_once, test_setup),
         cmocka_unit_test_setup(addresses_are_resolved_together, test_setup),
         cmocka_unit_test_setup(lists_go_on_where_they_stopped, test_setup),
         cmocka_unit_test_setup(removing_leaves_nothing, test_setup),

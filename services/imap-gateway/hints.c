@@ -127,6 +127,21 @@ void hints_leave(struct hints *h, size_t loop, int64_t account)
         bus_unsubscribe(h->o.bus, account);
 }
 
+int64_t *hints_accounts(struct hints *h, size_t *count)
+{
+    int64_t *accounts;
+    size_t at = 0;
+    uint64_t key;
+
+    *count = 0;
+    pthread_mutex_lock(&h->lock);
+    accounts = mem_alloc((map_count(h->entries) + 1) * sizeof accounts[0]);
+    while (map_next(h->entries, &at, &key) != NULL)
+        accounts[(*count)++] = (int64_t)key;
+    pthread_mutex_unlock(&h->lock);
+    return accounts;
+}
+
 /* To the loops of an account that has at least so many sessions here. */
 static void dispatch(struct hints *h, const struct hints_news *news, unsigned at_least)
 {

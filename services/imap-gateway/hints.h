@@ -38,6 +38,9 @@ void hints_free(struct hints **h);
 enum rc hints_join(struct hints *h, size_t loop, int64_t account) RC_CHECKED;
 void hints_leave(struct hints *h, size_t loop, int64_t account);
 
+/* Everybody who is logged in here, in no order; the memory is the caller's. */
+int64_t *hints_accounts(struct hints *h, size_t *count);
+
 /* What the bus told. */
 void hints_dispatch(struct hints *h, const struct hints_news *news);
 /* What a session here has done: nothing to do when it is the account's only one. */

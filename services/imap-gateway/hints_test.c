@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 enum { LOOPS = 3, SESSIONS_MAX = 3 };
 
 static unsigned delivered[LOOPS];
@@ -53,6 +55,29 @@ static void test_delivery(void **state)
     hints_leave(h, 2, 7);
     tell(h, 7, 0, 0, 0);
     hints_leave(h, 1, 8);
+    hints_free(&h);
+}
+
+static void test_everybody_once(void **state)
+{
+    struct hints *h = new_hints();
+    int64_t *accounts;
+    size_t n;
+
+    (void)state;
+    accounts = hints_accounts(h, &n);
+    assert_int_equal(n, 0);
+    free(accounts);
+    assert_int_equal(hints_join(h, 0, 7), RC_OK);
+    assert_int_equal(hints_join(h, 2, 7), RC_OK);
+    assert_int_equal(hints_join(h, 1, 8), RC_OK);
+    accounts = hints_accounts(h, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(accounts[0] + accounts[1], 7 + 8);
+    free(accounts);
+    hints_leave(h, 1, 8);
+    hints_leave(h, 0, 7);
+    hints_leave(h, 2, 7);
     hints_free(&h);
 }
 
@@ -108,9 +133,8 @@ static void test_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delivery),
-        cmocka_unit_test(test_two_on_one_loop),
-        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_delivery),        cmocka_unit_test(test_everybody_once),
+        cmocka_unit_test(test_two_on_one_loop), cmocka_unit_test(test_others),
         cmocka_unit_test(test_limit),
     };
 

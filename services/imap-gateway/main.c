@@ -8,9 +8,11 @@
 #include "gateway.h"
 #include "hints.h"
 #include "io.h"
+#include "seen.h"
 #include "session.h"
 
 #include "account/login.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "net/cidr.h"
@@ -32,6 +34,7 @@ enum {
 static struct gateway gateway;
 static struct limit *limit;
 static struct cidr_list *proxies;
+static struct seen *seen;
 static struct listener_options ports[GATEWAY_LOOPS_MAX][IO_PORTS];
 
 static struct metric accepted = { .kind = METRIC_COUNTER,
@@ -177,6 +180,7 @@ static void make_shared(struct svc *svc)
     gateway.commands = svc_pool_new(svc, "command", options_worker_threads(o));
     gateway.logins = svc_pool_new(svc, "login", options_login_threads(o));
     gateway.hints = hints_new(&hints);
+    seen = seen_new(gateway.hints, gateway.commands, clock_unix());
     gateway.bodies = body_cache_new((size_t)o->body_cache_bytes);
     gateway.spool = (struct spool_room){
         .small_bytes = SPOOL_SMALL_BYTES,
@@ -203,6 +207,12 @@ static enum rc start(struct svc *svc)
     for (size_t i = 0; i < (size_t)options_io_threads(o) && rc == RC_OK; i++)
         rc = start_loop(svc, i);
     return rc;
+}
+
+static void tick(struct svc *svc)
+{
+    if (svc_database_ok(svc))
+        seen_tick(seen, clock_unix());
 }
 
 static void drain(struct svc *svc)
@@ -238,6 +248,7 @@ static void stop(struct svc *svc)
         io_stop(gateway.ios[i]);
         io_free(&gateway.ios[i]);
     }
+    seen_free(&seen);
     hints_free(&gateway.hints);
     body_cache_free(&gateway.bodies);
     limit_free(&gateway.spool.chunks);
@@ -251,6 +262,8 @@ static const struct svc_service service = {
     .option_user = OPTIONS_IMAP_GATEWAY,
     .flags = SVC_BINDS_EVENTS | SVC_NEEDS_TLS,
     .start = start,
+    .tick = tick,
+
     .drain = drain,
     .is_drained = is_drained,
     .stop = stop,

@@ -311,6 +311,27 @@ def test_an_idle_submission_session_is_kept_for_minutes(product, tmp_path):
         assert client.getreply()[0] == 421
 
 
+def test_who_stays_logged_in_is_noted_once_a_day(product, tmp_path):
+    """An account is not taken for an unused one because its client never has to log in."""
+    user, other, clock = mail.new_account(product), mail.new_account(product), Clock(tmp_path)
+
+    def days(who):
+        return int(product.sql(f"SELECT today() - seen_day FROM account WHERE addr = '{who}'"))
+
+    with running(product, "imap-gateway", environment=clock.environment()) as r:
+        client = mail.imap(r, user)
+        client.select("INBOX")
+        client.send(b"x IDLE\r\n")
+        assert client.readline().startswith(b"+")
+        product.sql("UPDATE account SET seen_day = seen_day - 80 "
+                    f"WHERE addr IN ('{user}', '{other}')")
+        for _ in range(2):
+            clock.forward(86400)
+            wait_for("the day is noted", lambda: days(user) == 0)
+            assert days(other) == 80
+            product.sql(f"UPDATE account SET seen_day = seen_day - 1 WHERE addr = '{user}'")
+
+
 def test_an_idle_client_hears_something(product):
     user = mail.new_account(product)
     with running(product, "imap-gateway", idle_keepalive_seconds=1) as r:
