@@ -10,8 +10,9 @@
 #include "template.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-enum { VALUES_MAX = 48, PAGE_MAX_BYTES = 1 << 20 };
+enum { VALUES_MAX = 48, PAGE_MAX_BYTES = 1 << 20, BREAKABLE_MAX_BYTES = 4096 };
 
 struct page {
     struct arena *arena;
@@ -24,6 +25,14 @@ static void set_number(struct page *p, const char *name, int64_t value)
     page_set(p, name, str_of(arena_printf(p->arena, "%" PRId64, value)));
 }
 
+/* "1 day", "20 days" */
+static void set_count(struct page *p, const char *name, int64_t n, const char *one)
+{
+    page_set(
+        p, name,
+        str_of(arena_printf(p->arena, "%" PRId64 " %s%s", n, one, n == 1 ? "" : "s")));
+}
+
 static void set_flag(struct page *p, const char *name, bool value)
 {
     page_set(p, name, value ? S("yes") : S(""));
@@ -31,10 +40,10 @@ static void set_flag(struct page *p, const char *name, bool value)
 
 static void set_figures(struct page *p, const struct options *o)
 {
-    set_number(p, "days_mail", o->delete_mails_after);
-    set_number(p, "days_large", o->delete_large_after);
-    set_number(p, "days_account", o->delete_inactive_users_after);
-    set_number(p, "per_minute", o->max_user_send_per_minute);
+    set_count(p, "days_mail", o->delete_mails_after, "day");
+    set_count(p, "days_large", o->delete_large_after, "day");
+    set_count(p, "days_account", o->delete_inactive_users_after, "day");
+    set_count(p, "per_minute", o->max_user_send_per_minute, "message");
     set_number(p, "burst", o->max_user_send_burst_size);
     page_set(p, "mailbox_size", str_of(site_size_text(p->arena, o->max_mailbox_size)));
     page_set(p, "message_size", str_of(site_size_text(p->arena, o->max_message_size)));
@@ -52,6 +61,21 @@ static void set_privacy(struct page *p, const struct options *o)
     page_set(p, "privacy_supervisor", str_of(o->privacy_supervisor));
     set_flag(p, "has_contact",
              o->privacy_postal[0] != '\0' || o->privacy_mail[0] != '\0');
+    set_flag(p, "talkative", strcmp(o->log_level, "debug") == 0);
+}
+
+/* A long name may go on in the next line behind a dot, not in the middle of a word. */
+static void set_breakable(struct page *p, const char *name, str_t text)
+{
+    struct buf *b = arena_buf(p->arena, BREAKABLE_MAX_BYTES);
+    str_t label;
+
+    while (str_split(&text, '.', &label)) {
+        template_escape(label, b);
+        if (text.n > 0)
+            buf_puts(b, ".<wbr>");
+    }
+    page_set(p, name, buf_str(b));
 }
 
 static str_t render(struct page *p, str_t text)
@@ -69,9 +93,11 @@ struct page *page_new(const struct site *site, struct arena *a)
 
     p->arena = a;
     page_set(p, "domain", site->mail_domain);
+    set_breakable(p, "domain_html", site->mail_domain);
     page_set(p, "host", site->host);
     page_set(p, "autoconfig_host", site->autoconfig_host);
     set_flag(p, "trusted", site->is_trusted);
+    set_flag(p, "others", site->reaches_others);
     set_figures(p, site->options);
     set_privacy(p, site->options);
     return p;

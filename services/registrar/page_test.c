@@ -28,15 +28,25 @@ static const struct options plain = {
     .privacy_mail = "",
     .privacy_pdo = "",
     .privacy_supervisor = "",
+    .log_level = "info",
 };
 
 static str_t render_with(struct arena *a, const struct options *o, bool self_signed,
                          const char *file)
 {
     struct site *site = arena_alloc(a, sizeof(*site));
+    struct page *page;
 
     site_init(site, a, o, self_signed);
-    return page_render(page_new(site, a), "Title", file);
+    page = page_new(site, a);
+    /* What the routes of these pages set. */
+    page_set(page, "open", S("yes"));
+    page_set(page, "busy", S(""));
+    page_set(page, "closed", S(""));
+    page_set(page, "invite", S("dcaccount:x"));
+    page_set(page, "qr", S("<svg></svg>"));
+    page_set(page, "personal", S(""));
+    return page_render(page, "Title", file);
 }
 
 static str_t render(struct arena *a, const struct options *o, const char *file)
@@ -53,8 +63,8 @@ static bool has(str_t text, const char *piece)
 static void test_figures(void **state)
 {
     static const char *const figures[] = {
-        "17 days", "6 days", "88 days", "61 messages",  "11 of",
-        "400 MB",  "29 MB",  "2993",    "chat.example", "<title>Title – chat"
+        "17 days", "6 days", "88 days", "61 messages a minute", "up to 11 at once",
+        "400 MB",  "29 MB",  "2993",    "chat.example",         "<title>Title – chat"
     };
     struct arena *a = arena_new();
     str_t page = render(a, &plain, "info.html");
@@ -69,6 +79,71 @@ static void test_figures(void **state)
     arena_free(&a);
 }
 
+static void test_one_of_each(void **state)
+{
+    static const char *const files[] = { "start.html", "info.html", "privacy.html" };
+    struct arena *a = arena_new();
+    struct options o = plain;
+
+    (void)state;
+    o.delete_mails_after = o.delete_large_after = o.delete_inactive_users_after = 1;
+    o.max_user_send_per_minute = 1;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        str_t page = render(a, &o, files[i]);
+
+        assert_true(has(page, "1 day"));
+        assert_false(has(page, "1 days") || has(page, "1 messages"));
+    }
+    arena_free(&a);
+}
+
+/* Nobody is promised people who cannot be reached from here. */
+static void test_other_servers(void **state)
+{
+    static const struct {
+        const char *domain;
+        bool self_signed;
+        const char *start, *info;
+    } rows[] = {
+        { "chat.example", false, "everybody who has a profile on this", "no signature" },
+        { "chat.example", true, "everybody who has a profile on this",
+          "They refuse the" },
+        { "_x.example", false, "everybody who has a profile on this", "They refuse the" },
+        { "[192.0.2.1]", true, "on other chatmail", "accept messages from here" },
+    };
+    struct arena *a = arena_new();
+    struct options o = plain;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        o.mail_domain = rows[i].domain;
+        assert_true(
+            has(render_with(a, &o, rows[i].self_signed, "start.html"), rows[i].start));
+        assert_true(
+            has(render_with(a, &o, rows[i].self_signed, "info.html"), rows[i].info));
+    }
+    arena_free(&a);
+}
+
+/* A long name stands once on top, where it may go on behind a dot; and the button comes
+ * before the code, which a telephone cannot scan from its own screen. */
+static void test_layout(void **state)
+{
+    struct arena *a = arena_new();
+    struct options o = plain;
+    str_t page;
+
+    (void)state;
+    o.mail_domain = "a-long-name.of-a-server.example";
+    page = render(a, &o, "start.html");
+    assert_true(has(page, "<span>a-long-name.<wbr>of-a-server.<wbr>example</span>"));
+    page = str_skip(page, str_find(page, S("<main>")));
+    page = str_head(page, str_find(page, S("</main>")));
+    assert_false(has(str_head(page, str_find(page, S("<section"))), "a-long-name"));
+    assert_true(str_find(page, S("class=\"button\"")) < str_find(page, S("<svg")));
+    arena_free(&a);
+}
+
 static void test_privacy(void **state)
 {
     struct arena *a = arena_new();
@@ -78,6 +153,10 @@ static void test_privacy(void **state)
     (void)state;
     assert_true(has(page, "has not published a contact"));
     assert_false(has(page, "Data protection officer"));
+    assert_false(has(page, "Push")); /* there is none */
+    assert_true(has(page, "not who logged in"));
+    o.log_level = "debug";
+    assert_true(has(render(a, &o, "privacy.html"), "which profile logs in when"));
     o.privacy_postal = "Jo <Doe>\nStreet 1";
     o.privacy_mail = "jo@chat.example";
     o.privacy_pdo = "Officer & Sons";
@@ -110,9 +189,9 @@ static void test_autoconfig(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_figures),
-        cmocka_unit_test(test_privacy),
-        cmocka_unit_test(test_autoconfig),
+        cmocka_unit_test(test_figures),       cmocka_unit_test(test_one_of_each),
+        cmocka_unit_test(test_other_servers), cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_privacy),       cmocka_unit_test(test_autoconfig),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,10 +59,15 @@ int print_invite(const struct options *options)
     arena = arena_new();
     out = arena_buf(arena, TERMINAL_MAX_BYTES);
     site_init(&site, arena, options, self_signed);
-    invitation_make(&site, arena, &invitation);
-    qr_terminal(&invitation.qr, wants_colour(), out);
-    buf_put(out, invitation.text);
-    buf_putc(out, '\n');
+    if (site_registration(&site) == SITE_CLOSED) {
+        buf_puts(out, "no new profiles: registration_open is false, or nocreate_file "
+                      "exists\n");
+    } else {
+        invitation_make(&site, arena, &invitation);
+        qr_terminal(&invitation.qr, wants_colour(), out);
+        buf_put(out, invitation.text);
+        buf_putc(out, '\n');
+    }
     is_written = fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0;
     arena_free(&arena);
     return is_written ? 0 : 1;

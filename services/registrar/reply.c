@@ -78,6 +78,7 @@ static const struct error_text {
     { 414, "Too long", "The address is longer than anything that is expected here." },
     { 431, "Too large", "The header is larger than anything that is expected here." },
     { 501, "Not possible", "The body is coded in a way that is not known here." },
+    { 503, "Very busy", "Please try again in a few minutes." },
     { 505, "Not possible", "This server speaks HTTP/1.1." },
     { 500, "Something went wrong", "Please try again in a moment." }, /* any other */
 };

@@ -28,8 +28,9 @@ static void refuse_later(struct http_exchange *x, int status, unsigned seconds,
     http_server_add_header(x, "Retry-After", arena_printf(x->arena, "%u", seconds));
 }
 
-/* True when somebody may come; otherwise the answer says why not. */
-static bool is_welcome(const struct web *web, struct http_exchange *x)
+/* Each is true when somebody may come; otherwise the answer says why not. */
+
+static bool is_within_limits(const struct web *web, struct http_exchange *x)
 {
     uint64_t network = addr_network_key(&x->request.client);
     int64_t retry_ms;
@@ -46,11 +47,16 @@ static bool is_welcome(const struct web *web, struct http_exchange *x)
                      "Please try again in the next one.");
         return false;
     }
+    return true;
+}
+
+static bool is_open(const struct web *web, struct http_exchange *x)
+{
     switch (site_registration(web->site)) {
     case SITE_OPEN:
         return true;
     case SITE_CLOSED:
-        reply_reason(x, 403, "This server takes no new accounts at the moment.");
+        reply_reason(x, 403, "This server takes no new profiles at the moment.");
         return false;
     case SITE_OVERLOADED:
         refuse_later(x, 503, OVERLOAD_RETRY_SECONDS,
@@ -75,12 +81,12 @@ static void answer_credentials(const struct web *web, struct http_exchange *x)
 
 void route_new(const struct web *web, struct http_exchange *x)
 {
-    if (web->site->is_trusted && !str_eq(x->request.method, S("POST"))) {
+    bool opens_app = web->site->is_trusted && !str_eq(x->request.method, S("POST"));
+
+    if (opens_app && is_open(web, x))
         reply_redirect(
             x, 301,
             arena_printf(x->arena, "dcaccount:%.*s/new", STR_ARG(web->site->base_url)));
-        return;
-    }
-    if (is_welcome(web, x))
+    else if (!opens_app && is_within_limits(web, x) && is_open(web, x))
         answer_credentials(web, x);
 }

@@ -16,7 +16,8 @@ void route_qr_png(const struct web *web, struct http_exchange *x)
     struct invitation invitation;
     enum rc rc;
 
-    invitation_make(web->site, x->arena, &invitation);
+    if (!invitation_offer(web, x, &invitation))
+        return;
     rc = qr_png(x->arena, &invitation.qr, PNG_MIN_PIXELS, png);
     CHECK(rc == RC_OK);
     reply_data(x, invitation.is_personal ? REPLY_NEVER : REPLY_MINUTES, "image/png",

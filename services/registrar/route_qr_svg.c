@@ -15,7 +15,8 @@ void route_qr_svg(const struct web *web, struct http_exchange *x)
     struct buf *svg = arena_buf(x->arena, SVG_MAX_BYTES);
     struct invitation invitation;
 
-    invitation_make(web->site, x->arena, &invitation);
+    if (!invitation_offer(web, x, &invitation))
+        return;
     qr_svg(&invitation.qr, "Invitation as QR code", svg);
     CHECK(!svg->full);
     reply_data(x, invitation.is_personal ? REPLY_NEVER : REPLY_MINUTES, "image/svg+xml",

@@ -42,6 +42,7 @@ static const struct options options = {
     .privacy_mail = "",
     .privacy_pdo = "",
     .privacy_supervisor = "",
+    .log_level = "info",
 };
 
 static struct {

@@ -52,6 +52,7 @@ void site_init(struct site *s, struct arena *a, const struct options *o, bool se
     s->autoconfig_host = is_address(s->host) ? without_brackets(domain) : s->host;
     s->base_url = base_url(a, s->host, o->public_https_port);
     s->is_trusted = !self_signed && !options_is_uncertified(o) && !is_address(s->host);
+    s->reaches_others = is_address(without_brackets(domain));
     s->has_own_host = !str_eq_nocase(s->host, without_brackets(domain));
     s->has_standard_mail = o->public_imaps_port == IMAPS_PORT &&
                            o->public_imap_port == IMAP_PORT &&

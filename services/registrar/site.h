@@ -28,6 +28,9 @@ struct site {
     /* Clients can verify the certificate.  They cannot when it is self-signed, when the
      * domain begins with `_`, or when they are sent to an address instead of a name. */
     bool is_trusted;
+    /* Chatmail servers elsewhere accept messages from here.  They demand a signature
+     * (DKIM), and there is none yet, of all that are not of a mere address. */
+    bool reaches_others;
     bool has_own_host;       /* host is not what mail_domain says */
     bool has_standard_mail;  /* 993, 143, 465 and 587 */
     bool has_standard_https; /* 443 */

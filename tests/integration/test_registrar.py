@@ -354,23 +354,44 @@ def test_private_addresses_are_given_no_more_than_they_may_make(product):
             product.sql("UPDATE private_accounts SET hour = 0")
 
 
-def test_closed_while_the_file_exists(product, tmp_path):
+def hands_out_nothing(r, status):
+    """Nowhere a code or a link to one, and each answer says why."""
+    for method, path in (("POST", "/new"), ("GET", "/new")):
+        answer = r.ask(method, path)
+        assert answer[0] == status and "server" in json.loads(answer[2])["reason"]
+        assert "Location" not in answer[1] and b"@" not in answer[2]
+    for path in ("/qr.png", "/qr.svg"):
+        answer = r.ask("GET", path)
+        assert answer[0] == status and b"<h1>" in answer[2] and b"<svg" not in answer[2]
+    page = page_of(r)
+    assert "<svg" not in page and not re.search("(?i)dclogin|dcaccount|scan the code", page)
+
+
+@pytest.mark.parametrize("how", [TRUSTED, {}])
+def test_closed_while_the_file_exists(product, tmp_path, how):
     file = tmp_path / "nocreate"
-    with running(product, **TRUSTED, nocreate_file=file) as r:
+    with running(product, **how, nocreate_file=file) as r:
         assert r.ask("POST", "/new")[0] == 200 and "Open in Delta Chat" in page_of(r)
+        assert "exists from its first login" in page_of(r, "/info")
         file.touch()
-        status, _, body = r.ask("POST", "/new")
-        assert status == 403 and "no new accounts" in json.loads(body)["reason"]
-        page = page_of(r)
-        assert "No new profiles" in page and "<svg" not in page
+        hands_out_nothing(r, 403)
+        assert "no new profiles" in json.loads(r.ask("POST", "/new")[2])["reason"]
+        assert "No new profiles" in page_of(r)
+        info = page_of(r, "/info")
+        assert "Closed: no new profiles" in info
+        assert "from its first login" not in info and "code on the start" not in info
+        assert re.fullmatch("no new profiles: .*nocreate_file exists\n", r.terminal())
         file.unlink()
         assert r.ask("POST", "/new")[0] == 200
+        assert r.ask("GET", "/qr.png")[0] == 200 and "█" in r.terminal()
 
 
 def test_closed_by_option_and_by_overload(product):
     with running(product, **TRUSTED, registration_open="false") as r:
-        assert r.ask("POST", "/new")[0] == 403
+        hands_out_nothing(r, 403)
+        assert "registration_open" in r.terminal()
     with running(product, **{**TRUSTED, "min_available_memory": "900G"}) as r:
+        hands_out_nothing(r, 503)
         status, headers, body = r.ask("POST", "/new")
         assert status == 503 and headers["Retry-After"] and json.loads(body)["reason"]
         assert "very busy" in page_of(r)
