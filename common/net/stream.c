@@ -267,6 +267,34 @@ enum rc stream_read_line(struct stream *s, size_t max_bytes, struct deadline d,
     return RC_OK;
 }
 
+enum rc stream_read_cut_line(struct stream *s, size_t max_bytes, struct deadline d,
+                             str_t *line)
+{
+    enum rc rc = RC_OK;
+    bool whole = false;
+    size_t all = 0;
+    const char *p;
+
+    s->line_n = 0;
+    while (!whole) {
+        size_t n = take_to_eol(s, &p, &whole);
+        size_t room = max_bytes - s->line_n;
+        size_t kept = without_eol(p, n).n;
+
+        all += n;
+        if (all > STREAM_LINE_MAX_BYTES)
+            return failed(s, RC_LIMIT, "the line is too long");
+        if (n > 0)
+            line_append(s, p, kept < room ? kept : room);
+        if (!whole)
+            rc = fill(s, d);
+        if (rc != RC_OK)
+            return rc;
+    }
+    *line = str_n(s->line, s->line_n);
+    return RC_OK;
+}
+
 enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
                          size_t *got)
 {

@@ -20,6 +20,8 @@
 struct buf;
 struct stream;
 
+enum { STREAM_LINE_MAX_BYTES = 64 * 1024 };
+
 enum rc stream_connect(const struct addr *to, struct deadline d,
                        struct stream **out) RC_CHECKED;
 /* The same in two steps, for who must be able to shut the socket meanwhile: the first
@@ -38,6 +40,10 @@ enum rc stream_start_tls(struct stream *s, struct tls_context *ctx, const char *
  * than max_bytes. */
 enum rc stream_read_line(struct stream *s, size_t max_bytes, struct deadline d,
                          str_t *line) RC_CHECKED;
+/* The same, cut: what is beyond max_bytes is read and thrown away, up to
+ * STREAM_LINE_MAX_BYTES in all, which is RC_LIMIT. */
+enum rc stream_read_cut_line(struct stream *s, size_t max_bytes, struct deadline d,
+                             str_t *line) RC_CHECKED;
 /* What is there, at least one byte, at most n. */
 enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
                          size_t *got) RC_CHECKED;

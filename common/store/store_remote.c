@@ -62,6 +62,22 @@ DB_STATEMENT(stmt_wait, "remote_wait",
              "WITH d AS (UPDATE queue_remote SET due = now_us() + $7 * 1000000,"
              " lease = lease + 1, rcpt = $8, last_error = $9"
              " WHERE id = $1 AND lease = $2 RETURNING *)" KEEP_FAILURES);
+/* What a sender holds is the sender's, until its lease is over. */
+DB_STATEMENT(
+    stmt_expire, "remote_expire",
+    "WITH gone AS (DELETE FROM queue_remote WHERE ctid = ANY(ARRAY("
+    " SELECT ctid FROM queue_remote WHERE expires <= now_unix()"
+    " AND (lease % 2 = 0 OR due <= now_us())"
+    " ORDER BY expires LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *), "
+    "f AS (INSERT INTO queue_failed (id, lease, body_id, created, failed, size, "
+    "domain, sender, envelope, rcpt, status, diagnostic, remote_mta) "
+    "SELECT id, lease, body_id, created, now_unix(), size, domain, sender, envelope, "
+    "rcpt, array_fill('5.4.7'::text, n),"
+    " array_fill('554 5.4.7 Delivery time expired; last answer: ' ||"
+    "  coalesce(nullif(last_error, ''), 'none, it was never tried'), n),"
+    " array_fill(''::text, n) "
+    "FROM (SELECT *, ARRAY[cardinality(rcpt)] AS n FROM gone) g) "
+    "SELECT coalesce(sum(cardinality(rcpt)), 0), count(*) FROM gone");
 DB_STATEMENT(stmt_failed, "remote_claim_failed",
              "WITH gone AS (DELETE FROM queue_failed WHERE ctid = ANY(ARRAY("
              " SELECT ctid FROM queue_failed"
@@ -217,6 +233,15 @@ enum rc store_remote_settle(struct db *db, const struct store_remote_row *r,
 
     arena_free(&a);
     return still_ours(rc, rc == RC_OK && db_get_int(db, 0, 0, 0) == 1);
+}
+
+enum rc store_remote_expire(struct db *db, size_t limit, size_t *rows, size_t *recipients)
+{
+    enum rc rc = db_run(db, &stmt_expire, DB_PARAMS(db_int8((int64_t)limit)));
+
+    *recipients = rc == RC_OK ? (size_t)db_get_int(db, 0, 0, 0) : 0;
+    *rows = rc == RC_OK ? (size_t)db_get_int(db, 0, 0, 1) : 0;
+    return rc;
 }
 
 static void read_failed(struct arena *a, const struct db *db, size_t row,

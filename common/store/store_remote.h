@@ -76,6 +76,11 @@ struct store_remote_outcome {
 enum rc store_remote_settle(struct db *db, const struct store_remote_row *r,
                             const struct store_remote_outcome *o) RC_CHECKED;
 
+/* Own transaction.  At most limit rows that nobody holds and whose lifetime is over
+ * become failures, without another attempt. */
+enum rc store_remote_expire(struct db *db, size_t limit, size_t *rows,
+                            size_t *recipients) RC_CHECKED;
+
 struct store_remote_failed {
     int64_t body_id;
     int32_t size;

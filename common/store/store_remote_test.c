@@ -63,6 +63,40 @@ static void a_row_carries_all_a_sender_needs(void **state)
     assert_int_equal(n, 0); /* leased */
 }
 
+/* However many there are, without a claim; what a sender holds stays with it. */
+static void what_is_past_its_lifetime_fails_by_itself(void **state)
+{
+    struct store_remote_failed *failed;
+    size_t n, rows, recipients;
+
+    (void)state;
+    add("dead.example", 3);
+    add("held.example", 1);
+    add("alive.example", 1);
+    test_sql("UPDATE queue_remote SET expires = now_unix() - 1, last_error = 'no route'"
+             " WHERE domain = 'dead.example'");
+    test_sql("UPDATE queue_remote SET expires = now_unix() - 1, lease = 1,"
+             " due = now_us() + 60000000 WHERE domain = 'held.example'");
+    assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
+    assert_int_equal(rows, 2);
+    assert_int_equal(recipients, 4);
+    assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
+    assert_int_equal(rows, 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote"), 2);
+    test_sql("UPDATE queue_remote SET due = now_us() WHERE domain = 'held.example'");
+    assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
+    assert_int_equal(rows, 1);
+    db_begin(test_db);
+    assert_int_equal(store_remote_claim_failed(test_arena, test_db, 10, &failed, &n),
+                     RC_OK);
+    assert_int_equal(db_commit(test_db), RC_OK);
+    assert_int_equal(n, 4);
+    assert_int_equal(failed[0].failure_count, 2);
+    assert_true(str_eq(failed[0].failures[1].recipient, S("b@dead.example")));
+    assert_true(str_eq(failed[0].failures[1].status, S("5.4.7")));
+    assert_true(str_find(failed[0].failures[0].diagnostic, S("no route")) != SIZE_MAX);
+}
+
 static void a_crowded_domain_does_not_crowd_out_others(void **state)
 {
     struct store_remote_cursor c = { 0 };
@@ -234,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_row_carries_all_a_sender_needs, test_setup),
+        cmocka_unit_test_setup(what_is_past_its_lifetime_fails_by_itself, test_setup),
         cmocka_unit_test_setup(a_crowded_domain_does_not_crowd_out_others, test_setup),
         cmocka_unit_test_setup(busy_domains_are_left_out, test_setup),
         cmocka_unit_test_setup(with_more_domains_than_room_each_gets_its_turn,

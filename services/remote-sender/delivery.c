@@ -20,6 +20,7 @@
 
 enum {
     DNS_MS = 30 * 1000,
+    DNS_SLICE_MS = 500,  /* between two looks whether somebody wants the thread */
     TALK_MS = 30 * 1000, /* more than connecting may take: until TLS, with both EHLO */
     ADDRESSES_MAX = 4,   /* tried of one host */
     CONNECTS_MAX = 12,   /* tried for one message */
@@ -34,13 +35,22 @@ struct delivery {
     struct mx_hosts hosts;
     size_t host_next; /* to try when there is no connection */
     size_t connects;
+    bool hopeless; /* what has failed so far will always fail */
     struct smtp_client client;
     bool connected;
-    pthread_mutex_t lock; /* of the three below, which delivery_abort uses */
+    pthread_mutex_t lock; /* of those below, which delivery_abort and _yield use */
     struct stream *stream;
     bool aborted, within_message;
-    char host[256];                   /* connected to, or tried last */
+    bool yielded;         /* no host is tried any more for what is being sent */
+    int64_t searching_ms; /* monotonic: since when no host is found; 0: one is */
+    char host[256];       /* connected to, or tried last */
     struct smtp_client_answer answer; /* for all, when no host can be reached */
+};
+
+/* Why a host is not spoken to. */
+struct failure {
+    const char *reason; /* NULL: it is */
+    bool final;         /* and never will be */
 };
 
 /* How one transaction ended. */
@@ -106,6 +116,24 @@ static bool is_aborted(struct delivery *d)
     return aborted;
 }
 
+static bool is_interrupted(struct delivery *d)
+{
+    bool interrupted;
+
+    pthread_mutex_lock(&d->lock);
+    interrupted = d->aborted || d->yielded;
+    pthread_mutex_unlock(&d->lock);
+    return interrupted;
+}
+
+static void note_search(struct delivery *d, bool searching)
+{
+    pthread_mutex_lock(&d->lock);
+    d->yielded = false;
+    d->searching_ms = searching ? clock_monotonic_ms() : 0;
+    pthread_mutex_unlock(&d->lock);
+}
+
 /* False: delivery_abort was called before. */
 static bool enter_message(struct delivery *d)
 {
@@ -132,6 +160,20 @@ void delivery_abort(struct delivery *d, bool within_message)
     if (d->stream != NULL && (within_message || !d->within_message))
         shutdown(stream_fd(d->stream), SHUT_RDWR);
     pthread_mutex_unlock(&d->lock);
+}
+
+bool delivery_yield(struct delivery *d, int64_t searching_ms)
+{
+    bool yields;
+
+    pthread_mutex_lock(&d->lock);
+    yields = d->searching_ms != 0 && !d->yielded &&
+             clock_monotonic_ms() - d->searching_ms > searching_ms;
+    d->yielded |= yields;
+    if (yields && d->stream != NULL)
+        shutdown(stream_fd(d->stream), SHUT_RDWR);
+    pthread_mutex_unlock(&d->lock);
+    return yields;
 }
 
 void delivery_free(struct delivery **d)
@@ -172,40 +214,73 @@ static void unreachable(struct delivery *d, int code, str_t status, str_t text)
 
 static void unreachable_because(struct delivery *d, const char *reason)
 {
-    unreachable(
-        d, 421, S("4.4.1"),
-        str_of(arena_printf(d->arena,
-                            "421 4.4.1 Failed to connect to any mail server; last "
-                            "attempt to %s: %s",
-                            d->host, reason)));
+    if (d->hopeless)
+        unreachable(d, 550, S("5.4.4"),
+                    str_of(arena_printf(d->arena,
+                                        "550 5.4.4 No mail server of %.*s takes mail; "
+                                        "last was %s: %s",
+                                        STR_ARG(d->domain), d->host, reason)));
+    else
+        unreachable(d, 421, S("4.4.1"),
+                    str_of(arena_printf(d->arena,
+                                        "421 4.4.1 Failed to connect to any mail server; "
+                                        "last attempt to %s: %s",
+                                        d->host, reason)));
+}
+
+/* The next look at the DNS, which ends early enough to see who waits for the thread. */
+static struct deadline dns_slice(struct deadline until)
+{
+    struct deadline slice = deadline_in_ms(DNS_SLICE_MS);
+
+    return slice.at_ms < until.at_ms ? slice : until;
 }
 
 static bool find_hosts(struct delivery *d)
 {
+    struct deadline until = deadline_in_ms(DNS_MS);
     struct mx_refusal why;
+    enum rc rc;
 
     d->host_next = 0;
     d->connects = 0;
+    d->hopeless = true;
     d->host[0] = '\0';
-    if (mx_find(d->arena, &d->desk->finder, d->domain, deadline_in_ms(DNS_MS), &d->hosts,
-                &why) == RC_OK)
-        return true;
-    unreachable(d, why.code, why.status, why.text);
-    return false;
+    do {
+        rc = mx_find(d->arena, &d->desk->finder, d->domain, dns_slice(until), &d->hosts,
+                     &why);
+    } while (rc != RC_OK && why.timed_out && !deadline_passed(until) &&
+             !is_interrupted(d));
+    if (rc != RC_OK)
+        unreachable(d, why.code, why.status, why.text);
+    return rc == RC_OK;
+}
+
+static enum rc ask_addresses(struct delivery *d, struct arena *a, str_t host,
+                             struct dns_addresses *out)
+{
+    struct deadline until = deadline_in_ms(DNS_MS);
+    enum rc rc;
+
+    do {
+        rc = dns_addresses(d->desk->finder.dns, a, host, dns_slice(until), out);
+    } while (rc == RC_TIMEOUT && !deadline_passed(until) && !is_interrupted(d));
+    return rc;
 }
 
 /* The host's addresses; a literal has one. */
 static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_host *h,
-                           struct addr out[ADDRESSES_MAX], const char **reason)
+                           struct addr out[ADDRESSES_MAX], struct failure *failure)
 {
     struct dns_addresses found = { 0 };
     size_t n = 0;
+    enum rc rc;
 
     if (addr_parse(h->name, &out[0]) == RC_OK)
         return 1;
-    if (dns_addresses(d->desk->finder.dns, a, h->name, deadline_in_ms(DNS_MS), &found) !=
-        RC_OK) {
-        *reason = "no address";
+    rc = ask_addresses(d, a, h->name, &found);
+    if (rc != RC_OK) {
+        *failure = (struct failure){ "no address", rc == RC_NOT_FOUND };
         return 0;
     }
     for (size_t i = 0; i < found.count && n < ADDRESSES_MAX; i++) {
@@ -216,7 +291,7 @@ static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_
         out[n++] = found.addr[i];
     }
     if (n == 0)
-        *reason = "no usable address";
+        *failure = (struct failure){ "no usable address", true };
     return n;
 }
 
@@ -242,9 +317,9 @@ static const char *reach(struct delivery *d, const struct addr *to, struct deadl
     return rc == RC_TIMEOUT ? "connection timed out" : "connection refused";
 }
 
-/* Reason when it fails; the connection is closed then. */
-static const char *open_client(struct delivery *d, struct arena *a, const struct addr *to,
-                               const struct mx_host *h)
+/* After a failure the connection is closed. */
+static struct failure open_client(struct delivery *d, struct arena *a,
+                                  const struct addr *to, const struct mx_host *h)
 {
     struct smtp_client_setup setup = {
         .helo = d->desk->helo,
@@ -255,60 +330,77 @@ static const char *open_client(struct delivery *d, struct arena *a, const struct
     };
     struct stream *stream;
     struct deadline until = deadline_in_ms(d->desk->connect_ms);
-    const char *reason = reach(d, to, until, &stream);
-    enum rc rc;
+    struct failure f = { .reason = reach(d, to, until, &stream) };
 
-    if (reason != NULL)
-        return reason;
+    if (f.reason != NULL)
+        return f;
     until.at_ms += TALK_MS;
-    rc = smtp_client_open(&d->client, stream, &setup, until);
     d->connected = true;
-    if (rc == RC_OK)
-        return NULL;
+    if (smtp_client_open(&d->client, stream, &setup, until) == RC_OK)
+        return f;
     disconnect(d);
-    return arena_printf(a, "%s", d->client.failure);
+    return (struct failure){ arena_printf(a, "%s", d->client.failure),
+                             d->client.takes_no_mail };
 }
 
-static const char *connect_host(struct delivery *d, struct arena *a,
-                                const struct mx_host *h)
+/* Each of its addresses in turn. */
+static struct failure connect_host(struct delivery *d, struct arena *a,
+                                   const struct mx_host *h)
 {
-    const char *reason = "no address";
+    struct failure f = { .reason = "no address" };
     struct addr to[ADDRESSES_MAX];
-    size_t n = addresses_of(d, a, h, to, &reason);
+    size_t n = addresses_of(d, a, h, to, &f);
 
     snprintf(d->host, sizeof(d->host), "%.*s", (int)(h->name.n < 255 ? h->name.n : 255),
              h->name.p);
-    for (size_t i = 0; i < n && d->connects < CONNECTS_MAX && !is_aborted(d); i++) {
+    if (n == 0)
+        d->hopeless &= f.final;
+    for (size_t i = 0; i < n && d->connects < CONNECTS_MAX && !is_interrupted(d); i++) {
         if (!h->by_operator && !destination_guard_permits(d->desk->guard, &to[i])) {
-            reason = "its address is private";
-            continue;
+            f = (struct failure){ "its address is private", true };
+        } else {
+            to[i].port = h->port;
+            d->connects++;
+            f = open_client(d, a, &to[i], h);
+            if (f.reason == NULL)
+                return f;
         }
-        to[i].port = h->port;
-        d->connects++;
-        reason = open_client(d, a, &to[i], h);
-        if (reason == NULL)
-            return NULL;
+        d->hopeless &= f.final && d->connects < CONNECTS_MAX;
     }
-    return reason;
+    return f;
 }
 
 /* The next host that speaks to us.  False: there is none, d->answer says why, or this
- * service is stopping. */
-static bool connect_next(struct delivery *d, struct arena *a, const char *reason)
+ * service is stopping.  reason: why the connection that there was is no more. */
+static bool search(struct delivery *d, struct arena *a, const char *reason)
 {
     if (is_aborted(d) || (d->hosts.count == 0 && !find_hosts(d)))
         return false;
-    while (d->host_next < d->hosts.count && !is_aborted(d)) {
-        reason = connect_host(d, a, &d->hosts.host[d->host_next++]);
+    d->hopeless &= reason == NULL;
+    while (d->host_next < d->hosts.count && !is_interrupted(d)) {
+        struct failure f = connect_host(d, a, &d->hosts.host[d->host_next++]);
+
+        reason = f.reason;
         if (reason == NULL) {
             d->answer = (struct smtp_client_answer){ 0 };
             return true;
         }
         log_debug("remote.host_failed", "host=%s reason=\"%s\"", d->host, reason);
     }
+    d->hopeless &= !is_interrupted(d);
     if (!is_aborted(d))
         unreachable_because(d, reason != NULL ? reason : "no host is left");
     return false;
+}
+
+static bool connect_next(struct delivery *d, struct arena *a, const char *reason)
+{
+    bool found;
+
+    note_search(d, true);
+    found = search(d, a, reason);
+    note_search(d, false);
+    return found;
 }
 
 /* Nobody else can send this parcel for a while. */

@@ -53,6 +53,10 @@ void delivery_retry(struct delivery *d);
  * A question to the DNS goes on until dns_stop. */
 void delivery_abort(struct delivery *d, bool within_message);
 
+/* From any thread: who has searched for a host for longer than this gives up, so that its
+ * thread serves others; the message is tried again later.  False: it has not. */
+bool delivery_yield(struct delivery *d, int64_t searching_ms);
+
 /* RC_OK: *out says what became of each recipient.  RC_CONFLICT: the lease was lost, say
  * nothing.  RC_RETRY: our own store failed; the lease will run out.  RC_CLOSED: aborted
  * before it began. */

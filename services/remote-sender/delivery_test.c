@@ -278,6 +278,26 @@ static void test_abort_while_connecting(void **state)
     delivery_free(&s.delivery);
 }
 
+/* Nobody there takes mail, and says that it will stay so. */
+static void test_hopeless(void **state)
+{
+    static const char *const script[] = { "S 554 no mail here", "END", NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery_result result;
+    struct parcel *p = parcel(S("x\r\n"));
+    struct peer peer;
+    struct addr to = begin(&peer, script);
+
+    (void)state;
+    route_to(&to);
+    assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
+    assert_int_equal(result.rcpt[0].answer.code, 550);
+    assert_true(str_find(result.rcpt[0].answer.text, S("554 no mail here")) != SIZE_MAX);
+    parcel_free(&p);
+    delivery_free(&d);
+    end(&peer);
+}
+
 static void test_private_addresses(void **state)
 {
     struct delivery *d = delivery_new(&desk, S("[127.0.0.1]"));
@@ -287,7 +307,7 @@ static void test_private_addresses(void **state)
     (void)state;
     desk.finder.routes = S("");
     assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
-    assert_int_equal(result.rcpt[0].answer.code, 421);
+    assert_int_equal(result.rcpt[0].answer.code, 550);
     assert_true(str_find(result.rcpt[0].answer.text, S("private")) != SIZE_MAX);
     parcel_free(&p);
     delivery_free(&d);
@@ -371,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_final_answer, test_setup),
         cmocka_unit_test_setup(test_abort, test_setup),
         cmocka_unit_test_setup(test_abort_while_connecting, test_setup),
+        cmocka_unit_test_setup(test_hopeless, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),
         cmocka_unit_test_setup(test_lost_lease, test_setup),
         cmocka_unit_test_setup(test_no_body, test_setup),

@@ -163,14 +163,16 @@ static enum rc settle(struct destination *t, struct parcel *p,
     }
 }
 
-static void tell_failures(struct destination *t, size_t count)
+void destination_note_failed(const struct destination_rules *rules, size_t recipients)
 {
     struct msg m = { .kind = MSG_outcome_ready };
 
-    if (count == 0)
+    if (recipients == 0)
         return;
-    m.outcome_ready.count = (uint32_t)count;
-    bus_send_work(t->rules->bus, &m);
+    metric_add(&count_failed, (int64_t)recipients);
+    m.outcome_ready.count = (uint32_t)recipients;
+    if (rules->bus != NULL)
+        bus_send_work(rules->bus, &m);
 }
 
 static void log_outcome(const struct parcel *p, const struct outcome_counts *n,
@@ -224,12 +226,11 @@ static void conclude(struct destination *t, struct arena *a, struct parcel *p,
 
     metric_add(&count_done, (int64_t)n.done);
     metric_add(&count_retry, (int64_t)n.retry);
-    metric_add(&count_failed, (int64_t)n.failed);
     log_outcome(p, &n, rc);
     if (n.done > 0)
         note_proof(t);
     if (rc == RC_OK)
-        tell_failures(t, n.failed);
+        destination_note_failed(t->rules, n.failed);
 }
 
 /* For the next sender, at once. */

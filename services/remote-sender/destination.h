@@ -19,7 +19,7 @@ struct proven_list;
 
 struct destination_rules { /* shared by all, immutable but for the lock */
     const struct delivery_desk *desk;
-    struct bus *bus;
+    struct bus *bus; /* NULL: no hints */
     struct backoff backoff;
     pthread_mutex_t *lock;
     pthread_cond_t *wake; /* lock: of the dispatcher, with its reason */
@@ -53,6 +53,9 @@ void destination_abandon(struct destination *t); /* its parcels' leases run out 
 /* Its parcels are for the next sender, at once.  False: the store failed, and what is
  * left waits for the end of its lease. */
 bool destination_hand_back(struct destination *t);
+
+/* Counts recipients whose messages failed, and tells those who write bounces. */
+void destination_note_failed(const struct destination_rules *rules, size_t recipients);
 
 /* The thread's work; returns when it has left and has no parcels. */
 void destination_serve(struct destination *t);

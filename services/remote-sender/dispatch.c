@@ -16,9 +16,15 @@
 #include "svc/svc.h"
 
 enum {
-    PER_CLAIM = 10,  /* rows of one destination that are claimed together */
-    LOBBY_MAX = 500, /* destinations */
-    RENEW_MAX = 256, /* leases in one round */
+    PER_CLAIM = 10,   /* rows of one destination that are claimed together */
+    LOBBY_MAX = 500,  /* destinations */
+    RENEW_MAX = 256,  /* leases in one round */
+    EXPIRE_MAX = 500, /* rows in one round */
+    EXPIRE_MS = 1000, /* between two rounds that leave nothing */
+    /* How long a stranger's host is searched and knocked at while others wait, and how
+     * soon it is seen that they do. */
+    PATIENCE_MS = 2000,
+    LOOK_MS = 250,
     STACK_BYTES = 512 * 1024,
     STOP_MS = 5000, /* after a drain's deadline */
 };
@@ -30,7 +36,8 @@ struct dispatch {
     struct arena *arena;
     struct store_remote_cursor cursor;
     size_t concurrency, per_destination;
-    int failures; /* in a row */
+    int64_t expire_at_ms; /* monotonic: the next look for what is past its lifetime */
+    int failures;         /* in a row */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake, at_end;
@@ -255,6 +262,20 @@ static void serve_lobby(struct dispatch *d)
         turn_away(leave_lobby(d, &d->lobby));
 }
 
+/* With the lock: as many strangers as wait for a thread get one from those whose host has
+ * been searched for long; these are tried again later.  True: somebody waits. */
+static bool hurry(struct dispatch *d)
+{
+    size_t waiting = 0;
+
+    for (const struct destination *t = d->lobby; t != NULL; t = t->next)
+        waiting += !t->proven;
+    for (struct destination *t = d->list; t != NULL && waiting > 0; t = t->next)
+        if (!t->proven && delivery_yield(t->delivery, PATIENCE_MS))
+            waiting--;
+    return d->lobby != NULL;
+}
+
 /* For the next sender; those whose turn would come after a failure wait for the end of
  * their lease. */
 static void empty_lobby(struct dispatch *d)
@@ -287,6 +308,37 @@ static void hand_out(struct dispatch *d, const struct store_remote_row *rows, si
     }
     serve_lobby(d);
     pthread_mutex_unlock(&d->lock);
+}
+
+void dispatch_wake(struct dispatch *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->woken = true;
+    pthread_cond_signal(&d->wake);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* What is past its lifetime goes back without another attempt: a destination that answers
+ * nothing would keep the rest of its messages waiting for their turn. */
+static enum rc expire(struct dispatch *d)
+{
+    size_t rows = 0, recipients;
+    enum rc rc;
+
+    if (clock_monotonic_ms() < d->expire_at_ms)
+        return RC_OK;
+    rc = store_remote_expire(d->db, EXPIRE_MAX, &rows, &recipients);
+    if (rc != RC_OK)
+        return rc;
+    if (rows > 0)
+        log_info("remote.expired", "rows=%zu recipients=%zu", rows, recipients);
+    destination_note_failed(&d->rules, recipients);
+    d->expire_at_ms = clock_monotonic_ms() + EXPIRE_MS;
+    if (rows == EXPIRE_MAX) {
+        d->expire_at_ms = 0;
+        dispatch_wake(d);
+    }
+    return RC_OK;
 }
 
 static enum rc claim(struct dispatch *d)
@@ -387,10 +439,11 @@ static void note_result(struct dispatch *d, enum rc rc)
 /* Until woken, or a while.  False: draining, and nobody is in progress any more. */
 static bool await(struct dispatch *d, int64_t ms, bool heed_hints)
 {
-    struct deadline until = deadline_in_ms(ms);
+    struct deadline until;
     bool go_on;
 
     pthread_mutex_lock(&d->lock);
+    until = deadline_in_ms(hurry(d) && ms > LOOK_MS ? LOOK_MS : ms);
     while (!(heed_hints && d->woken) && !(d->draining && d->list == NULL) &&
            cond_wait(&d->wake, &d->lock, until))
         ;
@@ -430,7 +483,7 @@ static void *dispatch_main(void *arg)
         rc = renew_leases(d);
         if (is_draining(d))
             empty_lobby(d);
-        else if (rc == RC_OK)
+        else if (rc == RC_OK && (rc = expire(d)) == RC_OK)
             rc = claim(d);
         note_result(d, rc);
         db_reset(d->db);
@@ -480,14 +533,6 @@ struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
     CHECK(pthread_create(&d->thread, NULL, dispatch_main, d) == 0);
     pthread_setname_np(d->thread, "dispatch");
     return d;
-}
-
-void dispatch_wake(struct dispatch *d)
-{
-    pthread_mutex_lock(&d->lock);
-    d->woken = true;
-    pthread_cond_signal(&d->wake);
-    pthread_mutex_unlock(&d->lock);
 }
 
 void dispatch_drain(struct dispatch *d)

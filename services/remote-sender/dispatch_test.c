@@ -191,6 +191,60 @@ static void test_strangers_share_half_of_the_threads(void **state)
     close(mute);
 }
 
+/* Takes connections and says nothing, on one address and the peer's port. */
+static int mute_at(uint32_t address, uint16_t port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(address) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(fd, 100), 0);
+    return fd;
+}
+
+/* More strangers hold us up than may have a thread.  Another one, who lives, comes behind
+ * them, and does not wait for the time that each of them may take. */
+static void test_strangers_make_room_for_strangers(void **state)
+{
+    enum { THREADS = 4, STRANGERS = 6 };
+    int mute[STRANGERS];
+    struct peer p;
+    struct addr to = begin(&p, takes_one);
+
+    (void)state;
+    desk.finder.routes = S("");
+    desk.finder.port = to.port;
+    for (int i = 0; i < STRANGERS; i++) {
+        mute[i] = mute_at(INADDR_LOOPBACK + 1 + (uint32_t)i, to.port);
+        add(arena_printf(test_arena, "[127.0.0.%d]", i + 2));
+    }
+    begin_dispatch(THREADS);
+    wait_for_number("SELECT 1 WHERE (SELECT count(*) FROM queue_remote "
+                    "WHERE lease % 2 = 1) >= 4",
+                    1);
+    add("[127.0.0.1]");
+    dispatch_wake(dispatch);
+    wait_for_number("SELECT count(*) FROM queue_remote WHERE domain = '[127.0.0.1]'", 0);
+    assert_true(dispatch_free(&dispatch));
+    end(&p);
+    for (int i = 0; i < STRANGERS; i++)
+        close(mute[i]);
+}
+
+/* A message at the end of its lifetime does not wait for its turn, nor for a host. */
+static void test_expires(void **state)
+{
+    (void)state;
+    add("[127.0.0.2]");
+    test_sql("UPDATE queue_remote SET expires = now_unix(), due = now_us() + 60000000");
+    begin_dispatch(4);
+    wait_for_number("SELECT count(*) FROM queue_failed", 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote"), 0);
+    assert_true(dispatch_free(&dispatch));
+}
+
 /* Stopping hangs up on a host that says nothing; its message waits for the next sender.
  */
 static void test_drain(void **state)
@@ -272,6 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_sends, test_setup),
         cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, test_setup),
+        cmocka_unit_test_setup(test_strangers_make_room_for_strangers, test_setup),
+        cmocka_unit_test_setup(test_expires, test_setup),
         cmocka_unit_test_setup(test_outcome_after_a_timeout, test_setup),
         cmocka_unit_test_setup(test_outcome_without_room, test_setup),
         cmocka_unit_test_setup(test_drain, test_setup),

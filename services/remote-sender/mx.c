@@ -13,7 +13,9 @@
 static enum rc refuse(struct mx_refusal *why, int code, const char *status,
                       const char *text)
 {
-    *why = (struct mx_refusal){ code, str_of(status), str_of(text) };
+    *why = (struct mx_refusal){ .code = code,
+                                .status = str_of(status),
+                                .text = str_of(text) };
     return RC_DENIED;
 }
 
@@ -115,10 +117,12 @@ static enum rc ask_dns(struct arena *a, const struct mx_finder *f, str_t domain,
             why, 501, "5.1.2",
             arena_printf(a, "501 5.1.2 %.*s is not a domain name", STR_ARG(domain)));
     default:
-        return refuse(why, 421, "4.4.3",
-                      arena_printf(a, "421 4.4.3 DNS resolution failed for %.*s%s",
-                                   STR_ARG(domain),
-                                   answer.status.bogus ? ": bogus signatures" : ""));
+        (void)refuse(why, 421, "4.4.3",
+                     arena_printf(a, "421 4.4.3 DNS resolution failed for %.*s%s",
+                                  STR_ARG(domain),
+                                  answer.status.bogus ? ": bogus signatures" : ""));
+        why->timed_out = rc == RC_TIMEOUT;
+        return RC_DENIED;
     }
 }
 

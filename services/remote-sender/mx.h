@@ -34,6 +34,7 @@ struct mx_hosts {
 struct mx_refusal {
     int code;
     str_t status, text;
+    bool timed_out; /* the deadline passed: asked again, the answer may be there */
 };
 
 struct mx_finder {

@@ -18,6 +18,8 @@ enum {
     DATA_MIN_BYTES_PER_S = 4096, /* a slower server is a tarpit */
     PIECE_BYTES = 32 * 1024,
     REPLY_BYTES = SMTP_REPLY_MAX_LINES * (SMTP_REPLY_MAX_LINE_BYTES + 2),
+    LINE_BYTES = SMTP_REPLY_MAX_LINE_BYTES - 2,
+    LINES_MAX = 10000, /* of one reply, those that are not looked at included */
 };
 
 static struct deadline earlier(struct deadline a, struct deadline b)
@@ -56,21 +58,29 @@ static enum rc write_all(struct smtp_client *c, str_t bytes, struct deadline d,
     return rc == RC_OK ? RC_OK : connection_failed(c, rc, when);
 }
 
-/* One reply of any number of lines; they live in the arena. */
+static bool is_continued(str_t line)
+{
+    return line.n > 3 && line.p[3] == '-';
+}
+
+/* One reply; its lines live in the arena.  What is too long or too much of it is left
+ * out, but for the last line. */
 static enum rc read_reply(struct smtp_client *c, struct arena *a, struct deadline d,
                           const char *when, struct smtp_reply *out)
 {
     struct buf *raw = arena_buf(a, REPLY_BYTES);
     enum smtp_reply_frame frame = SMTP_REPLY_MORE;
 
-    while (frame == SMTP_REPLY_MORE) {
+    for (size_t lines = 0; frame == SMTP_REPLY_MORE; lines++) {
         str_t line;
-        enum rc rc = stream_read_line(c->stream, SMTP_REPLY_MAX_LINE_BYTES, d, &line);
+        enum rc rc = stream_read_cut_line(c->stream, LINE_BYTES, d, &line);
 
-        if (rc == RC_LIMIT)
-            return fail(c, RC_INVALID, when, S("reply line is too long"));
         if (rc != RC_OK)
             return connection_failed(c, rc, when);
+        if (lines > LINES_MAX)
+            return fail(c, RC_INVALID, when, S("the reply has no end"));
+        if (lines >= SMTP_REPLY_MAX_LINES - 1 && is_continued(line))
+            continue;
         buf_put(raw, line);
         buf_puts(raw, "\r\n");
         frame = raw->full ? SMTP_REPLY_BAD : smtp_reply_parse(buf_str(raw), out);
@@ -111,21 +121,41 @@ static void read_features(struct smtp_client *c, const struct smtp_reply *r)
         c->size_max = 0;
 }
 
+/* RFC 5321 3.1, RFC 7504: with 521 and 554 a host says that it never takes mail.  Other
+ * 5xx are said in passing trouble as well. */
 static enum rc greeting(struct smtp_client *c, struct arena *a)
 {
     struct smtp_reply r;
     enum rc rc = read_reply(c, a, c->open_until, "greeting", &r);
 
-    if (rc == RC_OK && r.code / 100 != 2)
-        rc = refused(c, a, "greeting", &r);
+    if (rc != RC_OK || r.code / 100 == 2)
+        return rc;
+    c->takes_no_mail = r.code == 521 || r.code == 554;
+    return refused(c, a, "greeting", &r);
+}
+
+/* RFC 5321 3.2: for a host that does not know EHLO. */
+static enum rc say_helo(struct smtp_client *c, struct arena *a, const char *helo)
+{
+    static const struct smtp_reply no_extension;
+    struct smtp_reply r;
+    enum rc rc = command(c, a, arena_printf(a, "HELO %s\r\n", helo), "HELO", &r);
+
+    if (rc == RC_OK && r.code != 250) {
+        c->takes_no_mail = r.code / 100 == 5;
+        return refused(c, a, "HELO", &r);
+    }
+    read_features(c, &no_extension);
     return rc;
 }
 
-static enum rc ehlo(struct smtp_client *c, struct arena *a, const char *helo)
+static enum rc say_ehlo(struct smtp_client *c, struct arena *a, const char *helo)
 {
     struct smtp_reply r;
     enum rc rc = command(c, a, arena_printf(a, "EHLO %s\r\n", helo), "EHLO", &r);
 
+    if (rc == RC_OK && r.code / 100 == 5 && !c->broken)
+        return say_helo(c, a, helo);
     if (rc == RC_OK && r.code != 250)
         rc = refused(c, a, "EHLO", &r);
     if (rc == RC_OK)
@@ -156,11 +186,11 @@ static enum rc open_session(struct smtp_client *c, struct arena *a,
     enum rc rc = greeting(c, a);
 
     if (rc == RC_OK)
-        rc = ehlo(c, a, s->helo);
+        rc = say_ehlo(c, a, s->helo);
     if (rc == RC_OK && c->starttls) {
         rc = start_tls(c, a, s);
         if (rc == RC_OK)
-            rc = ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
+            rc = say_ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
     } else if (rc == RC_OK && s->policy.starttls_required) {
         rc = fail(c, RC_DENIED, "STARTTLS is not offered, nothing is sent in the clear",
                   S(""));

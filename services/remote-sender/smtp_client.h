@@ -59,6 +59,7 @@ struct smtp_client {
     int64_t command_ms;
     struct deadline open_until; /* of all exchanges until the mails begin; then 0 */
     bool broken;                /* only smtp_client_close is left */
+    bool takes_no_mail;         /* smtp_client_open failed, and will again */
     bool starttls, pipelining, smtputf8, eight_bit, size;
     uint64_t size_max;                    /* 0: no limit told */
     struct smtp_data_encoder encoder;     /* of the mail in progress */

@@ -215,22 +215,23 @@ static void test_broken(void **state)
 /* Each must fail, and in time. */
 static void test_hostile(void **state)
 {
-    static char long_line[2000];
-    static const char *const cases[][6] = {
+    static char endless_line[STREAM_LINE_MAX_BYTES + 100];
+    static const char *const cases[][7] = {
         { "S 554 no service", "END", NULL },
         { "S HTTP/1.1 200 OK", "END", NULL },
         { "R 220 no end of line", NULL },
         { NULL },
-        { "S 220 hello", "C EHLO", "S 500 what", "END", NULL },
+        { "S 220 hello", "C EHLO", "S 500 what", "C HELO own.org", "S 502 no", "END" },
+        { "S 220 hello", "C EHLO", "S 421 busy", "END", NULL },
         { "S 220 hello", "C EHLO", "S 250-a", "S 251 b", "END", NULL },
-        { "S 220 hello", "C EHLO", long_line, "END", NULL },
+        { "S 220 hello", "C EHLO", endless_line, "END", NULL },
         { "S 999 hello", "END", NULL },
     };
     struct smtp_client_setup setup = plain;
 
     (void)state;
-    memset(long_line, 'x', sizeof(long_line) - 1);
-    memcpy(long_line, "S 250 ", 6);
+    memset(endless_line, 'x', sizeof(endless_line) - 1);
+    memcpy(endless_line, "S 250 ", 6);
     setup.command_ms = 500;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct smtp_client c;
@@ -242,6 +243,101 @@ static void test_hostile(void **state)
         smtp_client_close(&c);
         end(&p);
     }
+}
+
+/* A host that never takes mail says so; in passing trouble it does not. */
+static void test_takes_no_mail(void **state)
+{
+    static const struct {
+        const char *const script[7];
+        bool takes_no_mail;
+    } cases[] = {
+        { { "S 554 no service", "END" }, true },
+        { { "S 521 never", "END" }, true },
+        { { "S 550 not now", "END" }, false },
+        { { "S 421 busy", "END" }, false },
+        { { "S 220 hi", "C EHLO", "S 502 no", "C HELO own.org", "S 502 no", "END" },
+          true },
+        { { "S 220 hi", "C EHLO", "S 502 no", "C HELO own.org", "S 450 no", "END" },
+          false },
+        { { "S 220 hi", "C EHLO", "S 450 no", "END" }, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct smtp_client c;
+        struct peer p;
+
+        if (smtp_client_open(&c, connect_to(&p, cases[i].script), &plain, soon()) ==
+                RC_OK ||
+            c.takes_no_mail != cases[i].takes_no_mail)
+            fail_msg("case %zu: %d '%s'", i, c.takes_no_mail, c.failure);
+        smtp_client_close(&c);
+        end(&p);
+    }
+}
+
+/* Of a host that does not know EHLO no extension is asked. */
+static void test_helo(void **state)
+{
+    static const char *const script[] = { "S 220 hello",
+                                          "C EHLO own.org",
+                                          "S 502 not implemented",
+                                          "C HELO own.org",
+                                          "S 250 mx",
+                                          "C MAIL FROM:<me@own.org>",
+                                          "S 250 ok",
+                                          "C RCPT TO:<a@x>",
+                                          "S 550 no",
+                                          "C RSET",
+                                          "S 250 ok",
+                                          "C QUIT",
+                                          "END",
+                                          NULL };
+    struct smtp_client_mail m = mail_to(1);
+    struct arena *a = arena_new();
+    struct smtp_client c;
+    struct peer p;
+
+    (void)state;
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain, soon()), RC_OK);
+    assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
+    assert_int_equal(rcpts[0].answer.code, 550);
+    smtp_client_close(&c);
+    end(&p);
+    arena_free(&a);
+}
+
+/* What a host has to say beyond any measure is passed over, not held against it. */
+static void test_talkative(void **state)
+{
+    enum { LINES = 600 };
+    static char long_line[5000], lines[LINES][32];
+    static const char *script[LINES + 8];
+    size_t n = 0;
+    struct smtp_client c;
+    struct peer p;
+
+    (void)state;
+    memset(long_line, 'x', sizeof(long_line) - 1);
+    memcpy(long_line, "S 250-", 6);
+    script[n++] = "S 220 hello";
+    script[n++] = "C EHLO own.org";
+    script[n++] = "S 250-mx";
+    script[n++] = "S 250-PIPELINING";
+    script[n++] = long_line;
+    for (int i = 0; i < LINES; i++) {
+        snprintf(lines[i], sizeof(lines[i]), "S 250-X%d", i);
+        script[n++] = lines[i];
+    }
+    script[n++] = "S 250 SIZE 1000";
+    script[n++] = "C QUIT";
+    script[n++] = NULL;
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &plain, soon()), RC_OK);
+    assert_true(c.pipelining);
+    assert_int_equal(c.size_max, 1000);
+    smtp_client_close(&c);
+    end(&p);
 }
 
 /* The deadline of the opening also ends an exchange that might take longer by itself. */
@@ -330,6 +426,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pipelined),  cmocka_unit_test(test_lockstep),
         cmocka_unit_test(test_impossible), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_takes_no_mail),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_helo),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_talkative),
         cmocka_unit_test(test_hostile),    cmocka_unit_test(test_slow_opening),
         cmocka_unit_test(test_tls),
     };

@@ -29,6 +29,6 @@ elif verb == "send":
 else:
     client = imap(words[0])
     client.select("INBOX")
-    for part in client.fetch("1:*", "(RFC822)")[1]:
+    for part in client.uid("FETCH", "1:*", "(RFC822)")[1]:
         if isinstance(part, tuple):
             print(part[1].decode())

@@ -74,6 +74,8 @@ class Network:
             lines.append(f'  local-data: "{domain}. MX 10 mx.{domain}."')
             lines.append(f'  local-data: "mx.{domain}. A {address}"')
         lines.append('  local-data: "null.test. MX 0 ."')
+        lines.append('  local-data: "noaddress.test. MX 10 mx.noaddress.test."')
+        lines.append('  local-data: "nothing.test. TXT hello"')
         zone.write_text(ZONE + "\n".join(lines) + "\n")
         self.resolver = subprocess.Popen([*self.prefix("r"), "unbound", "-d", "-c", str(zone)])
 
@@ -224,6 +226,10 @@ def test_domains_that_take_no_mail_bounce_at_once(two):
     assert "5.1.10" in wait_for_mail(a, alice, "someone@null.test")
     a.act("send", alice, "someone@missing.test", "missing@test")
     wait_for_mail(a, alice, "someone@missing.test")
+    # Hosts without an address, and a domain that is none of a host.
+    for domain in ("noaddress.test", "nothing.test"):
+        a.act("send", alice, f"someone@{domain}", f"{domain}@test")
+        assert "5.4.4" in wait_for_mail(a, alice, f"someone@{domain}")
 
 
 def test_a_host_with_a_trusted_certificate_gets_mail_over_tls(two):
