@@ -64,7 +64,7 @@ FUZZERS   := $(patsubst %.c,$(OUT)/%,$(FUZZ_SRC))
 export LC_ALL := C.UTF-8
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all services tests fuzzers clean help run test test-kill test-compose bench lint format
+.PHONY: all services tests fuzzers clean help run test test-kill test-fresh test-compose bench lint format
 
 all: $(BINS)
 services: $(SERVICES:%=$(OUT)/%) $(OUT)/postbusctl
@@ -136,6 +136,8 @@ test-kill:
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=release all
 	@tests/integration/in-namespace tests/integration/hosts \
 	    python3 tests/integration/ledger.py --rounds 20 --acknowledged 600 --kills 10
+test-fresh:
+	@tests/fresh/run
 test-compose:
 	@tests/compose/run
 
@@ -155,6 +157,7 @@ format:
 help:
 	@echo 'make run [DOMAIN=d] [PORT_OFFSET=n] [LAN=1] [RUN=folder]   start everything here'
 	@echo 'make test          every test; make test-kill: twenty rounds of the kill test;'
+	@echo 'make test-fresh    make run and make test in a Debian that was just made'
 	@echo 'make test-compose  the images under docker-compose;  make bench: the figures'
 	@echo 'make [MODE=release|asan|tsan|cov|fuzz]                    compile'
 	@echo 'make lint | format | clean'

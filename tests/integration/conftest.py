@@ -10,6 +10,9 @@ if not os.environ.get("POSTBUS_TEST_NAMESPACE"):
     raise SystemExit("these tests need a network of their own; start them by "
                      "tests/integration/run [pytest arguments]")
 
+# Whoever tests another one sets it.
+os.umask(0o022)
+
 # A shell starts its background jobs with SIGINT ignored, and they pass that on: make would
 # not hear the Ctrl-C that the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

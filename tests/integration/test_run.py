@@ -186,7 +186,7 @@ def has_other_users():
 def as_nobody():
     if has_other_users():
         return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    return ["unshare", "--user", "--map-user=nobody", "--map-group=nogroup"]
 
 
 def copy_of_checkout(folder):
