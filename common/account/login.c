@@ -183,11 +183,12 @@ static enum rc verify(struct attempt *at, const struct store_account *account)
 static enum rc refuse_creation(struct attempt *at, enum refusal refusal,
                                const char *reason)
 {
+    at->out->is_closed = refusal == REFUSAL_CLOSED;
     metric_add(&refusals[refusal], 1);
     log_info("account.refused", "reason=\"%s\"", reason);
     if (refusal == REFUSAL_RATE || refusal == REFUSAL_HOUR)
         return end(OUTCOME_LIMITED, RC_LIMIT);
-    /* Costs what a wrong password costs: the time does not tell who has an account. */
+    /* Costs what a wrong password costs: the time tells nothing. */
     (void)password_verify(at->arena, at->password, at->login->decoy);
     if (refusal == REFUSAL_LOAD || refusal == REFUSAL_MEMORY || refusal == REFUSAL_DISK)
         return end(OUTCOME_REFUSED, RC_RETRY);
@@ -311,6 +312,7 @@ enum rc login_check(struct login *l, struct db *db, struct arena *a,
     struct store_account account;
     enum rc found, rc;
 
+    out->is_closed = false;
     if (rules_login_address(&l->options.rules, a, request->user, &at.address) != RC_OK)
         return end(OUTCOME_MALFORMED, RC_DENIED);
     found = store_account_find(a, db, at.address, &account);

@@ -38,8 +38,9 @@ struct login_options { /* strings are borrowed for the life of the process */
 
 struct login_account {
     int64_t id;
-    str_t address; /* lower case, in the arena */
-    bool created;  /* by this very call */
+    str_t address;  /* lower case, in the arena */
+    bool created;   /* by this very call */
+    bool is_closed; /* RC_DENIED: nobody has the name, and registration is closed */
 };
 
 enum login_purpose {
@@ -58,14 +59,16 @@ struct login_request {
 struct login *login_new(const struct login_options *o);
 void login_free(struct login **l);
 
-/* RC_OK: *out is set.  RC_DENIED: no (wrong, unknown and not to be created, malformed,
- * closed: the client is told the same, the log and the metrics know why).  RC_RETRY: the
- * database is away, or a new account would be more than the machine can bear now.
- * RC_LIMIT: the network has failed, or made accounts, too often, or the server has made
- * too many for private addresses; whom the cache remembers is let in all the same, so
- * that nobody is locked out by others behind one address. Takes as long as a password
- * hash except after a cache hit and with RC_LIMIT; the same for unknown names of our
- * domain that may not be created. */
+/* RC_OK: *out is set.  RC_DENIED: no (wrong, unknown and not to be created, malformed:
+ * the client is told the same, the log and the metrics know why).  Only that registration
+ * is closed it is told, or a person who comes with a code would look for a wrong password
+ * that there is not.  This tells unknown names from known ones, of nine random
+ * characters, as often as a network may fail.  RC_RETRY: the database is away, or a new
+ * account would be more than the machine can bear now. RC_LIMIT: the network has failed,
+ * or made accounts, too often, or the server has made too many for private addresses;
+ * whom the cache remembers is let in all the same, so that nobody is locked out by others
+ * behind one address. Takes as long as a password hash except after a cache hit and with
+ * RC_LIMIT; the same for unknown names of our domain that may not be created. */
 enum rc login_check(struct login *l, struct db *db, struct arena *a,
                     const struct login_request *request,
                     struct login_account *out) RC_CHECKED;

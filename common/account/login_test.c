@@ -131,12 +131,39 @@ static void closed_registration_lets_known_people_in(void **state)
     f->options.nocreate_file = path;
     restart_login(f);
     assert_int_equal(try(f, "new000001@chat.example", "correct horse", &out), RC_DENIED);
+    assert_true(out.is_closed);
+    assert_int_equal(try(f, "known0001@chat.example", "incorrect one", &out), RC_DENIED);
+    assert_false(out.is_closed);
+    assert_int_equal(try(f, "new000001@other.example", "correct horse", &out), RC_DENIED);
+    assert_false(out.is_closed);
     assert_int_equal(try(f, "known0001@chat.example", "correct horse", &out), RC_OK);
     unlink(path); /* read at each creation, no restart */
     assert_int_equal(try(f, "new000001@chat.example", "correct horse", &out), RC_OK);
     f->options.registration_open = false;
     restart_login(f);
     assert_int_equal(try(f, "new000002@chat.example", "correct horse", &out), RC_DENIED);
+    assert_true(out.is_closed);
+}
+
+/* Whoever asks for names is as limited as who asks for passwords. */
+static void closed_registration_tells_names_so_often(void **state)
+{
+    enum { HERE = 1, THERE = 2 };
+    struct fixture *f = *state;
+    struct login_account out;
+    char name[64];
+
+    f->options.registration_open = false;
+    f->options.failed_per_minute = 3;
+    restart_login(f);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "asked%04d@chat.example", i);
+        assert_int_equal(try_from(f, HERE, name, "correct horse", &out),
+                         i < 3 ? RC_DENIED : RC_LIMIT);
+        assert_int_equal(out.is_closed, i < 3);
+    }
+    assert_int_equal(try_from(f, THERE, name, "correct horse", &out), RC_DENIED);
+    assert_true(out.is_closed);
 }
 
 static void a_busy_machine_lets_known_people_in(void **state)
@@ -410,6 +437,7 @@ int main(int argc, char **argv)
         TEST(first_login_creates),
         TEST(refused_names_and_passwords_leave_nothing),
         TEST(closed_registration_lets_known_people_in),
+        TEST(closed_registration_tells_names_so_often),
         TEST(a_busy_machine_lets_known_people_in),
         TEST(guessing_ends_for_a_network),
         TEST(a_network_makes_so_many_accounts),

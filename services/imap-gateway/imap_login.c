@@ -28,6 +28,10 @@ enum cmd_result imap_login_try(struct imap_cmd *cmd, str_t user, str_t password)
         imap_reply_no(cmd, "UNAVAILABLE", "Too many attempts, try again later.");
         return CMD_REFUSED;
     }
+    if (rc == RC_DENIED && account.is_closed) {
+        imap_reply_no(cmd, "NOPERM", "This server takes no new profiles.");
+        return CMD_REFUSED;
+    }
     if (rc == RC_DENIED) {
         imap_reply_no(cmd, "AUTHENTICATIONFAILED", "Authentication failed.");
         return CMD_REFUSED;

@@ -72,7 +72,10 @@ static enum cmd_result check_login(struct session *s, struct worker *w, struct b
         smtp_reply_put(out, 454, "4.7.0", S("Too many attempts, try again later"));
         return CMD_FAIL;
     }
-    smtp_reply_put(out, 535, "5.7.8", S("Error: authentication failed"));
+    if (account.is_closed)
+        smtp_reply_put(out, 535, "5.7.1", S("This server takes no new profiles"));
+    else
+        smtp_reply_put(out, 535, "5.7.8", S("Error: authentication failed"));
     return CMD_FAIL;
 }
 

@@ -25,6 +25,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <poll.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@ DB_STATEMENT(stmt_last, "test_last",
              "ORDER BY body_id DESC LIMIT 1");
 
 static const char *database;
-static char cert_file[64], key_file[64];
+static char cert_file[64], key_file[64], nocreate_file[64];
 static struct options options;
 static struct ingress ingress;
 /* smtp, submission, submissions, submissions behind a proxy, an impatient smtp */
@@ -125,6 +126,7 @@ static int start(void **state)
     struct login_options login = { .rules = { STR(DOMAIN), 9, 9, 9 },
                                    .failed_per_minute = 5,
                                    .registration_open = true,
+                                   .nocreate_file = nocreate_file,
                                    .password_hash_cost = 1,
                                    .cache_entries = 100 };
     struct tls_server_options server = { .cert_file = cert_file,
@@ -133,6 +135,8 @@ static int start(void **state)
     struct tls_client_options client = { .ca_file = cert_file };
 
     (void)state;
+    snprintf(nocreate_file, sizeof(nocreate_file), "/tmp/session_test.%d.nocreate",
+             (int)getpid());
     snprintf(cert_file, sizeof(cert_file), "/tmp/session_test.%d.crt", (int)getpid());
     snprintf(key_file, sizeof(key_file), "/tmp/session_test.%d.key", (int)getpid());
     test_certificate_write(cert_file, key_file, "mail.example");
@@ -784,6 +788,29 @@ static void guessing_ends_for_a_network(void **state)
     try_login(2, "wrong password", "535 5.7.8 ");
 }
 
+/* Who comes with a code must not look for a wrong password. */
+static void closed_registration_says_so(void **state)
+{
+    struct client c = log_in("bob000001");
+    int fd = open(nocreate_file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    hang_up(&c);
+    c = dial(2);
+    say(&c, "EHLO x");
+    expect(&c, "250 ");
+    say(&c, plain("nobody001@" DOMAIN, "correct horse"));
+    expect(&c, "535 5.7.1 This server takes no new profiles");
+    say(&c, plain("bob000001@" DOMAIN, "wrong password"));
+    expect(&c, "535 5.7.8 ");
+    say(&c, plain("bob000001@" DOMAIN, "correct horse"));
+    expect(&c, "235 ");
+    hang_up(&c);
+    unlink(nocreate_file);
+}
+
 static void senders_are_refused_at_rcpt(void **state)
 {
     struct client c = log_in("alice0001");
@@ -1172,6 +1199,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(failed_logins),
         cmocka_unit_test(an_authorization_identity_is_the_users_own),
         cmocka_unit_test(guessing_ends_for_a_network),
+        cmocka_unit_test(closed_registration_says_so),
         cmocka_unit_test(senders_are_refused_at_rcpt),
         cmocka_unit_test(mail_from_other_servers),
         cmocka_unit_test(a_stranger_who_does_not_wait_is_cut_off),

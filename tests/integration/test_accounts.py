@@ -1,15 +1,18 @@
 """Accounts that come into being under concurrency."""
 import ctypes
 import imaplib
+import os
 import smtplib
 import socket
+import subprocess
 import threading
 
 import pytest
 
 import mail
 from beside import running
-from product import Product, wait_for
+from join import scan
+from product import ROOT, Product, wait_for
 
 
 def race(wide, user, passwords):
@@ -165,3 +168,38 @@ def test_private_addresses_make_so_many_accounts_on_the_whole_server():
             mail.smtp(product, names[4])
         mail.imap(product, names[0], replica=1)
         mail.smtp(product, names[1])
+
+
+CLOSED = "This server takes no new profiles"
+
+
+@pytest.mark.parametrize("service, let_in, wrong, closed, later", [
+    ("imap-gateway", "a OK", "a NO [AUTHENTICATIONFAILED]", f"a NO [NOPERM] {CLOSED}.",
+     "a NO [UNAVAILABLE]"),
+    ("smtp-ingress", "235 ", "535 5.7.8 ", f"535 5.7.1 {CLOSED}", "454 4.7.0 "),
+])
+def test_closed_registration_is_told_to_who_has_no_account(
+        product, service, let_in, wrong, closed, later):
+    """And to nobody more often than passwords may be guessed."""
+    user = mail.new_account(product)
+    with running(product, service, registration_open="false", proxy_protocol="true",
+                 trusted_proxies="127.0.0.0/8", failed_logins_per_minute=3,
+                 login_failure_delay_ms=0) as r:
+        assert from_network(r, 1, user, mail.PASSWORD).startswith(let_in)
+        assert from_network(r, 1, user, "something-else").startswith(wrong)
+        for expected in [closed] * 2 + [later] * 2:
+            answer = from_network(r, 1, mail.new_name(r.domain), mail.PASSWORD)
+            assert answer.startswith(expected)
+        elsewhere = from_network(r, 2, mail.new_name("elsewhere.example"), mail.PASSWORD)
+        assert elsewhere.startswith(wrong)
+
+
+def test_the_app_shows_that_registration_is_closed(product, tmp_path):
+    """The real client, with a code from before it was closed."""
+    code = scan(f"https://127.0.0.1:{product.port(8443)}", tmp_path)
+    with running(product, "imap-gateway", registration_open="false") as r:
+        code = code.replace(f"ip={product.port(2993)}", f"ip={r.port(2993)}")
+        says = subprocess.run(["node", ROOT / "tests/integration/deltachat/refused.mjs"],
+                              env={**os.environ, "CLIENT_CODE": code}, check=True,
+                              capture_output=True, text=True, timeout=300).stdout
+    assert CLOSED in says and "uthentication failed" not in says, says
