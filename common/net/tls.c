@@ -46,6 +46,7 @@ struct tls_context {
     size_t alpn_bytes;
     unsigned char
         seen[CRYPTO_SHA256_BYTES]; /* of the files looked at last, good or bad */
+    bool unreadable;               /* at the last look */
     _Atomic int64_t not_after_unix;
     atomic_bool self_signed;
     struct tls_context *next; /* all server contexts */
@@ -252,9 +253,13 @@ static enum rc load(struct tls_context *c, struct buf *why, SSL_CTX **out)
     unsigned char hash[CRYPTO_SHA256_BYTES];
     struct buf cert = { 0 }, key = { 0 };
     enum rc rc = read_file(c->cert_file, why, &cert);
+    bool was_unreadable = c->unreadable;
 
     if (rc == RC_OK)
         rc = read_file(c->key_file, why, &key);
+    c->unreadable = rc != RC_OK;
+    if (rc != RC_OK && was_unreadable)
+        rc = RC_NOT_FOUND;
     if (rc == RC_OK) {
         hash_files(&cert, &key, hash);
         if (memcmp(hash, c->seen, sizeof(hash)) == 0)

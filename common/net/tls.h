@@ -59,7 +59,7 @@ void tls_context_free(struct tls_context **c);
 /* Server contexts: look at the files again; a changed and good pair serves the sessions
  * that begin from now on.  RC_OK: swapped; RC_NOT_FOUND: nothing new since the last look;
  * RC_INVALID: the new pair is bad (reason in *why), the last good one stays; told once
- * for each content.
+ * for each content, and once while a file cannot be read.
  */
 enum rc tls_context_poll(struct tls_context *c, struct buf *why) RC_CHECKED;
 

@@ -242,6 +242,29 @@ static void an_expired_certificate_is_better_than_none(void **state)
     assert_int_equal(tls_context_poll(f->server, NULL), RC_OK);
 }
 
+/* What is wrong for hours is told once, and what comes back is no news. */
+static void a_file_that_cannot_be_read_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    char aside[80];
+    struct buf why;
+
+    serve(f, TLS_VERSION_1_3);
+    snprintf(aside, sizeof(aside), "%s.aside", f->key);
+    buf_init(&why, 1000);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rename(f->key, aside), 0);
+        assert_int_equal(tls_context_poll(f->server, &why), RC_INVALID);
+        assert_true(str_find(buf_str(&why), S("No such file")) != SIZE_MAX);
+        assert_int_equal(tls_context_poll(f->server, &why), RC_NOT_FOUND);
+        assert_int_equal(rename(aside, f->key), 0);
+        assert_int_equal(tls_context_poll(f->server, &why), RC_NOT_FOUND);
+        buf_clear(&why);
+    }
+    buf_fini(&why);
+    assert_true(AGREES(f, "-tls1_3"));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -253,6 +276,7 @@ int main(void)
         TEST(renegotiation_is_refused),
         TEST(an_expired_certificate_is_not_swapped_in),
         TEST(an_expired_certificate_is_better_than_none),
+        TEST(a_file_that_cannot_be_read_is_told_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
