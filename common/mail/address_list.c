@@ -17,6 +17,7 @@ struct token {
 struct lexer {
     struct arena *arena;
     str_t rest;
+    str_t comment; /* the last one, as it is written, without its parentheses */
     bool unclosed; /* a comment, quoted string, literal or "<" never ended */
 };
 
@@ -32,8 +33,10 @@ static size_t comment_bytes(struct lexer *x)
             i++;
         else if (s.p[i] == '(')
             depth++;
-        else if (s.p[i] == ')' && --depth == 0)
+        else if (s.p[i] == ')' && --depth == 0) {
+            x->comment = str_n(s.p + 1, i - 1);
             return i + 1;
+        }
     }
     x->unclosed = true;
     return s.n;
@@ -59,12 +62,10 @@ static size_t quoted_bytes(str_t s, char close)
     return i < s.n ? i : s.n;
 }
 
-/* The text between the opening character and close, backslashes and folds removed. */
-static str_t take_quoted(struct lexer *x, char close)
+/* A copy without backslashes and folds. */
+static str_t unquote(struct arena *a, str_t s)
 {
-    str_t rest = str_skip(x->rest, 1);
-    str_t s = str_head(rest, quoted_bytes(rest, close));
-    char *p = arena_alloc(x->arena, s.n);
+    char *p = arena_alloc(a, s.n);
     size_t n = 0;
 
     for (size_t i = 0; i < s.n; i++) {
@@ -73,9 +74,18 @@ static str_t take_quoted(struct lexer *x, char close)
         if (s.p[i] != '\r' && s.p[i] != '\n')
             p[n++] = s.p[i];
     }
+    return str_n(p, n);
+}
+
+/* The text between the opening character and close. */
+static str_t take_quoted(struct lexer *x, char close)
+{
+    str_t rest = str_skip(x->rest, 1);
+    str_t s = str_head(rest, quoted_bytes(rest, close));
+
     x->unclosed |= s.n == rest.n;
     x->rest = str_skip(rest, s.n + 1);
-    return str_n(p, n);
+    return unquote(x->arena, s);
 }
 
 static bool is_special(char c)
@@ -132,8 +142,6 @@ struct list {
 
 static void list_add(struct list *l, struct address_item item)
 {
-    if (l->count == ADDRESS_LIST_MAX)
-        return;
     if (l->count == l->cap) {
         size_t cap = l->cap == 0 ? 8 : l->cap * 2;
         struct address_item *grown = arena_array(l->lexer.arena, cap, sizeof(*grown));
@@ -156,16 +164,24 @@ static void forget(struct list *l)
     buf_clear(&l->words);
     buf_clear(&l->domain);
     l->has_at = l->angle_seen = l->spoiled = false;
+    l->lexer.comment = S("");
+}
+
+/* In RFC 822's times the name of "user@domain (Real Name)" was a comment. */
+static str_t name_of(struct list *l, str_t name)
+{
+    return name.n > 0 ? name : unquote(l->lexer.arena, str_trim(l->lexer.comment));
 }
 
 /* At ',', ';' or the end: what was read is an address, or nothing. */
 static void finish(struct list *l)
 {
     if (l->angle_seen) {
-        l->angle.name = keep(l, &l->words);
+        l->angle.name = name_of(l, keep(l, &l->words));
         list_add(l, l->angle);
     } else if (l->words.n > 0) {
         list_add(l, (struct address_item){ .kind = ADDRESS_MAILBOX,
+                                           .name = name_of(l, S("")),
                                            .mailbox = keep(l, &l->words),
                                            .host = keep(l, &l->domain),
                                            .spoiled = l->spoiled });
@@ -197,6 +213,7 @@ static void read_angle(struct list *l)
     struct lexer *x = &l->lexer;
     struct buf local, domain;
     bool has_at = false, spoiled = false;
+    str_t comment = x->comment; /* one inside is nobody's name */
     struct token t;
 
     l->ambiguous |= l->has_at; /* "a@x <b@y>" is a@x to some */
@@ -219,6 +236,7 @@ static void read_angle(struct list *l)
         }
     }
     x->unclosed |= t.kind == T_END;
+    x->comment = comment;
     l->angle_seen = true;
     l->angle = (struct address_item){ .kind = ADDRESS_MAILBOX,
                                       .mailbox = keep(l, &local),
@@ -279,15 +297,15 @@ static void take_special(struct list *l, const struct token *t)
     }
 }
 
-static void parse(struct list *l, struct arena *a, str_t value)
+/* Stops behind `most` of them. */
+static void parse(struct list *l, struct arena *a, str_t value, size_t most)
 {
     struct token t;
 
-    *l = (struct list){ .lexer = { a, value } };
+    *l = (struct list){ .lexer = { .arena = a, .rest = value } };
     buf_init_arena(&l->words, a, value.n * 2 + 2);
     buf_init_arena(&l->domain, a, value.n * 2 + 2);
-    for (lex(&l->lexer, &t); t.kind != T_END && l->count < ADDRESS_LIST_MAX;
-         lex(&l->lexer, &t)) {
+    for (lex(&l->lexer, &t); t.kind != T_END && l->count < most; lex(&l->lexer, &t)) {
         if (t.kind == T_SPECIAL)
             take_special(l, &t);
         else
@@ -303,7 +321,7 @@ size_t address_list_parse(struct arena *a, str_t value, struct address_item **it
 {
     struct list l;
 
-    parse(&l, a, value);
+    parse(&l, a, value, SIZE_MAX);
     *items = l.items;
     return l.count;
 }
@@ -312,7 +330,7 @@ bool address_list_single(struct arena *a, str_t value, struct address_item *out)
 {
     struct list l;
 
-    parse(&l, a, value);
+    parse(&l, a, value, 2);
     if (l.count != 1 || l.ambiguous || l.lexer.unclosed)
         return false;
     *out = l.items[0];

@@ -11,20 +11,18 @@
 
 struct arena;
 
-enum { ADDRESS_LIST_MAX = 1000 };
-
 enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
 
 struct address_item {
     enum address_kind kind;
-    str_t name;    /* display name, unquoted; empty if none */
+    str_t name;    /* display name, unquoted; without one the last comment, or empty */
     str_t mailbox; /* local part, unquoted; the group's name for ADDRESS_GROUP_START */
     str_t host;    /* empty if none */
     bool spoiled;  /* blanks or special characters stood in it that only quotes allow */
 };
 
 /* A list as IMAP's ENVELOPE wants it; lenient, never fails: what makes no sense is left
- * out, and what exceeds ADDRESS_LIST_MAX as well.  Returns the number of *items. */
+ * out.  Returns the number of *items. */
 size_t address_list_parse(struct arena *a, str_t value, struct address_item **items);
 
 /* The one mailbox of a field that every reader takes for that one: false for an empty

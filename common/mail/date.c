@@ -213,28 +213,43 @@ static bool take_time(str_t *s, struct civil *c)
     return !take_char(s, ':') || take_number(s, 2, 2, &c->second);
 }
 
+/* "Sat, 21 Nov 2026"; the weekday says nothing that the date does not. */
+static bool take_date(str_t *s, struct civil *c)
+{
+    size_t comma = str_find_char(str_head(*s, 64), ',');
+
+    *c = (struct civil){ .hour = 0 };
+    if (comma != SIZE_MAX)
+        *s = str_skip(*s, comma + 1);
+    skip_blanks(s);
+    if (!take_number(s, 1, 2, &c->day))
+        return false;
+    skip_blanks(s);
+    if (!take_month(s, &c->month))
+        return false;
+    skip_blanks(s);
+    return take_year(s, &c->year);
+}
+
 bool date_parse(str_t text, int64_t *unix_seconds)
 {
-    size_t comma = str_find_char(str_head(text, 64), ',');
     int64_t zone = 0;
     struct civil c;
 
-    if (comma != SIZE_MAX) /* the weekday says nothing that the date does not */
-        text = str_skip(text, comma + 1);
-    skip_blanks(&text);
-    if (!take_number(&text, 1, 2, &c.day))
-        return false;
-    skip_blanks(&text);
-    if (!take_month(&text, &c.month))
-        return false;
-    skip_blanks(&text);
-    if (!take_year(&text, &c.year))
+    if (!take_date(&text, &c))
         return false;
     skip_blanks(&text);
     if (!take_time(&text, &c))
         return false;
     skip_blanks(&text);
     return take_zone(&text, &zone) && to_unix(&c, zone, unix_seconds);
+}
+
+bool date_parse_written_day(str_t text, int64_t *unix_seconds)
+{
+    struct civil c;
+
+    return take_date(&text, &c) && to_unix(&c, 0, unix_seconds);
 }
 
 /* "1-Nov-2026", " 1-Nov-2026" or "01-Nov-2026" */

@@ -18,6 +18,8 @@ str_t date_format(int64_t unix_seconds, char out[DATE_TEXT_BYTES]);
 str_t date_format_internal(int64_t unix_seconds, char out[DATE_TEXT_BYTES]);
 
 bool date_parse(str_t text, int64_t *unix_seconds);
+/* The day of such a date as it is written, whatever the time and zone: its 00:00 UTC. */
+bool date_parse_written_day(str_t text, int64_t *unix_seconds);
 bool date_parse_internal(str_t text, int64_t *unix_seconds);
 
 /* "1-Nov-2026" as in SEARCH SINCE: that day's 00:00 UTC. */

@@ -62,6 +62,32 @@ static void reading(void **state)
     }
 }
 
+static void written_days(void **state)
+{
+    static const struct {
+        const char *text, *day; /* NULL: none */
+    } cases[] = {
+        { "Sun, 25 Mar 2007 00:00:00 +0200", "25-Mar-2007" },
+        { "Sun, 25 Mar 2007 23:59:59 -1200", "25-Mar-2007" },
+        { " Sun,\r\n 25 Mar 2007", "25-Mar-2007" },
+        { "1 Jan 70 what follows is disregarded", "1-Jan-1970" },
+        { "31 Dec 1999 25:61", "31-Dec-1999" },
+        { "30 Feb 2007 00:00:00 +0000", NULL },
+        { "today", NULL },
+        { "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t got = 0, wanted = 0;
+
+        assert_int_equal(date_parse_written_day(str_of(cases[i].text), &got),
+                         cases[i].day != NULL);
+        if (cases[i].day != NULL)
+            assert_true(date_parse_day(str_of(cases[i].day), &wanted) && got == wanted);
+    }
+}
+
 static void internal_dates(void **state)
 {
     char text[DATE_TEXT_BYTES];
@@ -93,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),
         cmocka_unit_test(reading),
+        cmocka_unit_test(written_days),
         cmocka_unit_test(internal_dates),
     };
 

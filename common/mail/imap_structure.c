@@ -136,6 +136,7 @@ struct writer {
     const struct mime_tree *tree;
     bool extended;
     struct buf *out;
+    size_t begin; /* offset in out */
 };
 
 static void put_params(const struct mime_type *t, struct buf *out)
@@ -268,13 +269,25 @@ static void put_multipart(const struct writer *w, const struct mime_part *part)
     put_extension(w, part);
 }
 
+/* Few bytes of a header can ask for many: an address of one letter is written with
+ * seventeen, and up to three times.  When that has been enough, only sizes are told. */
+static void put_size(const struct writer *w, const struct mime_part *part)
+{
+    buf_printf(w->out, "\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" %zu",
+               part->body.n);
+    if (w->extended)
+        buf_puts(w->out, " NIL NIL NIL NIL");
+}
+
 /* Recursion is as deep as the tree, at most MIME_MAX_DEPTH. */
 static void put_part(const struct writer *w, size_t index)
 {
     const struct mime_part *part = &w->tree->parts[index];
 
     buf_putc(w->out, '(');
-    if (part->is_multipart)
+    if (w->out->n - w->begin > IMAP_STRUCTURE_MAX_BYTES)
+        put_size(w, part);
+    else if (part->is_multipart)
         put_multipart(w, part);
     else
         put_leaf(w, part);
@@ -284,7 +297,7 @@ static void put_part(const struct writer *w, size_t index)
 void imap_structure_body(struct arena *a, str_t message, bool extended, struct buf *out)
 {
     struct mime_tree tree;
-    struct writer w = { a, &tree, extended, out };
+    struct writer w = { a, &tree, extended, out, out->n };
 
     mime_tree_parse(a, message, &tree);
     put_part(&w, 0);

@@ -2,6 +2,10 @@
  *
  * Pure.  Linear in the message's size under the caps of mime.h.  RFC 9051 7.5.2, 6.4.5.
  * Thread: any.
+ * Limits: of a header the first HEADER_MAX_BYTES and HEADER_MAX_FIELDS are seen, and all
+ * addresses and parameters in them; malformed ones are left out alone.  Of the parts of a
+ * message those beyond IMAP_STRUCTURE_MAX_BYTES of its BODYSTRUCTURE are shown by their
+ * size only, and those beyond the caps of mime.h not at all.
  */
 #pragma once
 
@@ -32,7 +36,10 @@ enum imap_structure_what {
     IMAP_STRUCTURE_MIME,       /* "1.2.MIME" */
 };
 
-enum { IMAP_STRUCTURE_MAX_NUMBERS = 100 };
+enum {
+    IMAP_STRUCTURE_MAX_NUMBERS = 100,
+    IMAP_STRUCTURE_MAX_BYTES = 8 * 1024 * 1024,
+};
 
 struct imap_structure_section {
     enum imap_structure_what what;

@@ -32,6 +32,11 @@ static void envelopes(void **state)
           "(NIL \"a \\\"q\\\" \\\\\" ((NIL NIL \"a\" \"b\")) ((NIL NIL \"a\" \"b\")) "
           "((NIL NIL \"c\" \"d\")) NIL ((NIL NIL \"e\" \"f\")(NIL NIL \"g\" \"h\")) NIL "
           "\"<2@x>\" NIL)" },
+        { STR("From: user@domain (Real Name)\r\nTo: <a (c)@ (c) b.org>\r\n\r\n"),
+          "(NIL NIL ((\"Real Name\" NIL \"user\" \"domain\")) "
+          "((\"Real Name\" NIL \"user\" \"domain\")) "
+          "((\"Real Name\" NIL \"user\" \"domain\")) "
+          "((NIL NIL \"a\" \"b.org\")) NIL NIL NIL NIL)" },
         { STR("Subject: \xc3\xa4\r\nSender:\r\n\r\n"),
           "(NIL {2}\r\n\xc3\xa4 NIL NIL NIL NIL NIL NIL NIL NIL)" },
     };
@@ -98,6 +103,14 @@ static void structures(void **state)
           "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 0)"
           "(\"text\" \"html\" NIL NIL NIL \"7bit\" 3 0) \"alternative\") 11) "
           "\"mixed\")" },
+        /* What cannot be read does not hide what can. */
+        { STR("Content-Type: text/plain; charset; =x; name=\"a;b\" rubbish \"c;d\"; "
+              "format=flowed; empty=; ; x=\"open; delsp=yes\r\n"
+              "Content-Disposition: inline; filename; size=7\r\n\r\n"),
+          true,
+          "(\"text\" \"plain\" (\"name\" \"a;b\" \"format\" \"flowed\" \"delsp\" "
+          "\"yes\") "
+          "NIL NIL \"7bit\" 0 0 NIL (\"inline\" (\"size\" \"7\")) NIL NIL)" },
         { STR("Content-Type: multipart/mixed\r\n\r\nx"), false,
           "(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" 1)" },
         { STR("Content-Type: multipart/mixed; boundary=b\r\n\r\nx"), false,
@@ -181,6 +194,67 @@ static void sections(void **state)
     arena_free(&a);
 }
 
+static size_t occurrences(str_t text, str_t word)
+{
+    size_t n = 0, at;
+
+    for (; (at = str_find(text, word)) != SIZE_MAX; n++)
+        text = str_skip(text, at + word.n);
+    return n;
+}
+
+/* Nothing is left out without a sign, however many there are. */
+static void many_addresses_and_parameters(void **state)
+{
+    enum { ADDRESSES = 5000, PARAMS = 1000 };
+    struct arena *a = arena_new();
+    struct buf *message = arena_buf(a, 1 << 20), *out = arena_buf(a, 1 << 24);
+
+    (void)state;
+    buf_puts(message, "To: ");
+    for (int i = 0; i < ADDRESSES; i++)
+        buf_printf(message, "%s a%d@b.org", i > 0 ? ",\r\n" : "", i);
+    buf_puts(message, "\r\nContent-Type: text/plain");
+    for (int i = 0; i < PARAMS; i++)
+        buf_printf(message, ";\r\n p%d=v%d%s", i, i, i % 10 == 0 ? "; broken" : "");
+    buf_puts(message, "\r\n\r\n");
+    imap_structure_envelope(a, buf_str(message), out);
+    assert_int_equal(occurrences(buf_str(out), S("\"b.org\"")), ADDRESSES);
+    assert_int_equal(occurrences(buf_str(out), S("\"a4999\"")), 1);
+    buf_clear(out);
+    imap_structure_body(a, buf_str(message), true, out);
+    assert_int_equal(occurrences(buf_str(out), S(" \"v")), PARAMS);
+    assert_int_equal(occurrences(buf_str(out), S("broken")), 0);
+    arena_free(&a);
+}
+
+/* What a part may ask for is bounded; the parts behind it are told by their size. */
+static void parts_that_ask_for_much(void **state)
+{
+    enum { PARTS = 40, ADDRESSES = 30000 };
+    struct arena *a = arena_new();
+    struct buf *message = arena_buf(a, 1 << 24), *out = arena_buf(a, 1 << 26);
+
+    (void)state;
+    buf_puts(message, "Content-Type: multipart/digest; boundary=b\r\n\r\n");
+    for (int i = 0; i < PARTS; i++) {
+        buf_puts(message, "--b\r\n\r\nFrom: ");
+        for (int k = 0; k < ADDRESSES; k++)
+            buf_puts(message, "a,");
+        buf_puts(message, "a\r\n\r\n\r\n");
+    }
+    buf_puts(message, "--b--\r\n");
+    imap_structure_body(a, buf_str(message), true, out);
+    assert_false(out->full);
+    assert_true(out->n > IMAP_STRUCTURE_MAX_BYTES &&
+                out->n < 2 * IMAP_STRUCTURE_MAX_BYTES);
+    assert_int_equal(
+        occurrences(buf_str(out), S("\"message\" \"rfc822\"")) +
+            occurrences(buf_str(out), S(")(\"application\" \"octet-stream\"")),
+        PARTS);
+    arena_free(&a);
+}
+
 /* Their number does not multiply the cost of a header. */
 static void many_names(void **state)
 {
@@ -261,8 +335,12 @@ static void section_grammar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(envelopes),       cmocka_unit_test(structures),
-        cmocka_unit_test(sections),        cmocka_unit_test(many_names),
+        cmocka_unit_test(envelopes),
+        cmocka_unit_test(structures),
+        cmocka_unit_test(sections),
+        cmocka_unit_test(many_addresses_and_parameters),
+        cmocka_unit_test(parts_that_ask_for_much),
+        cmocka_unit_test(many_names),
         cmocka_unit_test(section_grammar),
     };
 

@@ -80,15 +80,25 @@ static bool take_quoted(struct arena *a, str_t *s, str_t *out)
     return true;
 }
 
+/* What is left of a Content-Type or Content-Disposition. */
+struct params {
+    struct arena *arena;
+    str_t rest;
+    bool lost; /* a quote never ends: from there on quotes say nothing */
+};
+
 /* Unquoted values are written with characters that should be quoted often enough to take
  * everything up to a blank or the next parameter. */
-static bool take_value(struct arena *a, str_t *s, str_t *out)
+static bool take_value(struct params *in, str_t *out)
 {
+    str_t *s = &in->rest;
     size_t n = 0;
 
     *s = skip_blanks(*s);
-    if (s->n > 0 && s->p[0] == '"')
-        return take_quoted(a, s, out);
+    if (s->n > 0 && s->p[0] == '"') {
+        in->lost = in->lost || !take_quoted(in->arena, s, out);
+        return !in->lost;
+    }
     while (n < s->n && s->p[n] != '\0' && strchr("; \t\r\n\"", s->p[n]) == NULL)
         n++;
     *out = str_head(*s, n);
@@ -96,25 +106,56 @@ static bool take_value(struct arena *a, str_t *s, str_t *out)
     return n > 0;
 }
 
+/* Over a parameter that cannot be read, to the next ';' outside quotes. */
+static void skip_param(struct params *in)
+{
+    size_t i = 0, inside = SIZE_MAX; /* the first ';' in quotes that are open */
+    bool quoted = false;
+
+    for (; i < in->rest.n; i++) {
+        char c = in->rest.p[i];
+
+        if (c == ';' && !quoted)
+            break;
+        if (c == ';' && inside == SIZE_MAX)
+            inside = i;
+        if (c == '\\') {
+            i++;
+        } else if (c == '"' && !in->lost) {
+            quoted = !quoted;
+            inside = SIZE_MAX;
+        }
+    }
+    in->lost |= quoted;
+    in->rest = str_skip(in->rest, quoted && inside != SIZE_MAX ? inside : i);
+}
+
 static enum rc take_params(struct arena *a, str_t s, struct mime_type *out)
 {
-    struct mime_param found[MIME_MAX_PARAMS];
-    size_t count = 0;
+    struct params in = { .arena = a, .rest = skip_blanks(s) };
+    size_t room = 0;
     bool good = true;
 
-    while (good && take_char(&s, ';')) {
-        struct mime_param p;
+    for (size_t i = 0; i < s.n; i++)
+        room += s.p[i] == ';';
+    out->params = arena_array(a, room, sizeof(*out->params));
+    while (in.rest.n > 0) {
+        struct mime_param *p = &out->params[out->param_count];
+        bool separated = take_char(&in.rest, ';');
 
-        if (skip_blanks(s).n == 0 || skip_blanks(s).p[0] == ';')
+        in.rest = skip_blanks(in.rest);
+        if (separated && (in.rest.n == 0 || in.rest.p[0] == ';'))
             continue;
-        good = count < MIME_MAX_PARAMS && take_token(&s, &p.name) && take_char(&s, '=') &&
-               take_value(a, &s, &p.value);
-        if (good)
-            found[count++] = p;
+        if (separated && take_token(&in.rest, &p->name) && take_char(&in.rest, '=') &&
+            take_value(&in, &p->value)) {
+            out->param_count++;
+        } else {
+            good = false;
+            skip_param(&in);
+        }
+        in.rest = skip_blanks(in.rest);
     }
-    out->params = arena_copy(a, found, count * sizeof(*found));
-    out->param_count = count;
-    return good && skip_blanks(s).n == 0 ? RC_OK : RC_INVALID;
+    return good ? RC_OK : RC_INVALID;
 }
 
 enum rc mime_type_parse(struct arena *a, str_t value, struct mime_type *out)

@@ -17,7 +17,6 @@ struct arena;
 enum {
     MIME_MAX_DEPTH = 100,
     MIME_MAX_PARTS = 10000,
-    MIME_MAX_PARAMS = 100,
     MIME_MAX_BOUNDARY_BYTES = 256,
 };
 
@@ -32,7 +31,8 @@ struct mime_type {
     size_t param_count;
 };
 
-/* RC_INVALID: no type/subtype can be seen, or rubbish follows. */
+/* RC_INVALID: no type/subtype can be seen, or what follows is malformed; parameters that
+ * can be read are there all the same, all of them. */
 enum rc mime_type_parse(struct arena *a, str_t value, struct mime_type *out) RC_CHECKED;
 enum rc mime_disposition_parse(struct arena *a, str_t value,
                                struct mime_type *out) RC_CHECKED;

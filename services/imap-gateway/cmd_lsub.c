@@ -11,7 +11,7 @@ enum cmd_result cmd_lsub(struct imap_cmd *cmd)
         return imap_reply_args(cmd, "LSUB needs a reference and a pattern");
     request.only_subscribed = true;
     request.show_subscribed = false;
-    request.word = "LSUB";
+    request.lsub = true;
     rc = imap_list_run(cmd, &request);
     if (rc != RC_OK)
         return imap_reply_rc(cmd, rc);

@@ -15,6 +15,8 @@ struct entry {
     str_t wire;                      /* the name as patterns see it */
     const struct store_mailbox *box; /* NULL: only mailboxes below it are there */
     bool children;
+    bool stands_for; /* LSUB: a subscribed one below it, which the pattern does not reach
+                      */
 };
 
 /* -- reading -- */
@@ -119,7 +121,7 @@ bool imap_list_read(struct imap_cmd *cmd, struct imap_list_request *out)
     struct imap_parser *in = &cmd->args;
     str_t reference;
 
-    *out = (struct imap_list_request){ .word = "LIST" };
+    *out = (struct imap_list_request){ 0 };
     if (!imap_parser_space(in) || !selection_options(in, out) ||
         !imap_parser_astring(in, &reference) || !imap_parser_space(in) ||
         !patterns(in, out) || !return_options(in, out))
@@ -178,16 +180,60 @@ static size_t collect(struct arena *a, const struct store_mailbox *boxes, size_t
     return kept;
 }
 
+static bool matches(const struct imap_list_request *r, str_t wire)
+{
+    for (size_t i = 0; i < r->pattern_count; i++)
+        if (imap_name_match(r->patterns[i], wire))
+            return true;
+    return false;
+}
+
+static bool is_subscribed(const struct entry *e)
+{
+    return e->box != NULL && e->box->subscribed;
+}
+
+static int by_wire(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    return str_compare(x->wire, y->wire);
+}
+
+/* RFC 3501 6.3.9: where "%" stops above a name that is subscribed, the level at which it
+ * stops is told instead. */
+static void mark_levels(const struct imap_list_request *r, struct entry *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_subscribed(&e[i]) || matches(r, e[i].wire))
+            continue;
+        for (size_t at = 1; at < e[i].wire.n; at++) {
+            struct entry level = { .wire = str_head(e[i].wire, at) }, *found;
+
+            if (e[i].wire.p[at] != IMAP_NAME_SEPARATOR)
+                continue;
+            found = bsearch(&level, e, n, sizeof *e, by_wire);
+            if (found != NULL)
+                found->stands_for = true;
+        }
+    }
+}
+
 static bool is_wanted(const struct imap_list_request *r, const struct entry *e)
 {
-    if (r->only_subscribed && (e->box == NULL || !e->box->subscribed))
+    if (r->only_subscribed && !is_subscribed(e) && !e->stands_for)
         return false;
     if (r->only_special && (e->box == NULL || e->box->use == STORE_MAILBOX_USE_NONE))
         return false;
-    for (size_t i = 0; i < r->pattern_count; i++)
-        if (imap_name_match(r->patterns[i], e->wire))
-            return true;
-    return false;
+    return matches(r, e->wire);
+}
+
+static void tell_lsub(struct buf *out, const struct entry *e)
+{
+    imap_reply_text(out, "* LSUB (%s) \"%c\" ", is_subscribed(e) ? "" : "\\Noselect",
+                    IMAP_NAME_SEPARATOR);
+    imap_reply_string(out, e->wire);
+    imap_reply_end(out);
 }
 
 static void tell(struct imap_cmd *cmd, const struct imap_list_request *r,
@@ -195,8 +241,11 @@ static void tell(struct imap_cmd *cmd, const struct imap_list_request *r,
 {
     struct buf *out = cmd->out;
 
-    imap_reply_text(out, "* %s (%s", r->word,
-                    e->children ? "\\HasChildren" : "\\HasNoChildren");
+    if (r->lsub) {
+        tell_lsub(out, e);
+        return;
+    }
+    imap_reply_text(out, "* LIST (%s", e->children ? "\\HasChildren" : "\\HasNoChildren");
     if (e->box == NULL)
         imap_reply_text(out, " \\Noselect");
     else if (e->box->use != STORE_MAILBOX_USE_NONE)
@@ -230,14 +279,16 @@ enum rc imap_list_run(struct imap_cmd *cmd, const struct imap_list_request *r)
     enum rc rc;
 
     if (r->only_separator) {
-        imap_reply_untagged(cmd->out, "%s (\\Noselect) \"%c\" \"\"", r->word,
-                            IMAP_NAME_SEPARATOR);
+        imap_reply_untagged(cmd->out, "%s (\\Noselect) \"%c\" \"\"",
+                            r->lsub ? "LSUB" : "LIST", IMAP_NAME_SEPARATOR);
         return RC_OK;
     }
     rc = store_mailbox_list(cmd->arena, cmd->db, cmd->session->account, &boxes, &n);
     if (rc != RC_OK)
         return rc;
     n = collect(cmd->arena, boxes, n, &entries);
+    if (r->lsub)
+        mark_levels(r, entries, n);
     for (size_t i = 0; i < n && rc == RC_OK; i++) {
         if (!is_wanted(r, &entries[i]))
             continue;

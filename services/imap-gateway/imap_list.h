@@ -25,7 +25,7 @@ struct imap_list_request {
     bool only_special;
     bool show_subscribed;
     unsigned status_items; /* 0: none wanted */
-    const char *word;      /* "LIST" or "LSUB" */
+    bool lsub;             /* the answer to LSUB, RFC 3501 6.3.9 */
 };
 
 /* False: malformed or too long, imap_reply_args says which. */

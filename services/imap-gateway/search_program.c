@@ -4,11 +4,15 @@
 #include "view.h"
 
 #include "base/arena.h"
+#include "mail/address_list.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "store/store_flags.h"
 
-enum { DAY_SECONDS = 86400 };
+enum {
+    DAY_SECONDS = 86400,
+    ADDRESSES_MAX = 8 * HEADER_MAX_BYTES, /* "a," becomes " <a@>" */
+};
 
 enum search_argument {
     SEARCH_NOTHING,
@@ -24,7 +28,7 @@ enum search_argument {
 
 enum search_answer { ANSWER_NO = -1, ANSWER_UNKNOWN = 0, ANSWER_YES = 1 };
 
-typedef bool test_fn(const struct search_node *node, const struct search_subject *s);
+typedef bool test_fn(const struct search_node *node, struct search_subject *s);
 
 struct search_key {
     const char *name;
@@ -45,71 +49,70 @@ struct search_node {
 
 /* -- tests of one message -- */
 
-static enum search_answer answer(const struct search_node *node,
-                                 const struct search_subject *s, enum search_need known);
+static enum search_answer answer(const struct search_node *node, struct search_subject *s,
+                                 enum search_need known);
 
-static bool test_all(const struct search_node *node, const struct search_subject *s)
+static bool test_all(const struct search_node *node, struct search_subject *s)
 {
     (void)node;
     (void)s;
     return true;
 }
 
-static bool test_none(const struct search_node *node, const struct search_subject *s)
+static bool test_none(const struct search_node *node, struct search_subject *s)
 {
     (void)node;
     (void)s;
     return false;
 }
 
-static bool test_with_flag(const struct search_node *node, const struct search_subject *s)
+static bool test_with_flag(const struct search_node *node, struct search_subject *s)
 {
     return (s->row->flags & (uint32_t)node->number) != 0;
 }
 
-static bool test_without_flag(const struct search_node *node,
-                              const struct search_subject *s)
+static bool test_without_flag(const struct search_node *node, struct search_subject *s)
 {
     return !test_with_flag(node, s);
 }
 
-static bool test_before(const struct search_node *node, const struct search_subject *s)
+static bool test_before(const struct search_node *node, struct search_subject *s)
 {
     return s->row->idate_unix < node->number;
 }
 
-static bool test_on(const struct search_node *node, const struct search_subject *s)
+static bool test_on(const struct search_node *node, struct search_subject *s)
 {
     return s->row->idate_unix >= node->number &&
            s->row->idate_unix < node->number + DAY_SECONDS;
 }
 
-static bool test_since(const struct search_node *node, const struct search_subject *s)
+static bool test_since(const struct search_node *node, struct search_subject *s)
 {
     return s->row->idate_unix >= node->number;
 }
 
-static bool test_larger(const struct search_node *node, const struct search_subject *s)
+static bool test_larger(const struct search_node *node, struct search_subject *s)
 {
     return s->row->size > node->number;
 }
 
-static bool test_smaller(const struct search_node *node, const struct search_subject *s)
+static bool test_smaller(const struct search_node *node, struct search_subject *s)
 {
     return s->row->size < node->number;
 }
 
-static bool test_uids(const struct search_node *node, const struct search_subject *s)
+static bool test_uids(const struct search_node *node, struct search_subject *s)
 {
     return imap_set_has(&node->set, s->row->uid);
 }
 
-static bool test_numbers(const struct search_node *node, const struct search_subject *s)
+static bool test_numbers(const struct search_node *node, struct search_subject *s)
 {
     return imap_set_has(&node->set, s->number);
 }
 
-static bool field_has(const struct search_subject *s, str_t name, str_t text)
+static bool field_has(struct search_subject *s, str_t name, str_t text)
 {
     struct header_iter it;
     struct header_field field;
@@ -123,70 +126,101 @@ static bool field_has(const struct search_subject *s, str_t name, str_t text)
     return false;
 }
 
-static bool test_field(const struct search_node *node, const struct search_subject *s)
+static bool test_field(const struct search_node *node, struct search_subject *s)
 {
     return field_has(s, str_of(node->key->name), node->text);
 }
 
-static bool test_named_field(const struct search_node *node,
-                             const struct search_subject *s)
+/* All of them in the fields of that name, on a line each. */
+static str_t addresses_of(struct search_subject *s, str_t name)
+{
+    struct buf *out = arena_buf(s->arena, ADDRESSES_MAX);
+    struct address_item *items;
+    struct header_iter it;
+    struct header_field field;
+
+    buf_putc(out, '\n');
+    header_init(&it, s->header);
+    while (header_next(&it, &field)) {
+        size_t n = str_eq_nocase(field.name, name)
+                       ? address_list_parse(s->arena, field.value, &items)
+                       : 0;
+
+        for (size_t i = 0; i < n; i++) {
+            buf_put(out, items[i].name);
+            buf_puts(out, " <");
+            buf_put(out, items[i].mailbox);
+            buf_putc(out, '@');
+            buf_put(out, items[i].host);
+            buf_puts(out, ">\n");
+        }
+    }
+    return buf_str(out);
+}
+
+static bool test_addresses(const struct search_node *node, struct search_subject *s)
+{
+    str_t name = str_of(node->key->name);
+    str_t *known = &s->addresses[node->number];
+
+    if (field_has(s, name, node->text))
+        return true;
+    if (known->p == NULL)
+        *known = addresses_of(s, name);
+    return node->text.n > 0 && str_find_nocase(*known, node->text) != SIZE_MAX;
+}
+
+static bool test_named_field(const struct search_node *node, struct search_subject *s)
 {
     return field_has(s, node->name, node->text);
 }
 
-/* The day the sender wrote, whatever the time zone: midnight of it, UTC. */
-static bool sent_day(const struct search_subject *s, int64_t *day)
+/* As it is written, RFC 3501 6.4.4: "disregarding time and timezone". */
+static bool sent_day(struct search_subject *s, int64_t *day)
 {
-    int64_t unix_seconds;
-
-    if (!date_parse(header_value(s->arena, s->header, S("Date")), &unix_seconds))
-        return false;
-    *day = unix_seconds - ((unix_seconds % DAY_SECONDS) + DAY_SECONDS) % DAY_SECONDS;
-    return true;
+    return date_parse_written_day(header_value(s->arena, s->header, S("Date")), day);
 }
 
-static bool test_sent_before(const struct search_node *node,
-                             const struct search_subject *s)
+static bool test_sent_before(const struct search_node *node, struct search_subject *s)
 {
     int64_t day;
 
     return sent_day(s, &day) && day < node->number;
 }
 
-static bool test_sent_on(const struct search_node *node, const struct search_subject *s)
+static bool test_sent_on(const struct search_node *node, struct search_subject *s)
 {
     int64_t day;
 
     return sent_day(s, &day) && day == node->number;
 }
 
-static bool test_sent_since(const struct search_node *node,
-                            const struct search_subject *s)
+static bool test_sent_since(const struct search_node *node, struct search_subject *s)
 {
     int64_t day;
 
     return sent_day(s, &day) && day >= node->number;
 }
 
-static bool test_body(const struct search_node *node, const struct search_subject *s)
+static bool test_body(const struct search_node *node, struct search_subject *s)
 {
     str_t body = str_skip(s->message, header_end(s->message));
 
     return node->text.n == 0 || str_find_nocase(body, node->text) != SIZE_MAX;
 }
 
-static bool test_text(const struct search_node *node, const struct search_subject *s)
+static bool test_text(const struct search_node *node, struct search_subject *s)
 {
     return node->text.n == 0 || str_find_nocase(s->message, node->text) != SIZE_MAX;
 }
 
 /* These two are judged in answer, which knows of "unknown". */
-static bool test_negation(const struct search_node *node, const struct search_subject *s)
+static bool test_negation(const struct search_node *node, struct search_subject *s)
 {
     return answer(node, s, SEARCH_MESSAGE) == ANSWER_YES;
 }
 
-static bool test_either(const struct search_node *node, const struct search_subject *s)
+static bool test_either(const struct search_node *node, struct search_subject *s)
 {
     return answer(node, s, SEARCH_MESSAGE) == ANSWER_YES;
 }
@@ -204,7 +238,7 @@ static const struct search_key numbers_key = { "", SEARCH_UIDS, SEARCH_ROW, test
 /* -- judging -- */
 
 static enum search_answer all_of(const struct search_node *first,
-                                 const struct search_subject *s, enum search_need known)
+                                 struct search_subject *s, enum search_need known)
 {
     enum search_answer all = ANSWER_YES;
 
@@ -220,7 +254,7 @@ static enum search_answer all_of(const struct search_node *first,
 }
 
 static enum search_answer any_of(const struct search_node *first,
-                                 const struct search_subject *s, enum search_need known)
+                                 struct search_subject *s, enum search_need known)
 {
     enum search_answer any = ANSWER_NO;
 
@@ -236,8 +270,8 @@ static enum search_answer any_of(const struct search_node *first,
 }
 
 /* Recursion is as deep as the criteria were nested, at most SEARCH_PROGRAM_DEPTH. */
-static enum search_answer answer(const struct search_node *node,
-                                 const struct search_subject *s, enum search_need known)
+static enum search_answer answer(const struct search_node *node, struct search_subject *s,
+                                 enum search_need known)
 {
     if (node->key == NULL)
         return all_of(node->first, s, known);
@@ -250,12 +284,12 @@ static enum search_answer answer(const struct search_node *node,
     return node->key->test(node, s) ? ANSWER_YES : ANSWER_NO;
 }
 
-bool search_program_match(const struct search_program *p, const struct search_subject *s)
+bool search_program_match(const struct search_program *p, struct search_subject *s)
 {
     return answer(p->root, s, SEARCH_MESSAGE) == ANSWER_YES;
 }
 
-int search_program_quick(const struct search_program *p, const struct search_subject *s)
+int search_program_quick(const struct search_program *p, struct search_subject *s)
 {
     return answer(p->root, s, SEARCH_ROW);
 }

@@ -49,18 +49,21 @@ struct search_limits {
 enum rc search_program_read(struct imap_parser *in, struct search_limits limits,
                             struct search_program *out) RC_CHECKED;
 
+/* Fields with addresses: they are searched as they are written, and as ENVELOPE shows
+ * them, "name <mailbox@host>", which is made once for a message. */
+enum search_addresses { SEARCH_BCC, SEARCH_CC, SEARCH_FROM, SEARCH_TO, SEARCH_ADDRESSES };
+
 struct search_subject {
     struct arena *arena; /* for unfolding */
     const struct view_row *row;
     uint32_t number;
-    str_t header;  /* empty unless needed */
-    str_t message; /* empty unless needed */
+    str_t header;                      /* empty unless needed */
+    str_t message;                     /* empty unless needed */
+    str_t addresses[SEARCH_ADDRESSES]; /* p NULL: not made yet */
 };
 
 /* Once what program->need says has been read. */
-bool search_program_match(const struct search_program *p,
-                          const struct search_subject *subject);
+bool search_program_match(const struct search_program *p, struct search_subject *subject);
 
 /* What can be said from the row alone: -1 no, 1 yes, 0 the message must be read. */
-int search_program_quick(const struct search_program *p,
-                         const struct search_subject *subject);
+int search_program_quick(const struct search_program *p, struct search_subject *subject);

@@ -16,7 +16,10 @@
 
 static const char message[] = "From: Alice <alice@x.test>\r\n"
                               "Subject: Hello\r\n World\r\n"
-                              "Date: Fri, 20 Nov 2026 23:30:00 +0000\r\n"
+                              "Date: Fri, 20 Nov 2026 23:30:00 -0500\r\n"
+                              "Cc: <c (x)@ (y) d.test>, e@f.test (Eve (x)),\r\n"
+                              "  \"g h\"@i.test\r\n"
+                              "Cc: undisclosed:;\r\n"
                               "X-Empty:\r\n"
                               "\r\n"
                               "the Body text\r\n";
@@ -66,7 +69,19 @@ static const struct {
     { " SENTON 20-Nov-2026", YES },
     { " SENTBEFORE 20-Nov-2026", NO },
     { " FROM alice", YES },
+    { " SENTON 21-Nov-2026", NO },
+    { " SENTBEFORE 21-Nov-2026", YES },
+    { " SENTSINCE 20-Nov-2026", YES },
+    { " SENTSINCE 21-Nov-2026", NO },
     { " FROM \"ALICE <\"", YES },
+    { " CC c@d.test", YES },
+    { " CC \"Eve (x) <E@F.TEST>\"", YES },
+    { " CC \"(x)@ (y)\"", YES },
+    { " CC \"g h@i.test\"", YES },
+    { " CC undisclosed", YES },
+    { " CC \"\"", YES },
+    { " BCC \"\"", NO },
+    { " TO c@d.test", NO },
     { " TO alice", NO },
     { " SUBJECT \"hello world\"", YES },
     { " HEADER X-Empty \"\"", YES },
