@@ -57,6 +57,7 @@ struct db {
     enum rc trouble; /* kept for db_flush */
     enum rc tx_rc;   /* what made the transaction fail */
     bool relax;
+    uint64_t number; /* of the connection */
     bool lost;
     bool committing; /* the server may have committed, and has not said that it did not */
     char sqlstate[6];
@@ -71,6 +72,8 @@ static struct db_statement stmt_relax = {
 static struct db_statement stmt_clock = {
     .name = "clock", .sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8"
 };
+
+static _Atomic uint64_t newest_connection; /* they are counted from 1 */
 
 static struct metric connects = { .kind = METRIC_COUNTER,
                                   .name = "postbus_db_connects",
@@ -202,6 +205,7 @@ static enum rc connect_once(struct db *db, int timeout_ms)
                  db_server_sqlstate(db->server));
         return RC_RETRY;
     }
+    db->number = atomic_fetch_add(&newest_connection, 1) + 1;
     metric_add(&connects, 1);
     metric_add(&open_connections, 1);
     return RC_OK;
@@ -490,6 +494,16 @@ enum rc db_connect(struct db *db, struct deadline until)
                 db, (int)(left < db->connect_timeout_ms ? left : db->connect_timeout_ms));
     }
     return RC_OK;
+}
+
+uint64_t db_connection(const struct db *db)
+{
+    return db->number;
+}
+
+uint64_t db_newest_connection(void)
+{
+    return atomic_load(&newest_connection);
 }
 
 bool db_connected(const struct db *db)

@@ -162,6 +162,13 @@ bool db_unsure(const struct db *db);
 enum rc db_connect(struct db *db, struct deadline until) RC_CHECKED;
 bool db_connected(const struct db *db);
 
+/* The process counts its connections: the number of the one that db has or had last, and
+ * the highest so far.  All connections end when PostgreSQL crashes, and what was
+ * committed relaxed (db_relax) just before may be undone then.  So what was learned while
+ * the highest was n is sure for whoever talks through number n or below. */
+uint64_t db_connection(const struct db *db);
+uint64_t db_newest_connection(void);
+
 /* BEGIN travels with the next flush, COMMIT flushes all that waits.  db_commit is RC_OK
  * only when the server said that it committed. */
 void db_begin(struct db *db);

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { RECOVER_MS = 5000 };
+enum { RECOVER_MS = 5000, COLUMN_COUNT = 6 };
 
 #define COLUMNS     "uid, flags, size, body_id, modseq, idate"
 #define LOG_KEPT_US "604800000000" /* seven days; store_expire keeps a little more */
@@ -24,14 +24,15 @@ DB_STATEMENT(stmt_marks, "message_marks",
 DB_STATEMENT(stmt_since, "message_since",
              "SELECT " COLUMNS " FROM message WHERE mailbox_id = $1 AND uid >= $2 "
              "ORDER BY uid");
-DB_STATEMENT(stmt_changed, "message_changed",
-             "SELECT " COLUMNS " FROM message WHERE mailbox_id = $1 AND uid < $2 "
-             "AND modseq > $3 ORDER BY uid");
+/* Mostly nothing did, and then no message is looked at. */
+DB_STATEMENT(
+    stmt_changed, "message_changed",
+    "SELECT " COLUMNS " FROM message WHERE mailbox_id = $1 AND uid < $2 "
+    "AND modseq > $3 AND (SELECT changed_modseq FROM mailbox WHERE id = $1) > $3 "
+    "ORDER BY uid");
 DB_STATEMENT(stmt_expunged, "message_expunged",
              "SELECT uids FROM expunged WHERE mailbox_id = $1 AND modseq > $2 "
              "ORDER BY modseq");
-DB_STATEMENT(stmt_uids, "message_uids",
-             "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1");
 DB_STATEMENT(stmt_lock, "message_lock",
              "SELECT id, uidvalidity FROM mailbox WHERE id = ANY($1) ORDER BY id "
              "FOR NO KEY UPDATE");
@@ -43,15 +44,16 @@ DB_STATEMENT(stmt_lock_relaxed, "message_lock_relaxed",
 DB_STATEMENT(stmt_conflicts, "message_conflicts",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1 "
              "AND uid = ANY($2) AND modseq > $3");
-DB_STATEMENT(stmt_flag, "message_flag",
-             "WITH n AS MATERIALIZED (SELECT greatest(modseq + 1, now_us()) AS modseq"
-             "  FROM mailbox WHERE id = $1), "
-             "u AS (UPDATE message x SET flags = x.flags & ~$3 | $4, modseq = n.modseq"
-             "  FROM n WHERE x.mailbox_id = $1 AND x.uid = ANY($2)"
-             "  AND x.flags & ~$3 | $4 <> x.flags AND x.modseq <= $5 RETURNING x.*), "
-             "m AS (UPDATE mailbox SET modseq = n.modseq FROM n"
-             "  WHERE id = $1 AND EXISTS (SELECT 1 FROM u)) "
-             "SELECT " COLUMNS " FROM u ORDER BY uid");
+DB_STATEMENT(
+    stmt_flag, "message_flag",
+    "WITH n AS MATERIALIZED (SELECT modseq AS before,"
+    "  greatest(modseq + 1, now_us()) AS modseq FROM mailbox WHERE id = $1), "
+    "u AS (UPDATE message x SET flags = x.flags & ~$3 | $4, modseq = n.modseq"
+    "  FROM n WHERE x.mailbox_id = $1 AND x.uid = ANY($2)"
+    "  AND x.flags & ~$3 | $4 <> x.flags AND x.modseq <= $5 RETURNING x.*), "
+    "m AS (UPDATE mailbox SET modseq = n.modseq, changed_modseq = n.modseq FROM n"
+    "  WHERE id = $1 AND EXISTS (SELECT 1 FROM u)) "
+    "SELECT " COLUMNS ", (SELECT before FROM n) FROM u ORDER BY uid");
 /* $2 is folder 0 when the account's bytes shrink by this, or 0. */
 DB_STATEMENT(stmt_expunge, "message_expunge",
              "WITH d AS (DELETE FROM message WHERE mailbox_id = $1 AND uid = ANY($3)"
@@ -66,9 +68,10 @@ DB_STATEMENT(stmt_expunge, "message_expunge",
              "  bytes = x.bytes - CASE WHEN x.id = $2 THEN s.b ELSE 0 END"
              "  FROM s WHERE x.id = ANY(ARRAY[$1, $2]) AND s.n > 0"
              "  RETURNING x.id, x.modseq), "
+             "o AS MATERIALIZED (SELECT modseq FROM mailbox WHERE id = $1), "
              "e AS (INSERT INTO expunged (mailbox_id, modseq, uids)"
              "  SELECT m.id, m.modseq, s.uids FROM m, s WHERE m.id = $1) "
-             "SELECT m.modseq, s.uids FROM m, s WHERE m.id = $1");
+             "SELECT m.modseq, s.uids, o.modseq FROM m, s, o WHERE m.id = $1");
 /* $5: the account's bytes grow by this and must stay below its quota. */
 DB_STATEMENT(stmt_copy, "message_copy",
              "WITH s AS MATERIALIZED (SELECT uid, body_id, size, idate, flags,"
@@ -238,16 +241,6 @@ enum rc store_message_view(struct arena *a, struct db *db,
     return rc;
 }
 
-enum rc store_message_uids(struct arena *a, struct db *db, int64_t mailbox,
-                           struct store_message_uids *out)
-{
-    enum rc rc = db_run(db, &stmt_uids, DB_PARAMS(db_int8(mailbox)));
-
-    if (rc == RC_OK)
-        read_uids(a, db, 0, 0, out);
-    return rc;
-}
-
 /* ---- flags and expunge ---- */
 
 /* Which bits go and which come, for the one expression (flags & ~gone) | come. */
@@ -293,13 +286,15 @@ static size_t locked_row(const struct db *db, int64_t id)
 enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            const struct store_message_uids *uids,
                            const struct store_message_change *change,
-                           struct store_message_list *changed,
+                           struct store_message_flagged *out,
                            struct store_message_uids *conflicts)
 {
+    size_t which = conflicts != NULL ? 2 : 1;
     int64_t since = change->unchanged_since < 0 ? INT64_MAX : change->unchanged_since;
     uint32_t gone, come;
     enum rc rc;
 
+    *out = (struct store_message_flagged){ 0 };
     bits_of(change, &gone, &come);
     queue_lock_relaxed(db, mailbox);
     if (conflicts != NULL)
@@ -315,7 +310,11 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
         return RC_NOT_FOUND;
     if (conflicts != NULL)
         read_uids(a, db, 1, 0, conflicts);
-    read_list(a, db, conflicts != NULL ? 2 : 1, changed);
+    read_list(a, db, which, &out->changed);
+    if (out->changed.n > 0) {
+        out->modseq = out->changed.m[0].modseq;
+        out->before = db_get_int(db, which, 0, COLUMN_COUNT);
+    }
     return RC_OK;
 }
 
@@ -344,6 +343,7 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
     if (db_rows(db, 1) > 0) {
         out->modseq = db_get_int(db, 1, 0, 0);
         read_uids(a, db, 1, 1, &out->uids);
+        out->before = db_get_int(db, 1, 0, 2);
     }
     return RC_OK;
 }

@@ -50,7 +50,7 @@ struct store_message_news {
     struct store_message_list added;   /* uid >= the session's uidnext */
     struct store_message_list changed; /* below it, modseq above the session's */
     struct store_message_uids expunged; /* may name UIDs the session never had */
-    bool log_gone; /* expunges were forgotten: compare with store_message_uids */
+    bool log_gone; /* expunges were forgotten: compare with all that is there */
 };
 
 /* RC_NOT_FOUND: the mailbox is gone. */
@@ -63,9 +63,6 @@ enum rc store_message_view(struct arena *a, struct db *db,
                            const struct store_message_look *look,
                            struct store_message_news *out) RC_CHECKED;
 
-enum rc store_message_uids(struct arena *a, struct db *db, int64_t mailbox,
-                           struct store_message_uids *out) RC_CHECKED;
-
 enum store_message_how { STORE_MESSAGE_ADD, STORE_MESSAGE_REMOVE, STORE_MESSAGE_REPLACE };
 
 struct store_message_change {
@@ -74,17 +71,24 @@ struct store_message_change {
     int64_t unchanged_since; /* RFC 7162; negative: no condition */
 };
 
-/* changed: the messages whose flags differ now.  conflicts (may be NULL): those of uids
- * that were left alone because their modseq is above unchanged_since. */
+struct store_message_flagged {
+    struct store_message_list changed; /* whose flags differ now; none: the rest is 0 */
+    int64_t modseq;
+    int64_t before; /* the mailbox's modseq until then */
+};
+
+/* conflicts (may be NULL): those of uids that were left alone because their modseq is
+ * above unchanged_since. */
 enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            const struct store_message_uids *uids,
                            const struct store_message_change *change,
-                           struct store_message_list *changed,
+                           struct store_message_flagged *out,
                            struct store_message_uids *conflicts) RC_CHECKED;
 
 struct store_message_expunged {
     struct store_message_uids uids;
     int64_t modseq; /* unchanged mailbox: 0 */
+    int64_t before; /* its modseq until then */
 };
 
 /* Remove those of uids that are \Deleted, or all of them. */

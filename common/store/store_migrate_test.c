@@ -223,7 +223,7 @@ static void gateway_serves(struct db *db)
     struct store_message_append m = { .message = S("draft") };
     struct store_message_copied copied;
     struct store_message_expunged gone;
-    struct store_message_list changed;
+    struct store_message_flagged flagged;
     struct store_message_news news;
     struct store_account found;
     struct arena *a = test_arena;
@@ -233,7 +233,7 @@ static void gateway_serves(struct db *db)
     assert_int_equal(store_account_seen(db, person.id), RC_OK);
     assert_int_equal(store_message_news(a, db, test_look(inbox, 1, 0), &news), RC_OK);
     assert_int_equal(news.added.n, 1);
-    assert_int_equal(store_message_flag(a, db, inbox, &one, &change, &changed, NULL),
+    assert_int_equal(store_message_flag(a, db, inbox, &one, &change, &flagged, NULL),
                      RC_OK);
     assert_int_equal(store_mailbox_create(db, person.id, S("F"), 0, &other), RC_OK);
     assert_int_equal(store_message_copy(a, db, inbox, other, &one, &copied), RC_OK);

@@ -4,6 +4,7 @@
  * it.  Then 200,000 rows come.  What a statement reads is compared: buffers, not time.
  */
 #include "store/store_test.h"
+#include "store/store_test_plan.h"
 
 #include "store/store_expire.h"
 #include "store/store_remote.h"
@@ -103,44 +104,6 @@ static void fill_all(void)
         ROWS);
 }
 
-/* The sum of the numbers that stand behind a word in the plan; of the first only, which
- * is the topmost node's. */
-static int64_t number_of(str_t plan, const char *word, bool all)
-{
-    int64_t sum = 0;
-    size_t at;
-
-    while ((at = str_find(plan, str_of(word))) != SIZE_MAX) {
-        plan = str_skip(plan, at + strlen(word));
-        sum += strtoll(plan.p, NULL, 10);
-        if (!all)
-            break;
-    }
-    return sum;
-}
-
-/* Buffers and rows that the statement reads when it is executed here and now. */
-static int64_t cost_of(struct db *db, const char *execute)
-{
-    struct db_statement s = { .name = "" };
-    int64_t sum;
-    str_t plan;
-
-    s.sql = arena_printf(test_arena,
-                         "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE %s",
-                         execute);
-    db_begin(db);
-    assert_int_equal(db_run(db, &s, DB_NO_PARAMS), RC_OK);
-    plan = db_get_str(db, 0, 0, 0);
-    sum = number_of(plan, "\"Shared Hit Blocks\": ", false) +
-          number_of(plan, "\"Shared Read Blocks\": ", false) +
-          number_of(plan, "\"Actual Rows\": ", true) +
-          number_of(plan, "\"Rows Removed by Filter\": ", true) +
-          number_of(plan, "\"Rows Removed by Join Filter\": ", true);
-    db_rollback(db);
-    return sum;
-}
-
 /* With how many rows each has to do; the tables hold far more. */
 static const struct {
     const char *execute;
@@ -177,11 +140,11 @@ static void a_plan_for_an_empty_table_serves_a_full_one(void **state)
     plan_all(db);
     fill_all();
     for (size_t i = 0; i < ARRAY_LEN(executions); i++)
-        before[i] = cost_of(db, executions[i].execute);
+        before[i] = test_plan_cost(db, executions[i].execute);
     test_sql("ANALYZE");
     assert_int_equal(db_script(db, "DISCARD PLANS"), RC_OK);
     for (size_t i = 0; i < ARRAY_LEN(executions); i++) {
-        after = cost_of(db, executions[i].execute);
+        after = test_plan_cost(db, executions[i].execute);
         if (before[i] > after + after / 20 + SLACK)
             fail_msg("%s: %lld, with a new plan %lld", executions[i].execute,
                      (long long)before[i], (long long)after);

@@ -85,6 +85,8 @@ static void run(struct job *job, struct worker *w)
         c->result = cmd.mailbox_gone ? CMD_CLOSE : CMD_DONE;
         if (cmd.mailbox_gone)
             imap_reply_bye(&c->out, "Mailbox was deleted");
+        if (cmd.view_undone)
+            c->result = imap_reply_undone(&cmd);
     }
     c->still_news = cmd.still_news;
     if (c->out.full)

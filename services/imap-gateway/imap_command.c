@@ -111,10 +111,19 @@ void imap_command_look(struct imap_cmd *cmd, enum view_tell tell)
     /* What cannot be looked at now is looked at later: the session stays dirty. */
     cmd->still_news |= rc != RC_OK || look.held;
     cmd->mailbox_gone = rc == RC_NOT_FOUND;
+    cmd->view_undone = rc == RC_CONFLICT;
     for (size_t i = 0; rc == RC_OK && i < cmd->ahead_count; i++)
         if (cmd->ahead[i].head.n == (size_t)cmd->ahead[i].size)
             body_cache_put(cmd->gateway->bodies, cmd->ahead[i].body_id,
                            cmd->ahead[i].head);
+}
+
+void imap_command_changed(struct imap_cmd *cmd, int64_t before, int64_t modseq)
+{
+    if (modseq == 0)
+        return;
+    cmd->cursor->modseq = modseq;
+    cmd->still_news |= !view_moved(cmd->session->view, before, modseq);
 }
 
 void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,
@@ -175,6 +184,8 @@ enum cmd_result imap_command_run(struct imap_cmd *cmd)
     size_t before;
 
     look_first(cmd);
+    if (cmd->view_undone)
+        return imap_reply_undone(cmd);
     before = cmd->out->n;
     result = cmd->row->run(cmd);
     /* The connection may have died while it lay idle: only the second time counts. */

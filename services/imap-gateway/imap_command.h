@@ -93,6 +93,7 @@ struct imap_cmd {
     size_t ahead_count;
     bool still_news;   /* set: what is new could not all be told */
     bool mailbox_gone; /* set: the look found it deleted */
+    bool view_undone;  /* set: the look found what was told to be gone */
     enum rc failed;    /* set by imap_reply_rc */
 };
 
@@ -105,6 +106,9 @@ enum cmd_result imap_command_run(struct imap_cmd *cmd);
 
 /* Look at the selected mailbox now and append what is new. */
 void imap_command_look(struct imap_cmd *cmd, enum view_tell tell);
+
+/* The command has changed the selected mailbox; modseq 0: nothing of it. */
+void imap_command_changed(struct imap_cmd *cmd, int64_t before, int64_t modseq);
 
 /* Tell the other sessions of the account, after the commit.  uidnext 0: not known. */
 void imap_command_publish(struct imap_cmd *cmd, int64_t mailbox, int64_t modseq,

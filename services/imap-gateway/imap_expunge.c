@@ -51,8 +51,7 @@ static enum rc expunge(struct imap_cmd *cmd, const struct view_list *deleted,
     if (rc != RC_OK)
         return rc;
     view_expunge(v, &done.uids, out);
-    if (done.modseq != 0)
-        cmd->cursor->modseq = done.modseq;
+    imap_command_changed(cmd, done.before, done.modseq);
     return RC_OK;
 }
 

@@ -10,7 +10,7 @@ enum rc imap_flag(struct imap_cmd *cmd, const struct view_list *list,
                   const struct store_message_change *change)
 {
     struct view *v = cmd->session->view;
-    struct store_message_list changed;
+    struct store_message_flagged done;
     struct store_message_uids uids;
     enum rc rc;
 
@@ -18,14 +18,12 @@ enum rc imap_flag(struct imap_cmd *cmd, const struct view_list *list,
     if (list->n == 0)
         return RC_OK;
     uids = view_uids(v, cmd->arena, list);
-    rc = store_message_flag(cmd->arena, cmd->db, v->mailbox, &uids, change, &changed,
-                            NULL);
+    rc = store_message_flag(cmd->arena, cmd->db, v->mailbox, &uids, change, &done, NULL);
     if (rc != RC_OK)
         return rc;
     view_change(v, list, change);
-    view_flags(v, &changed, NULL);
-    if (changed.n > 0)
-        cmd->cursor->modseq = changed.m[0].modseq;
+    view_flags(v, &done.changed, NULL);
+    imap_command_changed(cmd, done.before, done.modseq);
     return RC_OK;
 }
 

@@ -86,6 +86,13 @@ enum cmd_result imap_reply_rc(struct imap_cmd *cmd, enum rc rc)
     return CMD_DONE;
 }
 
+enum cmd_result imap_reply_undone(struct imap_cmd *cmd)
+{
+    imap_reply_bye(cmd->out,
+                   "Removed messages came back after a crash, please reconnect");
+    return CMD_CLOSE;
+}
+
 __attribute__((format(printf, 2, 0))) static void
 text_line(struct buf *out, const char *format, va_list list)
 {

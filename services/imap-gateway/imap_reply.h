@@ -28,6 +28,8 @@ enum cmd_result imap_reply_bad(struct imap_cmd *cmd, const char *text);
 /* An argument was refused: usage, and what is wrong with this command. */
 enum cmd_result imap_reply_args(struct imap_cmd *cmd, const char *usage);
 enum cmd_result imap_reply_rc(struct imap_cmd *cmd, enum rc rc);
+/* Ends a session whose client knows what a crash of PostgreSQL has undone. */
+enum cmd_result imap_reply_undone(struct imap_cmd *cmd);
 
 /* Whole lines of our own words. */
 void imap_reply_untagged(struct buf *out, const char *format, ...)

@@ -258,7 +258,8 @@ void session_polled(struct session *s, const struct store_mailbox_mark *mark)
 {
     const struct view *v = s->imap.view;
 
-    if (mark == NULL || mark->modseq > v->modseq || mark->uidnext > v->uidnext)
+    /* Smaller numbers are those of a PostgreSQL that crashed and forgot something. */
+    if (mark == NULL || mark->modseq != v->modseq || mark->uidnext != v->uidnext)
         look(s);
 }
 

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/db.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ static void append_all(struct view *v, const struct store_message_news *news)
 enum rc view_new(struct arena *a, struct db *db, int64_t mailbox, struct view **out)
 {
     struct store_message_look look = { .mailbox = mailbox, .uidnext = 1 };
+    uint64_t connection = db_newest_connection();
     struct store_message_news news;
     enum rc rc = store_message_view(a, db, &look, &news);
     struct view *v;
@@ -58,6 +60,7 @@ enum rc view_new(struct arena *a, struct db *db, int64_t mailbox, struct view **
     v = mem_alloc(sizeof *v);
     v->mailbox = mailbox;
     v->modseq = news.modseq;
+    v->connection = connection;
     if (news.added.n > 0) {
         v->room = (uint32_t)news.added.n;
         v->rows = mem_alloc(v->room * sizeof v->rows[0]);
@@ -226,9 +229,17 @@ void view_flags(struct view *v, const struct store_message_list *changed, struct
     }
 }
 
-/* UIDs of the view that the mailbox has no more, when the log does not tell. */
+bool view_moved(struct view *v, int64_t before, int64_t modseq)
+{
+    if (before != v->modseq)
+        return false;
+    v->modseq = modseq;
+    return true;
+}
+
+/* UIDs of the view that the mailbox has no more. */
 static struct store_message_uids missing(const struct view *v, struct arena *a,
-                                         const struct store_message_uids *present)
+                                         const struct store_message_list *present)
 {
     struct store_message_uids gone = {
         .uid = arena_array(a, v->count, sizeof gone.uid[0]),
@@ -236,12 +247,53 @@ static struct store_message_uids missing(const struct view *v, struct arena *a,
     size_t next = 0;
 
     for (size_t i = 0; i < v->count; i++) {
-        while (next < present->n && present->uid[next] < v->rows[i].uid)
+        while (next < present->n && present->m[next].uid < v->rows[i].uid)
             next++;
-        if (next >= present->n || present->uid[next] != v->rows[i].uid)
+        if (next >= present->n || present->m[next].uid != v->rows[i].uid)
             gone.uid[gone.n++] = v->rows[i].uid;
     }
     return gone;
+}
+
+/* Those that the client knows with other flags. */
+static struct store_message_list differing(const struct view *v, struct arena *a,
+                                           const struct store_message_list *present)
+{
+    struct store_message_list out = {
+        .m = arena_array(a, present->n, sizeof out.m[0]),
+    };
+
+    for (size_t i = 0; i < present->n; i++) {
+        size_t at = view_find(v, present->m[i].uid);
+
+        if (at != SIZE_MAX && v->rows[at].flags != present->m[i].flags)
+            out.m[out.n++] = present->m[i];
+    }
+    return out;
+}
+
+static bool came_back(const struct view *v, const struct store_message_list *present)
+{
+    for (size_t i = 0; i < present->n && present->m[i].uid < v->uidnext; i++)
+        if (view_find(v, present->m[i].uid) == SIZE_MAX)
+            return true;
+    return false;
+}
+
+/* The whole mailbox beside the view: the news are the difference. */
+static enum rc compare(const struct view *v, struct arena *a, struct db *db,
+                       struct store_message_news *news)
+{
+    const struct store_message_look all = { .mailbox = v->mailbox, .uidnext = 1 };
+    enum rc rc = store_message_view(a, db, &all, news);
+
+    if (rc != RC_OK)
+        return rc;
+    if (came_back(v, &news->added))
+        return RC_CONFLICT;
+    news->expunged = missing(v, a, &news->added);
+    news->changed = differing(v, a, &news->added);
+    return RC_OK;
 }
 
 static int by_number(const void *a, const void *b)
@@ -268,29 +320,37 @@ static struct store_message_uids known(const struct view *v, struct arena *a,
     return out;
 }
 
+static enum rc read_news(const struct view *v, struct arena *a, struct db *db,
+                         const struct view_look *look, struct store_message_news *news)
+{
+    const struct store_message_look ask = { .mailbox = v->mailbox,
+                                            .uidnext = v->uidnext,
+                                            .modseq = v->modseq,
+                                            .bodies = look->bodies,
+                                            .body_count = look->body_count };
+    /* A client that deletes what it has read has nothing that could change or go. */
+    enum rc rc = v->count == 0 ? store_message_view(a, db, &ask, news)
+                               : store_message_news(a, db, &ask, news);
+
+    if (rc != RC_OK)
+        return rc;
+    /* The log was forgotten, or PostgreSQL may have crashed since and forgotten what this
+     * client knows already. */
+    if (news->log_gone || news->modseq < v->modseq || db_connection(db) > v->connection)
+        return compare(v, a, db, news);
+    return RC_OK;
+}
+
 enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
                      struct view_look *look, struct buf *out)
 {
-    struct store_message_look ask = { .mailbox = v->mailbox,
-                                      .uidnext = v->uidnext,
-                                      .modseq = v->modseq,
-                                      .bodies = look->bodies,
-                                      .body_count = look->body_count };
+    uint64_t connection = db_newest_connection();
     struct store_message_news news;
     struct store_message_uids gone;
     uint32_t before;
-    /* A client that deletes what it has read has nothing that could change or go. */
-    enum rc rc = v->count == 0 ? store_message_view(a, db, &ask, &news)
-                               : store_message_news(a, db, &ask, &news);
+    enum rc rc = read_news(v, a, db, look, &news);
 
     look->held = false;
-    if (rc == RC_OK && news.log_gone) {
-        struct store_message_uids present;
-
-        rc = store_message_uids(a, db, v->mailbox, &present);
-        if (rc == RC_OK)
-            news.expunged = missing(v, a, &present);
-    }
     if (rc != RC_OK)
         return rc;
     gone = known(v, a, &news.expunged);
@@ -304,7 +364,9 @@ enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
     append_all(v, &news);
     if (v->count > before)
         imap_reply_untagged(out, "%" PRIu32 " EXISTS", v->count);
-    if (!look->held && news.modseq > v->modseq)
+    if (!look->held) {
         v->modseq = news.modseq;
+        v->connection = connection;
+    }
     return RC_OK;
 }

@@ -30,7 +30,8 @@ struct view_row {
 
 struct view {
     int64_t mailbox;
-    int64_t modseq; /* all changes up to here were told */
+    int64_t modseq;      /* all changes up to here were told */
+    uint64_t connection; /* db_newest_connection when it was read or compared last */
     uint32_t uidvalidity;
     uint32_t uidnext;
     uint32_t count;
@@ -54,7 +55,9 @@ struct view_look {
 };
 
 /* Ask the store what is new and write it to out: EXPUNGE first, then FETCH for changed
- * flags, then EXISTS.  RC_NOT_FOUND: the mailbox is gone. */
+ * flags, then EXISTS.  RC_NOT_FOUND: the mailbox is gone.  RC_CONFLICT: it has messages
+ * again that the client was told are gone, which IMAP cannot say: the client must select
+ * it anew. */
 enum rc view_refresh(struct view *v, struct arena *a, struct db *db,
                      struct view_look *look, struct buf *out) RC_CHECKED;
 
@@ -78,6 +81,9 @@ struct store_message_uids view_uids(const struct view *v, struct arena *a,
 
 /* Forget these messages; out gets the EXPUNGE lines (NULL: silently). */
 void view_expunge(struct view *v, const struct store_message_uids *uids, struct buf *out);
+/* The client's own change has moved the mailbox from modseq `before` to `modseq`.  False:
+ * there is something between what it was told and that; it must look. */
+bool view_moved(struct view *v, int64_t before, int64_t modseq);
 /* The store has made this change to these messages.  It names only those that it changed
  * for that, which may lack some that the client does not know as they are. */
 void view_change(struct view *v, const struct view_list *list,

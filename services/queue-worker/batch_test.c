@@ -434,7 +434,7 @@ static void test_busy_mailbox(void **state)
                          STR("user3@example.org") };
     struct store_message_uids none = { 0 };
     struct store_message_change seen = { .flags = 1, .unchanged_since = -1 };
-    struct store_message_list changed;
+    struct store_message_flagged flagged;
     struct db *holder = test_connect();
     struct deadline until = deadline_in_ms(10000);
     int64_t one = test_account(1, 100000);
@@ -444,7 +444,7 @@ static void test_busy_mailbox(void **state)
     test_account(3, 100000);
     db_begin(holder);
     assert_int_equal(store_message_flag(test_arena, holder, test_inbox(one), &none, &seen,
-                                        &changed, NULL),
+                                        &flagged, NULL),
                      RC_OK);
     send_to("user1@example.org", to, 3);
     send_to("user1@example.org", &to[0], 1);
