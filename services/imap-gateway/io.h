@@ -1,11 +1,11 @@
-/* io.h - one loop of the gateway: its sessions, the hints for them, the poll of the
- * store.
+/* io.h - one loop of the gateway: its sessions and the hints for them.
  *
  * Thread: the loop's, except io_post and io_post_all (any).
  */
 #pragma once
 
 #include "hints.h"
+#include "io_poll.h"
 
 #include "net/loop.h"
 
@@ -33,9 +33,7 @@ struct io {
     struct map *accounts;     /* account to the first of its sessions */
     struct listener *listeners[IO_PORTS];
     struct io_inbox *inbox;
-    struct loop_timer poll_timer;
-    struct loop_timer settle_timer; /* runs while sessions wait for their first poll */
-    bool polling, poll_again;
+    struct io_poll poll;
 };
 
 struct io *io_new(struct gateway *gw, size_t index);

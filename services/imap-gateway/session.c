@@ -120,6 +120,7 @@ static void free_session(struct session *s)
         session_leave_idle(s);
     if (s->joined)
         io_leave(s->io, s, s->imap.account);
+    io_poll_forget(s->io, s);
     if (s->links.previous != NULL)
         s->links.previous->links.next = s->links.next;
     else
