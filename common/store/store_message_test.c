@@ -1,5 +1,6 @@
 /* store_message_test.c - what IMAP sessions see and do, alone and against each other. */
 #include "store/store_test.h"
+#include "store/store_test_proxy.h"
 
 #include "store/store_body.h"
 #include "store/store_mailbox.h"
@@ -303,6 +304,39 @@ static void what_was_appended_is_there(void **state)
     assert_int_equal(store_message_append(test_db, box + 1, &m), RC_NOT_FOUND);
 }
 
+/* The body, the row and the commit travel one after the other. */
+static void an_append_whose_answer_was_lost_is_found_or_was_not(void **state)
+{
+    static const enum test_fault faults[] = { TEST_FAULT_AFTER, TEST_FAULT_BEFORE };
+    int64_t account = test_account(1, 1 << 20), box = test_inbox(account);
+    struct store_message_append m = { .message = S("Subject: x\r\n\r\nappended") };
+    int64_t wanted = 0;
+    struct db *db;
+
+    (void)state;
+    test_proxy_start();
+    db = test_proxy_connect(0);
+    for (int good = 0; good < 3; good++)
+        for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+            bool committed = good == 2 && faults[i] == TEST_FAULT_AFTER;
+
+            test_proxy_arm_later(faults[i], good);
+            assert_int_equal(store_message_append(db, box, &m),
+                             committed ? RC_OK : RC_RETRY);
+            wanted += committed;
+            assert_int_equal(look(box, 1, 0).messages, wanted);
+            assert_int_equal(look(box, 1, 0).added.n, wanted);
+            assert_int_equal(used(account), wanted * (int64_t)m.message.n);
+            if (committed)
+                assert_int_equal(look(box, 1, 0).added.m[0].uid, m.uid);
+            assert_int_equal(db_connect(db, deadline_in_ms(5000)), RC_OK);
+        }
+    assert_int_equal(store_message_append(db, box, &m), RC_OK);
+    assert_int_equal(m.uid, 2);
+    db_free(&db);
+    test_proxy_stop();
+}
+
 static enum rc all_uids(struct arena *a, struct db *db, int64_t mailbox,
                         struct store_message_uids *out)
 {
@@ -460,6 +494,8 @@ int main(void)
         cmocka_unit_test_setup(copies_share_the_body_and_count_twice, test_setup),
         cmocka_unit_test_setup(a_move_is_one_thing, test_setup),
         cmocka_unit_test_setup(what_was_appended_is_there, test_setup),
+        cmocka_unit_test_setup(an_append_whose_answer_was_lost_is_found_or_was_not,
+                               test_setup),
         cmocka_unit_test_setup(racing_moves_double_and_lose_nothing, test_setup),
         cmocka_unit_test_setup(folders_have_lives, test_setup),
         cmocka_unit_test_setup(there_is_an_end_to_folders, test_setup),

@@ -1,7 +1,7 @@
 /* store_test_proxy.h - stands between a db and PostgreSQL and fails where it is told to.
  *
- * One thread, one client at a time, on a socket beside the server's.  A fault is for the
- * next exchange only; afterwards the proxy forwards again.
+ * One thread, one client at a time, on a socket beside the server's.  A fault is for one
+ * exchange only, the next or a later one; afterwards the proxy forwards again.
  */
 #pragma once
 
@@ -29,6 +29,7 @@ static struct {
     int listener;
     char path[108];
     atomic_int fault;
+    atomic_int good; /* exchanges before it */
     atomic_bool stop;
     void (*on_fault)(void); /* in the proxy's thread, before the connection dies */
 } test_proxy;
@@ -95,7 +96,8 @@ static TEST_UNUSED void test_exchange(int client, int server)
 
         if (poll(p, 2, 20) <= 0)
             continue;
-        fault = atomic_load(&test_proxy.fault);
+        fault = atomic_load(&test_proxy.good) > 0 ? TEST_FAULT_NONE
+                                                  : atomic_load(&test_proxy.fault);
         if (p[0].revents != 0) {
             if (fault == TEST_FAULT_BEFORE && ready) {
                 test_fire();
@@ -113,6 +115,8 @@ static TEST_UNUSED void test_exchange(int client, int server)
             if (!test_forward(server, fault == TEST_FAULT_AFTER ? -1 : client, last, 6))
                 return;
             ready = last[0] == 'Z' && last[4] == 5;
+            if (ready && atomic_load(&test_proxy.good) > 0)
+                atomic_fetch_sub(&test_proxy.good, 1);
             if (fault == TEST_FAULT_AFTER && ready) {
                 test_fire();
                 return;
@@ -159,6 +163,13 @@ static TEST_UNUSED void test_proxy_arm(enum test_fault fault, void (*on_fault)(v
 {
     test_proxy.on_fault = on_fault;
     atomic_store(&test_proxy.fault, fault);
+}
+
+/* The same for the exchange that comes after so many good ones. */
+static TEST_UNUSED void test_proxy_arm_later(enum test_fault fault, int good)
+{
+    atomic_store(&test_proxy.good, good);
+    test_proxy_arm(fault, NULL);
 }
 
 static TEST_UNUSED struct db *test_proxy_connect(int deadline_ms)
