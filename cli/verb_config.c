@@ -26,7 +26,8 @@ static int check(const char *file)
     const struct options *o;
 
     for (int i = 0; i < OPTIONS_USERS - 1; i++) {
-        if (options_load(file, 1 << i, &o, error) != RC_OK)
+        if (options_load(file, 1 << i, &o, error) != RC_OK ||
+            options_look(o, 1 << i, error) != RC_OK)
             return verb_fail("%s: %s", options_user_name(1 << i), error);
         log_init("postbusctl", LOG_LEVEL_ERROR, false); /* say warnings once */
     }

@@ -17,6 +17,7 @@ enum {
     PASSWORD_MAX = 1024,
     REPORT_MAX = 65536,
     WAIT_MAX_SECONDS = 3600,
+    CONNECT_MS = 3000, /* for a first try, however short the wait is to be */
     /* A new column or index on a large table takes what it takes. */
     STATEMENT_SECONDS = 6 * 3600,
 };
@@ -63,13 +64,14 @@ static int migrate(const struct options *o, const struct migrate_options *to,
 {
     struct options patient = *o;
     struct db *db;
+    int64_t wait_ms = wait_seconds == 0 ? CONNECT_MS : (int64_t)wait_seconds * 1000;
     struct buf report;
     int status = VERB_DONE;
 
     patient.database_statement_seconds = STATEMENT_SECONDS;
     db = svc_db_open(&patient, "postbusctl");
     buf_init(&report, REPORT_MAX);
-    if (db_connect(db, deadline_in_ms((int64_t)wait_seconds * 1000)) != RC_OK) {
+    if (db_connect(db, deadline_in_ms(wait_ms)) != RC_OK) {
         status = verb_fail("cannot enter database %s as %s: %s", o->database_name,
                            o->database_user, db_why(db));
     } else if (migrate_run(db, to, &report) != RC_OK) {

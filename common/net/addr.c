@@ -84,6 +84,29 @@ enum rc addr_parse(str_t text, struct addr *out)
     return RC_OK;
 }
 
+enum rc addr_parse_port(str_t text, uint16_t standard_port, struct addr *out)
+{
+    size_t colon = text.n, colons = 0;
+    uint64_t port = standard_port;
+    enum rc rc;
+
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == ':') {
+            colon = i;
+            colons++;
+        }
+    }
+    /* An IPv6 address has colons of its own, so with a port it stands in brackets. */
+    if (colons == 1 || (colons > 1 && text.p[0] == '[' && text.p[colon - 1] == ']')) {
+        if (!str_to_u64(str_skip(text, colon + 1), UINT16_MAX, &port) || port == 0)
+            return RC_INVALID;
+        text = str_head(text, colon);
+    }
+    rc = addr_parse(text, out);
+    out->port = (uint16_t)port;
+    return rc;
+}
+
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_BYTES])
 {
     out[0] = '-';

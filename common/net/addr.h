@@ -31,6 +31,10 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 /* "192.0.2.1", "2001:db8::1" or "[2001:db8::1]"; no name, no port, no zone. */
 enum rc addr_parse(str_t text, struct addr *out) RC_CHECKED;
 
+/* The same, or with a port behind it: "192.0.2.1:53", "[2001:db8::1]:53"; else that is
+ * standard_port. */
+enum rc addr_parse_port(str_t text, uint16_t standard_port, struct addr *out) RC_CHECKED;
+
 /* The address without its port; "-" for none.  Returns out. */
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_BYTES]);
 

@@ -57,6 +57,40 @@ static void test_text(void **state)
     assert_int_equal(addr_parse(S("1.2.3.4\0x"), &a), RC_INVALID);
 }
 
+static void test_text_with_a_port(void **state)
+{
+    static const struct {
+        const char *in, *out; /* NULL: refused */
+        uint16_t port;
+    } rows[] = {
+        { "192.0.2.1", "192.0.2.1", 53 },
+        { "192.0.2.1:5353", "192.0.2.1", 5353 },
+        { "2001:db8::1", "2001:db8::1", 53 },
+        { "[2001:db8::1]", "2001:db8::1", 53 },
+        { "[2001:db8::1]:65535", "2001:db8::1", 65535 },
+        { "", NULL, 0 },
+        { ":53", NULL, 0 },
+        { "192.0.2.1:", NULL, 0 },
+        { "192.0.2.1:0", NULL, 0 },
+        { "192.0.2.1:65536", NULL, 0 },
+        { "[2001:db8::1]:x", NULL, 0 },
+        { "ns.example:53", NULL, 0 },
+    };
+    char text[ADDR_TEXT_BYTES];
+    struct addr a;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        enum rc rc = addr_parse_port(str_of(rows[i].in), 53, &a);
+
+        assert_int_equal(rc, rows[i].out != NULL ? RC_OK : RC_INVALID);
+        if (rc == RC_OK) {
+            assert_string_equal(addr_text(&a, text), rows[i].out);
+            assert_int_equal(a.port, rows[i].port);
+        }
+    }
+}
+
 static void test_network_key(void **state)
 {
     static const struct {
@@ -258,13 +292,10 @@ static void test_nearly_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_network_key),
-        cmocka_unit_test(test_cidr),
-        cmocka_unit_test(test_cidr_local),
-        cmocka_unit_test(test_cidr_local_is_private),
-        cmocka_unit_test(test_cidr_private),
-        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_text),         cmocka_unit_test(test_text_with_a_port),
+        cmocka_unit_test(test_network_key),  cmocka_unit_test(test_cidr),
+        cmocka_unit_test(test_cidr_local),   cmocka_unit_test(test_cidr_local_is_private),
+        cmocka_unit_test(test_cidr_private), cmocka_unit_test(test_limit),
         cmocka_unit_test(test_nearly_full),
     };
 

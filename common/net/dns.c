@@ -31,6 +31,7 @@ enum {
     CLASS_IN = 1,
     RCODE_NOERROR = 0,
     RCODE_NXDOMAIN = 3,
+    DNS_PORT = 53,
     NAME_MAX_BYTES = 253,
     LABEL_MAX_BYTES = 63,
     MX_LOOKED_AT_MAX = 256,
@@ -227,29 +228,15 @@ static enum rc refuse(struct buf *why, const char *what, const char *reason)
     return RC_INVALID;
 }
 
-/* "address", "address:port" or "[v6]:port" in libunbound's form "address@port". */
+/* In libunbound's form "address@port". */
 static enum rc add_forwarder(struct dns *d, str_t text, struct buf *why)
 {
-    size_t colon = text.n, colons = 0;
     char host[ADDR_TEXT_BYTES], form[ADDR_TEXT_BYTES + 8];
     struct addr a;
-    uint64_t port = 53;
-    bool bracketed = text.n > 0 && text.p[0] == '[';
 
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == ':') {
-            colon = i;
-            colons++;
-        }
-    }
-    if (colons == 1 || (bracketed && colon > 0 && text.p[colon - 1] == ']')) {
-        if (!str_to_u64(str_skip(text, colon + 1), UINT16_MAX, &port))
-            return refuse(why, "dns_resolver", "the port is not a number");
-        text = str_head(text, colon);
-    }
-    if (addr_parse(text, &a) != RC_OK)
-        return refuse(why, "dns_resolver", "not an address");
-    snprintf(form, sizeof(form), "%s@%u", addr_text(&a, host), (unsigned)port);
+    if (addr_parse_port(text, DNS_PORT, &a) != RC_OK)
+        return refuse(why, "dns_resolver", "neither an address nor address:port");
+    snprintf(form, sizeof(form), "%s@%u", addr_text(&a, host), (unsigned)a.port);
     return ub_ctx_set_fwd(d->ctx, form) == 0
                ? RC_OK
                : refuse(why, "dns_resolver", "not accepted by the resolver library");

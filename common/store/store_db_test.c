@@ -481,6 +481,30 @@ static void the_host_that_can_be_written_to_is_found(void **state)
     test_sql("ALTER DATABASE %s RESET default_transaction_read_only", test_name);
 }
 
+/* As if the machine were not there any more: nobody even refuses. */
+static void a_silent_host_has_its_share_of_the_time(void **state)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    char folder[] = "/tmp/silent-XXXXXX", hosts[300];
+    struct db_options o = { .host = hosts, .name = test_name, .user = "postgres" };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct db *db;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s/.s.PGSQL.5432", folder);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    snprintf(hosts, sizeof(hosts), "%s,%s", folder, test_host());
+    db = db_new(&o);
+    if (db_run(db, &stmt_count, DB_NO_PARAMS) != RC_OK)
+        fail_msg("%s", db_why(db));
+    db_free(&db);
+    close(fd);
+    unlink(a.sun_path);
+    rmdir(folder);
+}
+
 /* One name of which nobody knows anything must not hold us, nor the other hosts. */
 static void a_dead_resolver_holds_nobody(void **state)
 {
@@ -562,6 +586,7 @@ int main(void)
         cmocka_unit_test_setup(the_time_of_a_statement_begins_with_its_sending, setup),
         cmocka_unit_test_setup(a_failure_names_its_cause, setup),
         cmocka_unit_test_setup(the_host_that_can_be_written_to_is_found, setup),
+        cmocka_unit_test_setup(a_silent_host_has_its_share_of_the_time, setup),
         cmocka_unit_test_setup(a_dead_resolver_holds_nobody, setup),
         cmocka_unit_test_setup(the_servers_clock_is_ours_here, setup),
         cmocka_unit_test_setup(broken_arrays_are_refused, setup),

@@ -13,9 +13,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { SECRET_FILE_MAX_BYTES = 4096, ENV_NAME_BYTES = 128 };
@@ -330,6 +332,66 @@ static enum rc split_external(struct load *l)
     return RC_OK;
 }
 
+static const char *text_of(const struct options *o, const struct options_row *row)
+{
+    return *(const char *const *)((const char *)o + row->offset);
+}
+
+static int64_t port_of(const struct options *o, const struct options_row *row)
+{
+    return *(const int64_t *)((const char *)o + row->offset);
+}
+
+/* A row of kind PORT has the option with its address in its unit. */
+static const char *address_of(const struct options *o, const struct options_row *row)
+{
+    const char *text = text_of(o, options_row_find(str_of(row->unit)));
+    bool any =
+        strcmp(text, "*") == 0 || strcmp(text, "0.0.0.0") == 0 || strcmp(text, "::") == 0;
+
+    return any ? "" : text;
+}
+
+static bool is_listened_on(const struct load *l, const struct options_row *row)
+{
+    return row->kind == OPTIONS_PORT && (row->users & l->user) != 0 &&
+           port_of(l->out, row) != 0;
+}
+
+static bool do_meet(const struct options *o, const struct options_row *a,
+                    const struct options_row *b)
+{
+    const char *at = address_of(o, a), *bt = address_of(o, b);
+
+    return port_of(o, a) == port_of(o, b) &&
+           (at[0] == '\0' || bt[0] == '\0' || strcmp(at, bt) == 0);
+}
+
+static enum rc check_ports(struct load *l)
+{
+    const struct options_row *all = options_row_all;
+
+    for (size_t i = 0; i < options_row_count; i++) {
+        for (size_t k = 0; k < i && is_listened_on(l, &all[i]); k++) {
+            if (!is_listened_on(l, &all[k]) || !do_meet(l->out, &all[i], &all[k]))
+                continue;
+            snprintf(l->error, OPTIONS_ERROR_BYTES, "%s and %s are both %" PRId64,
+                     all[k].name, all[i].name, port_of(l->out, &all[i]));
+            return RC_INVALID;
+        }
+    }
+    return RC_OK;
+}
+
+/* Is it an address of our own domain? */
+static bool is_ours(const struct options *o, const char *account)
+{
+    size_t at = strcspn(account, "@");
+
+    return account[0] == '\0' ||
+           (account[at] == '@' && strcasecmp(account + at + 1, o->mail_domain) == 0);
+}
+
 static enum rc check_together(struct load *l)
 {
     const struct options *o = l->out;
@@ -341,6 +403,12 @@ static enum rc check_together(struct load *l)
         why = "retry_min_seconds is above retry_max_seconds";
     if ((o->tls_certificate_file[0] == '\0') != (o->tls_key_file[0] == '\0'))
         why = "of tls_certificate_file and tls_key_file only one is set";
+    if ((o->database_certificate_file[0] == '\0') != (o->database_key_file[0] == '\0'))
+        why = "of database_certificate_file and database_key_file only one is set";
+    if (strncmp(o->database_sslmode, "verify", 6) == 0 && o->database_ca_file[0] == '\0')
+        why = "database_sslmode wants to verify, which needs database_ca_file";
+    if (l->user == OPTIONS_SMTP_INGRESS && !is_ours(o, o->postmaster_account))
+        why = "postmaster_account is not an account of mail_domain";
     if (o->proxy_protocol && o->trusted_proxies[0] == '\0')
         why = "proxy_protocol needs trusted_proxies, or nobody could connect";
     if (l->user != OPTIONS_POSTBUSCTL && o->cluster_secret[0] == '\0')
@@ -401,8 +469,27 @@ enum rc options_load(const char *file, enum options_user user, const struct opti
         rc = split_external(&l);
     if (rc == RC_OK)
         rc = check_together(&l);
+    if (rc == RC_OK)
+        rc = check_ports(&l);
     *out = rc == RC_OK ? l.out : NULL;
     return rc;
+}
+
+enum rc options_look(const struct options *o, enum options_user user,
+                     char error[OPTIONS_ERROR_BYTES])
+{
+    char why[OPTIONS_ERROR_BYTES / 2];
+
+    for (size_t i = 0; i < options_row_count; i++) {
+        const struct options_row *row = &options_row_all[i];
+
+        if ((row->users & user) == 0 ||
+            options_row_look(row, o, why, sizeof(why)) == RC_OK)
+            continue;
+        snprintf(error, OPTIONS_ERROR_BYTES, "%s: %s", row->name, why);
+        return RC_INVALID;
+    }
+    return RC_OK;
 }
 
 size_t options_peers(const struct options *o, enum options_user user,
@@ -412,10 +499,10 @@ size_t options_peers(const struct options *o, enum options_user user,
 
     for (size_t i = 0; i < options_row_count && n < room; i++) {
         const struct options_row *row = &options_row_all[i];
-        const char *text = *(const char *const *)((const char *)o + row->offset);
 
-        if (row->kind == OPTIONS_PEERS && (row->users & user) && text[0] != '\0')
-            out[n++] = (struct options_peers){ row->name, text };
+        if (row->kind == OPTIONS_PEERS && (row->users & user) &&
+            text_of(o, row)[0] != '\0')
+            out[n++] = (struct options_peers){ row->name, text_of(o, row) };
     }
     return n;
 }

@@ -34,10 +34,19 @@ typedef int64_t options_type_INT;
 typedef double options_type_REAL;
 typedef int64_t options_type_SIZE; /* [bytes] */
 typedef bool options_type_BOOL;
+typedef int64_t options_type_PORT;
 typedef const char *options_type_TEXT; /* never NULL */
 typedef const char *options_type_SECRET;
 typedef const char *options_type_CHOICE;
 typedef const char *options_type_DOMAIN; /* an IPv4 address always in brackets */
+typedef const char *options_type_HOST;
+typedef const char *options_type_HOSTS;
+typedef const char *options_type_ADDRESS;
+typedef const char *options_type_URL;
+typedef const char *options_type_MAIL;
+typedef const char *options_type_FILE;
+typedef const char *options_type_FOLDER;
+typedef const char *options_type_RESOLVERS;
 typedef const char *options_type_PEERS;
 typedef const char *options_type_NETWORKS;
 typedef const char *options_type_ROUTES;
@@ -64,6 +73,11 @@ const char *options_file(const char *given);
  * line, key and reason.  Keys of chatmail.ini without a meaning here are logged as
  * warnings. *out lives as long as the process. */
 enum rc options_load(const char *file, enum options_user user, const struct options **out,
+                     char error[OPTIONS_ERROR_BYTES]) RC_CHECKED;
+
+/* Are the files and folders there that the user's options name?  A service starts without
+ * them and waits; who asks whether a configuration is good wants to know now. */
+enum rc options_look(const struct options *o, enum options_user user,
                      char error[OPTIONS_ERROR_BYTES]) RC_CHECKED;
 
 /* Texts for people: the options that a service uses, all options as Markdown, and the

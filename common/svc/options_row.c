@@ -5,15 +5,22 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "bus/peers.h"
+#include "mail/address.h"
+#include "net/addr.h"
 #include "net/cidr.h"
+#include "store/db_hosts.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     INGRESS = OPTIONS_SMTP_INGRESS,
@@ -61,13 +68,52 @@ __attribute__((format(printf, 2, 3))) static enum rc refuse(const struct reading
     return RC_INVALID;
 }
 
+/* As people write it: in the largest unit that leaves no rest. */
+static const char *size_text(int64_t bytes, char out[32])
+{
+    static const char suffixes[] = "TGMk";
+
+    for (int i = 0; suffixes[i] != '\0' && bytes != 0; i++) {
+        int64_t unit = INT64_C(1) << (40 - 10 * i);
+
+        if (bytes % unit == 0) {
+            snprintf(out, 32, "%" PRId64 "%c", bytes / unit, suffixes[i]);
+            return out;
+        }
+    }
+    snprintf(out, 32, "%" PRId64, bytes);
+    return out;
+}
+
+/* "1 to 600", "64k to 60M" */
+static void put_range(const struct options_row *row, struct buf *to)
+{
+    char min[32], max[32];
+
+    if (row->kind == OPTIONS_SIZE)
+        buf_printf(to, "%s to %s", size_text(row->min, min), size_text(row->max, max));
+    else
+        buf_printf(to, "%" PRId64 " to %" PRId64, row->min, row->max);
+}
+
+static enum rc refuse_range(const struct reading *r)
+{
+    struct buf range;
+    enum rc rc;
+
+    buf_init(&range, 100);
+    put_range(r->row, &range);
+    rc = refuse(r, "out of range, must be %.*s", STR_ARG(buf_str(&range)));
+    buf_fini(&range);
+    return rc;
+}
+
 static enum rc put_number(const struct reading *r, uint64_t v)
 {
     const struct options_row *row = r->row;
 
     if (v > INT64_MAX || (int64_t)v < row->min || (int64_t)v > row->max)
-        return refuse(r, "out of range, must be %" PRId64 " to %" PRId64, row->min,
-                      row->max);
+        return refuse_range(r);
     *(int64_t *)r->field = (int64_t)v;
     return RC_OK;
 }
@@ -93,8 +139,7 @@ static enum rc parse_real(const struct reading *r, str_t text)
     if (*end != '\0' || !isfinite(v))
         return refuse(r, "not a number");
     if (v < (double)r->row->min || v > (double)r->row->max)
-        return refuse(r, "out of range, must be %" PRId64 " to %" PRId64, r->row->min,
-                      r->row->max);
+        return refuse_range(r);
     *(double *)r->field = v;
     return RC_OK;
 }
@@ -136,7 +181,7 @@ static enum rc parse_text(const struct reading *r, str_t text)
     if (text.n > (size_t)row->max || (text.n < (size_t)row->min && text.n > 0))
         return refuse(r, "%zu bytes long, must be %" PRId64 " to %" PRId64, text.n,
                       row->min, row->max);
-    if (text.n == 0 && row->min > 0 && row->kind == OPTIONS_TEXT)
+    if (text.n == 0 && row->min > 0 && row->kind != OPTIONS_SECRET)
         return refuse(r, "must not be empty");
     *(const char **)r->field = arena_cstr(r->arena, text);
     return RC_OK;
@@ -206,6 +251,98 @@ static enum rc parse_domain(const struct reading *r, str_t text)
     return RC_OK;
 }
 
+/* The word of a row that stands for none: "disabled". */
+static bool is_word(const struct options_row *row, str_t text)
+{
+    return text.n == 0 || str_eq(text, str_of(row->unit));
+}
+
+static bool is_address(str_t text)
+{
+    struct addr ignored;
+
+    return addr_parse(text, &ignored) == RC_OK;
+}
+
+static bool is_host(str_t text)
+{
+    return is_address(text) || address_is_ipv4_literal(text) ||
+           address_is_domain(text, 0);
+}
+
+static enum rc parse_host(const struct reading *r, str_t text)
+{
+    if (text.n > 0 && !is_host(text))
+        return refuse(r,
+                      "neither a host name nor an address, which have no https:// before "
+                      "and no port behind them");
+    return parse_text(r, text);
+}
+
+static enum rc parse_hosts(const struct reading *r, str_t text)
+{
+    str_t rest = text, one;
+    int count = 0;
+
+    while (str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (!is_host(one) && !str_starts(one, S("/")))
+            return refuse(r,
+                          "neither a host name, an address nor an absolute folder: %.*s",
+                          STR_ARG(str_head(one, 100)));
+        if (++count > DB_HOSTS_MAX)
+            return refuse(r, "more than %d hosts", DB_HOSTS_MAX);
+    }
+    return parse_text(r, text);
+}
+
+static enum rc parse_address(const struct reading *r, str_t text)
+{
+    if (!is_word(r->row, text) && !is_address(text))
+        return refuse(r, "not an IP address");
+    return parse_text(r, text);
+}
+
+static enum rc parse_url(const struct reading *r, str_t text)
+{
+    str_t rest = text;
+
+    for (size_t i = 0; i < text.n; i++) {
+        if ((unsigned char)text.p[i] <= ' ' || strchr("\"<>\\", text.p[i]) != NULL)
+            return refuse(r,
+                          "not a URL: blanks, quotes and the like are written as %%20");
+    }
+    if (str_starts(text, S("https://")))
+        rest = str_skip(text, 8);
+    else if (str_starts(text, S("http://")))
+        rest = str_skip(text, 7);
+    if (text.n > 0 && (rest.n == text.n || rest.n == 0 || rest.p[0] == '/'))
+        return refuse(r, "not a URL such as https://host.example/path");
+    return parse_text(r, text);
+}
+
+static enum rc parse_mail(const struct reading *r, str_t text)
+{
+    struct address ignored;
+
+    if (text.n > 0 && address_parse(text, 0, &ignored) != RC_OK)
+        return refuse(r, "not a mail address such as name@host.example");
+    return parse_text(r, text);
+}
+
+static enum rc parse_resolvers(const struct reading *r, str_t text)
+{
+    str_t rest = text, one;
+    struct addr ignored;
+
+    while (!str_eq(text, S("root")) && str_split(&rest, ',', &one)) {
+        if (addr_parse_port(str_trim(one), 53, &ignored) != RC_OK)
+            return refuse(r, "neither root nor a list of addresses such as 192.0.2.1, "
+                             "[2001:db8::1]:5353");
+    }
+    return parse_text(r, text);
+}
+
 static enum rc parse_peers(const struct reading *r, str_t text)
 {
     struct peers_spec *spec = arena_alloc(r->arena, sizeof(*spec));
@@ -241,9 +378,31 @@ static enum rc parse_routes(const struct reading *r, str_t text)
     return parse_text(r, text);
 }
 
+static const char *look_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return strerror(errno);
+    close(fd);
+    return NULL;
+}
+
+static const char *look_folder(const char *path)
+{
+    struct stat found;
+
+    if (stat(path, &found) != 0)
+        return strerror(errno);
+    if (!S_ISDIR(found.st_mode))
+        return "it is not a folder";
+    return access(path, R_OK | X_OK) == 0 ? NULL : strerror(errno);
+}
+
 static const struct {
     enum rc (*parse)(const struct reading *r, str_t text);
     const char *word;
+    const char *(*look)(const char *path); /* NULL, or what is amiss */
 } kinds[OPTIONS_KINDS] = {
     [OPTIONS_INT] = { parse_int, "number" },
     [OPTIONS_REAL] = { parse_real, "number" },
@@ -253,6 +412,15 @@ static const struct {
     [OPTIONS_SECRET] = { parse_text, "secret" },
     [OPTIONS_CHOICE] = { parse_choice, "one of" },
     [OPTIONS_DOMAIN] = { parse_domain, "domain" },
+    [OPTIONS_PORT] = { parse_int, "port" },
+    [OPTIONS_HOST] = { parse_host, "host" },
+    [OPTIONS_HOSTS] = { parse_hosts, "hosts" },
+    [OPTIONS_ADDRESS] = { parse_address, "address" },
+    [OPTIONS_URL] = { parse_url, "URL" },
+    [OPTIONS_MAIL] = { parse_mail, "mail address" },
+    [OPTIONS_FILE] = { parse_text, "file", look_file },
+    [OPTIONS_FOLDER] = { parse_text, "folder", look_folder },
+    [OPTIONS_RESOLVERS] = { parse_resolvers, "name servers" },
     [OPTIONS_PEERS] = { parse_peers, "peers" },
     [OPTIONS_NETWORKS] = { parse_networks, "networks" },
     [OPTIONS_ROUTES] = { parse_routes, "routes" },
@@ -275,22 +443,34 @@ enum rc options_row_parse(const struct options_row *row, struct arena *a, str_t 
     return kinds[row->kind].parse(&r, text);
 }
 
+enum rc options_row_look(const struct options_row *row, const struct options *o,
+                         char *why, size_t room)
+{
+    const char *path, *trouble;
+
+    if (kinds[row->kind].look == NULL)
+        return RC_OK;
+    path = *(const char *const *)((const char *)o + row->offset);
+    trouble = is_word(row, str_of(path)) ? NULL : kinds[row->kind].look(path);
+    if (trouble == NULL)
+        return RC_OK;
+    snprintf(why, room, "cannot read %.200s: %s", path, trouble);
+    return RC_INVALID;
+}
+
 void options_row_format(const struct options_row *row, const struct options *o,
                         struct buf *to)
 {
     const void *field = (const char *)o + row->offset;
+    char text[32];
 
     switch (row->kind) {
     case OPTIONS_INT:
+    case OPTIONS_PORT:
         buf_printf(to, "%" PRId64, *(const int64_t *)field);
         break;
     case OPTIONS_SIZE: /* with a suffix: a bare number may mean another unit */
-        if (*(const int64_t *)field % (1 << 20) == 0)
-            buf_printf(to, "%" PRId64 "M", *(const int64_t *)field >> 20);
-        else if (*(const int64_t *)field % 1024 == 0)
-            buf_printf(to, "%" PRId64 "k", *(const int64_t *)field >> 10);
-        else
-            buf_printf(to, "%" PRId64, *(const int64_t *)field);
+        buf_puts(to, size_text(*(const int64_t *)field, text));
         break;
     case OPTIONS_REAL:
         buf_printf(to, "%g", *(const double *)field);
@@ -311,6 +491,11 @@ void options_row_describe(const struct options_row *row, struct buf *to)
         buf_printf(to, " %s", row->unit);
     if (row->kind == OPTIONS_INT && row->unit[0] != '\0')
         buf_printf(to, " (%s)", row->unit);
-    if (row->kind == OPTIONS_INT || row->kind == OPTIONS_REAL)
-        buf_printf(to, " %" PRId64 " to %" PRId64, row->min, row->max);
+    if (kinds[row->kind].look != NULL || row->kind == OPTIONS_ADDRESS)
+        buf_printf(to, "%s%s", row->unit[0] == '\0' ? "" : " or ", row->unit);
+    if (row->kind == OPTIONS_INT || row->kind == OPTIONS_REAL ||
+        row->kind == OPTIONS_SIZE || row->kind == OPTIONS_PORT) {
+        buf_puts(to, " ");
+        put_range(row, to);
+    }
 }

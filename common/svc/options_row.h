@@ -13,10 +13,19 @@ enum options_kind {
     OPTIONS_REAL,
     OPTIONS_SIZE,
     OPTIONS_BOOL,
+    OPTIONS_PORT,
     OPTIONS_TEXT,
     OPTIONS_SECRET,
     OPTIONS_CHOICE,
     OPTIONS_DOMAIN,
+    OPTIONS_HOST,
+    OPTIONS_HOSTS,
+    OPTIONS_ADDRESS,
+    OPTIONS_URL,
+    OPTIONS_MAIL,
+    OPTIONS_FILE,
+    OPTIONS_FOLDER,
+    OPTIONS_RESOLVERS,
     OPTIONS_PEERS,
     OPTIONS_NETWORKS,
     OPTIONS_ROUTES,
@@ -42,6 +51,10 @@ const struct options_row *options_row_find(str_t name); /* NULL: no such option 
  * RC_INVALID: *why says what is wrong with it. */
 enum rc options_row_parse(const struct options_row *row, struct arena *a, str_t text,
                           struct options *to, char *why, size_t room) RC_CHECKED;
+
+/* Is there what the value names (FILE, FOLDER)?  RC_INVALID: *why says what is amiss. */
+enum rc options_row_look(const struct options_row *row, const struct options *o,
+                         char *why, size_t room) RC_CHECKED;
 
 /* The field's value as it could stand in the file, without looking at secrecy. */
 void options_row_format(const struct options_row *row, const struct options *o,

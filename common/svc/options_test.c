@@ -259,7 +259,7 @@ static void test_bad_files(void **state)
         { "delete_mails_after = -1\n", ":1:", "not a whole number" },
         { "max_mailbox_size = 5X\n", ":1:", "not a size" },
         { "max_mailbox_size = 9999999999999G\n", ":1:", "out of range" },
-        { "max_message_size = 64M\n", ":1:", "out of range" }, /* more than is stored */
+        { "max_message_size = 64M\n", ":1:", "must be 64k to 60M" },
         { "disable_ipv6 = yes\n", ":1:", "neither true nor false" },
         { "max_load_1m = 1e9\n", ":1:", "not a number" },
         { "max_load_1m = 1.2.3\n", ":1:", "not a number" },
@@ -276,6 +276,29 @@ static void test_bad_files(void **state)
         { "  indented = 1\n", ":1:", "without a key" },
         { "mail_domain = x\ncluster_secret = short\n", ":2:", "32 to 1024" },
         { "database_host =\n", ":1:", "must not be empty" },
+        { "database_host = db.example:5432\n", ":1:", "folder: db.example:5432" },
+        { "database_host = db.example,,/run/pg\n", ":1:", "neither a host name" },
+        { "database_host = a,b,c,d,e,f,g,h,i\n", ":1:", "more than 8 hosts" },
+        { "max_mailbox_size = 1k\n", ":1:", "must be 1M to 1024T" },
+        { "listen_address = localhost\n", ":1:", "not an IP address" },
+        { "listen_address = *\n", ":1:", "not an IP address" },
+        { "admin_address = 127.0.0.1:9090\n", ":1:", "not an IP address" },
+        { "bus_address = eth0\n", ":1:", "not an IP address" },
+        { "public_host = https://mail.example\n", ":1:", "neither a host name nor" },
+        { "public_host = mail.example:8443\n", ":1:", "no port behind" },
+        { "dns_resolver = ns.example\n", ":1:", "neither root nor a list" },
+        { "dns_resolver = 192.0.2.1 192.0.2.2\n", ":1:", "neither root nor a list" },
+        { "postmaster_account = jo\n", ":1:", "not a mail address" },
+        { "privacy_mail = Jo <jo@chat.example>\n", ":1:", "not a mail address" },
+        { "iroh_relay = relay.example\n", ":1:", "not a URL such as" },
+        { "iroh_relay = https://relay.example/a b\n", ":1:", "not a URL: blanks" },
+        { "iroh_relay = https:///x\n", ":1:", "not a URL such as" },
+        { "imap_port = 2993\n", "", "imap_port and imaps_port are both 2993" },
+        { "admin_port = 2143\n", "", "imap_port and admin_port are both 2143" },
+        { "bus_event_port = 9090\nbus_address = 0.0.0.0\n", "",
+          "bus_event_port and admin_port are both 9090" },
+        { "database_key_file = /x\n", "", "only one is set" },
+        { "database_sslmode = verify-full\n", "", "needs database_ca_file" },
         { "username_min_length = 10\n", "", "above username_max_length" },
         { "tls_key_file = /x\n", "", "only one is set" },
         { "tls_external_cert_and_key = /x\n", "", "two paths" },
@@ -340,6 +363,82 @@ static void test_defaults_of_a_deployment(void **state)
     assert_null(load(NULL));
     assert_non_null(strstr(error, "leaks"));
     set_up(NULL);
+}
+
+/* What looks like one of those is none. */
+static void test_values_that_are_good(void **state)
+{
+    static const char *const cases[] = {
+        "listen_address = 192.0.2.1\n",
+        "listen_address = ::1\n",
+        "listen_address =\n",
+        "bus_address = *\n",
+        "public_host = mail.example\n",
+        "public_host = 192.0.2.1\n",
+        "public_host = 2001:db8::1\n",
+        "public_host = _x.localhost\n",
+        "database_host = /run/postgresql\n",
+        "database_host = a.example, 192.0.2.1,2001:db8::1,/run/postgresql\n",
+        "dns_resolver = root\n",
+        "dns_resolver = 192.0.2.1, [2001:db8::1]:5353\n",
+        "iroh_relay = https://relay.example:8443/path?x=%20\n",
+        "privacy_mail = jo@elsewhere.example\n",
+        "smtp_port = 0\nsubmission_port = 0\n",
+        "imap_port = 9090\nlisten_address = 192.0.2.1\n", /* admin: 127.0.0.1 */
+        "imap_port = 2525\n",                             /* smtp_port is another's */
+        "postmaster_account = jo@elsewhere.example\n",    /* it is not the gateway's */
+        "database_sslmode = verify-ca\ndatabase_ca_file = /x\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (load(cases[i]) == NULL)
+            fail_msg("%s: %s", cases[i], error);
+    }
+    assert_non_null(
+        load_as(OPTIONS_SMTP_INGRESS, "postmaster_account = jo@Chat.example\n"));
+    assert_null(
+        load_as(OPTIONS_SMTP_INGRESS, "postmaster_account = jo@a.chat.example\n"));
+    assert_non_null(strstr(error, "postmaster_account is not an account of mail_domain"));
+}
+
+/* Who only wants to know whether the configuration is good is told what a start would
+ * wait for. */
+static void test_files_are_looked_for(void **state)
+{
+    static const struct {
+        const char *text, *says; /* NULL: all is there */
+    } cases[] = {
+        { "", NULL },
+        { "tls_certificate_file = /nonexistent/c\ntls_key_file = /etc/passwd\n",
+          "tls_certificate_file: cannot read /nonexistent/c: No such file" },
+        { "tls_certificate_file = /etc/passwd\ntls_key_file = /nonexistent/k\n",
+          "tls_key_file: cannot read /nonexistent/k: No such file" },
+        { "disk_path = /nonexistent\n", "disk_path: cannot read /nonexistent: No such" },
+        { "disk_path = /etc/passwd\n", "/etc/passwd: it is not a folder" },
+        { "www_folder = /nonexistent\n", NULL }, /* the registrar's */
+        { "tls_certificate_file = /etc/passwd\ntls_key_file = /etc/passwd\n", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct options *o = load(cases[i].text);
+        enum rc rc;
+
+        assert_non_null(o);
+        error[0] = '\0';
+        rc = options_look(o, OPTIONS_IMAP_GATEWAY, error);
+        assert_int_equal(rc, cases[i].says == NULL ? RC_OK : RC_INVALID);
+        if (cases[i].says != NULL && strstr(error, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].text, error);
+    }
+    assert_int_equal(options_look(load_as(OPTIONS_REGISTRAR, "www_folder = disabled\n"),
+                                  OPTIONS_REGISTRAR, error),
+                     RC_OK);
+    assert_int_equal(options_look(load_as(OPTIONS_REGISTRAR, "www_folder = /none\n"),
+                                  OPTIONS_REGISTRAR, error),
+                     RC_INVALID);
+    assert_non_null(strstr(error, "www_folder: cannot read /none: No such file"));
 }
 
 static void test_environment_comes_first(void **state)
@@ -441,6 +540,10 @@ static void test_help_shows_what_is_used(void **state)
     assert_true(str_find(buf_str(&b), S("imaps_port")) == SIZE_MAX);
     buf_clear(&b);
     options_print_reference(&b);
+    assert_true(str_find(buf_str(&b), S("| size 64k to 60M |")) != SIZE_MAX);
+    assert_true(str_find(buf_str(&b), S("| size 0 to 1024T |")) != SIZE_MAX);
+    assert_true(str_find(buf_str(&b), S("| folder or disabled |")) != SIZE_MAX);
+    assert_true(str_find(buf_str(&b), S("| address or * |")) != SIZE_MAX);
     for (size_t i = 0; i < options_row_count; i++)
         assert_true(str_find(buf_str(&b), str_of(options_row_all[i].name)) != SIZE_MAX);
     assert_false(b.full);
@@ -478,6 +581,8 @@ int main(void)
         cmocka_unit_test_setup(test_domains, set_up),
         cmocka_unit_test_setup(test_smtp_name, set_up),
         cmocka_unit_test_setup(test_bad_files, set_up),
+        cmocka_unit_test_setup(test_values_that_are_good, set_up),
+        cmocka_unit_test_setup(test_files_are_looked_for, set_up),
         cmocka_unit_test_setup(test_environment_comes_first, set_up),
         cmocka_unit_test_setup(test_defaults_of_a_deployment, set_up),
         cmocka_unit_test_setup(test_secrets, set_up),

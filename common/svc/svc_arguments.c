@@ -103,6 +103,10 @@ enum svc_action svc_arguments_read(int argc, char **argv,
         log_error("config.invalid", "reason=\"%s\"", error);
         return leave(status, EXIT_CONFIG);
     }
+    if (check && options_look(*options, service->option_user, error) != RC_OK) {
+        log_error("config.invalid", "reason=\"%s\"", error);
+        return leave(status, EXIT_CONFIG);
+    }
     if (check) {
         say_effective(service, *options);
         return leave(status, 0);

@@ -15,10 +15,13 @@ def source(folder):
 
 
 def functions():
-    """name: words of its body."""
+    """name: words of its body, or of all bodies that have this name."""
     bodies = re.findall(r"^[a-z][^;{}()]*?(\w+)\([^;{}]*\)\n\{\n(.*?)^\}", source("common/svc"),
                         re.M | re.S)
-    return {name: set(WORD.findall(body)) for name, body in bodies}
+    words = {}
+    for name, body in bodies:
+        words.setdefault(name, set()).update(WORD.findall(body))
+    return words
 
 
 def reads(text, shared):

@@ -584,16 +584,6 @@ def test_drain_is_cut_after_its_time(product):
 
 # --- the database and the log -----------------------------------------------------------
 
-@pytest.mark.parametrize("wrong", [
-    {"database_port": free_port()}, {"database_name": "elsewhere"}, {"database_user": "nobody"},
-    {"database_host": "/nowhere"}, {"database_password_file": "/etc/hostname"},
-], ids=lambda o: next(iter(o)))
-def test_a_service_waits_for_its_database_and_says_so(product, wrong):
-    with running(product, "queue-worker", ready=False, **wrong) as r:
-        wait_for("the reason", lambda: '"ready":false' in r.admin("/readyz")
-                 and "database" in r.admin("/readyz"))
-
-
 def test_log_level_and_format(product):
     user = mail.new_account(product)
     logs = {}

@@ -69,6 +69,34 @@ def test_what_is_wrong_is_named(files, text, where, why):
     assert where in err and why in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("service, text, why", [
+    ("smtp-ingress", "listen_address = localhost\n", ":5: listen_address: not an IP address"),
+    ("smtp-ingress", "public_host = https://chat.example\n", ":5: public_host: neither a host name"),
+    ("smtp-ingress", "dns_resolver = ns.example\n", ":5: dns_resolver: neither root nor"),
+    ("smtp-ingress", "postmaster_account = a@elsewhere.example\n",
+     "postmaster_account is not an account of mail_domain"),
+    ("smtp-ingress", "smtp_port = 2587\n", "smtp_port and submission_port are both 2587"),
+    ("smtp-ingress", "tls_certificate_file = {folder}/none\ntls_key_file = {secret}\n",
+     "tls_certificate_file: cannot read {folder}/none: No such file"),
+    ("smtp-ingress", "tls_certificate_file = {secret}\ntls_key_file = {folder}/none\n",
+     "tls_key_file: cannot read {folder}/none: No such file"),
+    ("remote-sender", "tls_ca_file = {folder}/none\n", "tls_ca_file: cannot read"),
+    ("registrar", "http_port = 8443\n", "http_port and https_port are both 8443"),
+    ("registrar", "www_folder = {folder}/none\n", "www_folder: cannot read {folder}/none: No such"),
+    ("registrar", "www_folder = {secret}\n", "www_folder: cannot read {secret}: it is not a folder"),
+])
+def test_what_a_service_would_stumble_over_is_named_before(files, service, text, why):
+    """By postbusctl for all services, and by the service itself."""
+    why = why.format(secret=files / "secret", folder=files)
+    status, out, err = config("check", files, GOOD + text)
+    assert status == 1 and out == "" and err.count("\n") == 1
+    assert err.startswith(f"postbusctl: {service}: ") and why in err
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("POSTBUS_")}
+    done = subprocess.run([BUILD / service, "--check-config", "--config", files / "postbus.ini"],
+                          env=clean, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and why in done.stderr
+
+
 def test_a_file_that_is_not_there(files):
     status, _, err = postbusctl("config", "check", "--config", files / "none")
     assert status == 1 and "cannot read" in err and "No such file" in err
