@@ -20,8 +20,9 @@ ZERO_INIT := $(shell for affirmed in "" \
 
 ifeq ($(MODE),release)
 CFLAGS   += -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-            -fstack-clash-protection -fcf-protection=full -fPIE $(ZERO_INIT)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
+            -fstack-clash-protection -fcf-protection=full -fPIE $(ZERO_INIT) \
+            -ffunction-sections -fdata-sections
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 else ifeq ($(MODE),asan)
 CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined

@@ -46,6 +46,18 @@ static const char grants[] =
 #undef BODY
     ;
 
+/* Before PostgreSQL 15, and in databases that come from there, everybody may create
+ * objects in schema public: functions, say, that another role then calls.  Only who owns
+ * the schema can end that, which the database's owner is not there. */
+static const char own_schema[] =
+    "DO $$ BEGIN\n"
+    "    IF (SELECT pg_has_role(current_user, nspowner, 'USAGE') FROM pg_namespace\n"
+    "        WHERE nspname = 'public') THEN\n"
+    "        EXECUTE format('GRANT ALL ON SCHEMA public TO %I', current_user);\n"
+    "        REVOKE CREATE ON SCHEMA public FROM PUBLIC;\n"
+    "    END IF;\n"
+    "END $$;\n";
+
 /* CREATE ROLE takes no parameters; the values come in as settings of the transaction, so
  * that the server does the quoting. */
 static const char make_role[] =
@@ -75,6 +87,8 @@ DB_STATEMENT(stmt_applied, "migrate_applied",
 DB_STATEMENT(stmt_role, "migrate_role",
              "SELECT set_config('postbus.role', $1, true), "
              "set_config('postbus.password', $2, true)");
+DB_STATEMENT(stmt_open, "migrate_open",
+             "SELECT has_schema_privilege('public', 'public', 'CREATE'), current_user");
 DB_STATEMENT(stmt_role_there, "migrate_role_there",
              "SELECT count(*) FROM pg_roles WHERE rolname = $1");
 
@@ -118,6 +132,13 @@ static enum rc apply_missing(struct db *db, struct buf *report)
     int have = 0;
     enum rc rc = migrate_version(db, &have);
 
+    if (rc == RC_OK && have > migrate_latest()) {
+        buf_printf(report,
+                   "the database has schema version %d, and this program knows %d: "
+                   "use the postbusctl of the newer release\n",
+                   have, migrate_latest());
+        return RC_DENIED;
+    }
     if (rc == RC_OK && have == 0)
         rc = db_script(db, "CREATE TABLE schema_version (version int4 PRIMARY KEY, "
                            "name text NOT NULL, applied int8 NOT NULL)");
@@ -159,6 +180,22 @@ static enum rc make_roles(struct db *db, const struct migrate_options *o,
     return rc;
 }
 
+static enum rc close_schema(struct db *db, struct buf *report)
+{
+    enum rc rc = db_script(db, own_schema);
+
+    if (rc == RC_OK)
+        rc = db_run(db, &stmt_open, DB_NO_PARAMS);
+    if (rc == RC_OK && db_get_bool(db, 0, 0, 0))
+        buf_printf(
+            report,
+            "warning: every role may create objects in schema public; as a superuser "
+            "run in this database: REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT "
+            "ALL ON SCHEMA public TO \"%.*s\"\n",
+            STR_ARG(db_get_str(db, 0, 0, 1)));
+    return rc;
+}
+
 enum rc migrate_run(struct db *db, const struct migrate_options *o, struct buf *report)
 {
     enum rc rc;
@@ -172,15 +209,18 @@ enum rc migrate_run(struct db *db, const struct migrate_options *o, struct buf *
     if (rc == RC_OK)
         rc = db_script(db, grants);
     if (rc == RC_OK)
+        rc = close_schema(db, report);
+    if (rc == RC_OK)
         rc = db_commit(db);
     if (rc == RC_OK) {
         buf_printf(report, "schema is at version %d\n", migrate_latest());
         return RC_OK;
     }
-    buf_printf(report,
-               "nothing was changed (%s %s); the user must own the database and "
-               "may need CREATEROLE\n",
-               rc_name(rc), db_sqlstate(db));
+    if (rc != RC_DENIED)
+        buf_printf(report,
+                   "nothing was changed (%s %s); the user must own the database and "
+                   "may need CREATEROLE\n",
+                   rc_name(rc), db_sqlstate(db));
     db_rollback(db);
     return rc;
 }

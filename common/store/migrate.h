@@ -30,7 +30,8 @@ struct migrate_options {
 const char *migrate_role_name(enum migrate_role role); /* "postbus_smtp_ingress", … */
 int migrate_latest(void); /* the version this program knows */
 
-/* db is the owner of the database (or a superuser).  Waits for another one that migrates
+/* db is the owner of the database (or a superuser).  RC_DENIED: the schema is newer than
+ * this program, which changes nothing then.  Waits for another one that migrates
  * as long as db's statement timeout lets it.  `report` says what was done, or on failure
  * what to do, for people. */
 enum rc migrate_run(struct db *db, const struct migrate_options *o,

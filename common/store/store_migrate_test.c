@@ -88,6 +88,87 @@ static void again_keeps_what_is_there(void **state)
                      1);
 }
 
+/* What the report says; the buffer is the caller's to end. */
+static enum rc migrate_report(struct db *db, struct buf *report)
+{
+    const struct migrate_options given = { .roles_given = true };
+    enum rc rc;
+
+    buf_init(report, 65536);
+    rc = migrate_run(db, &given, report);
+    buf_putc(report, '\0');
+    return rc;
+}
+
+static void a_newer_schema_is_left_alone(void **state)
+{
+    struct buf report;
+    char text[100];
+
+    (void)state;
+    test_sql("INSERT INTO schema_version VALUES (%d, 'later', 0)", migrate_latest() + 1);
+    test_sql("REVOKE SELECT ON message FROM postbus_janitor");
+    assert_int_equal(migrate_report(test_db, &report), RC_DENIED);
+    snprintf(text, sizeof(text), "schema version %d, and this program knows %d",
+             migrate_latest() + 1, migrate_latest());
+    assert_non_null(strstr(report.p, text));
+    assert_null(strstr(report.p, "is at version"));
+    buf_fini(&report);
+    assert_int_equal(test_number(test_db, "SELECT count(*) WHERE has_table_privilege("
+                                          "'postbus_janitor', 'message', 'SELECT')"),
+                     0); /* nor what a newer release granted */
+    test_sql("DELETE FROM schema_version WHERE version > %d", migrate_latest());
+    assert_int_equal(migrate_report(test_db, &report), RC_OK);
+    buf_fini(&report);
+}
+
+/* As before PostgreSQL 15: everybody may create objects in the schema that all use. */
+static void nobody_creates_anything_beside_our_tables(void **state)
+{
+    struct buf report;
+
+    (void)state;
+    test_sql("GRANT CREATE ON SCHEMA public TO PUBLIC");
+    assert_int_equal(migrate_report(test_db, &report), RC_OK);
+    assert_null(strstr(report.p, "warning"));
+    buf_fini(&report);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM pg_roles WHERE rolname ~ "
+                                          "'^postbus_' AND has_schema_privilege(rolname, "
+                                          "'public', 'CREATE')"),
+                     0);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM pg_roles WHERE rolname ~ "
+                                          "'^postbus_' AND has_schema_privilege(rolname, "
+                                          "'public', 'USAGE')"),
+                     MIGRATE_ROLE_COUNT);
+}
+
+/* The schema belongs to the superuser and the database does not: only said. */
+static void who_may_not_close_the_schema_says_how(void **state)
+{
+    char name[80], sql[120];
+    struct buf report;
+    struct db *db;
+
+    (void)state;
+    snprintf(name, sizeof(name), "%s_modest", test_name);
+    snprintf(sql, sizeof(sql), "CREATE DATABASE %s OWNER modest", name);
+    test_sql("CREATE ROLE modest LOGIN");
+    assert_int_equal(db_script(test_db, sql), RC_OK);
+    db = test_open(name, "postgres");
+    assert_int_equal(db_script(db, "ALTER SCHEMA public OWNER TO postgres; "
+                                   "GRANT CREATE ON SCHEMA public TO PUBLIC"),
+                     RC_OK);
+    db_free(&db);
+    db = test_open(name, "modest");
+    assert_int_equal(migrate_report(db, &report), RC_OK);
+    assert_non_null(strstr(report.p, "GRANT ALL ON SCHEMA public TO \"modest\""));
+    buf_fini(&report);
+    db_free(&db);
+    snprintf(sql, sizeof(sql), "DROP DATABASE %s WITH (FORCE)", name);
+    assert_int_equal(db_script(test_db, sql), RC_OK);
+    test_sql("DROP ROLE modest");
+}
+
 static struct db *as(enum migrate_role role)
 {
     return test_open(test_name, migrate_role_name(role));
@@ -132,7 +213,6 @@ static int64_t inbox, body;
 
 static void ingress_accepts(struct db *db)
 {
-    struct store_mailbox_quota quota;
     struct store_account found;
     int64_t ids[1];
     int version;
@@ -146,7 +226,6 @@ static void ingress_accepts(struct db *db)
     assert_int_equal(store_account_create(db, &person), RC_OK);
     assert_int_equal(store_account_find(test_arena, db, person.address, &found), RC_OK);
     assert_int_equal(store_account_resolve(db, &person.address, 1, ids), RC_OK);
-    assert_int_equal(store_mailbox_quota(db, person.id, &quota), RC_OK);
     body = test_mail(db, &person.address, 1, S("x"));
 }
 
@@ -245,7 +324,17 @@ static void gateway_serves(struct db *db)
     assert_int_equal(store_device_put(db, person.id, S("t")), RC_OK);
 }
 
-static void registrar_administers(struct db *db)
+static void registrar_asks(struct db *db)
+{
+    int64_t made;
+    int version;
+
+    assert_int_equal(migrate_version(db, &version), RC_OK);
+    assert_int_equal(store_account_private_made(db, &made), RC_OK);
+}
+
+/* No service has the rights for this. */
+static void owner_administers(struct db *db)
 {
     struct store_queue_stats stats;
     struct store_queue_aside *aside;
@@ -289,7 +378,7 @@ static void janitor_forgets(struct db *db)
 static void each_role_can_do_its_work(void **state)
 {
     static const struct {
-        enum migrate_role role;
+        int role; /* enum migrate_role; MIGRATE_ROLE_COUNT: the owner */
         void (*work)(struct db *db);
     } walk[] = {
         { MIGRATE_SMTP_INGRESS, ingress_accepts },
@@ -297,13 +386,15 @@ static void each_role_can_do_its_work(void **state)
         { MIGRATE_REMOTE_SENDER, sender_fails },
         { MIGRATE_QUEUE_WORKER, worker_bounces_and_sets_aside },
         { MIGRATE_IMAP_GATEWAY, gateway_serves },
-        { MIGRATE_REGISTRAR, registrar_administers },
+        { MIGRATE_REGISTRAR, registrar_asks },
+        { MIGRATE_ROLE_COUNT, owner_administers },
         { MIGRATE_JANITOR, janitor_forgets },
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(walk); i++) {
-        struct db *db = as(walk[i].role);
+        bool owner = walk[i].role == MIGRATE_ROLE_COUNT;
+        struct db *db = owner ? test_connect() : as(walk[i].role);
 
         walk[i].work(db);
         db_free(&db);
@@ -332,8 +423,14 @@ static void each_role_can_do_no_more(void **state)
         { MIGRATE_REMOTE_SENDER, "SELECT * FROM message" },
         { MIGRATE_REMOTE_SENDER, "INSERT INTO body_00 VALUES (1, 1, 1, '')" },
         { MIGRATE_REMOTE_SENDER, "SELECT * FROM queue" },
+        { MIGRATE_QUEUE_WORKER, "SELECT * FROM message" },
+        { MIGRATE_REMOTE_SENDER, "SELECT * FROM device" },
         { MIGRATE_REGISTRAR, "SELECT data FROM body_00" },
-        { MIGRATE_REGISTRAR, "DELETE FROM queue" },
+        { MIGRATE_REGISTRAR, "SELECT addr FROM account" },
+        { MIGRATE_REGISTRAR, "SELECT * FROM mailbox" },
+        { MIGRATE_REGISTRAR, "SELECT * FROM queue" },
+        { MIGRATE_REGISTRAR, "SELECT * FROM device" },
+        { MIGRATE_JANITOR, "UPDATE account SET pwhash = ''" },
         { MIGRATE_JANITOR, "SELECT data FROM body_00" },
         { MIGRATE_JANITOR, "INSERT INTO message VALUES (1, 1, 1, 1, 1, 1)" },
         { MIGRATE_JANITOR, "DELETE FROM queue" },
@@ -359,9 +456,12 @@ int main(void)
         cmocka_unit_test(roles_must_exist_if_they_may_not_be_made),
         cmocka_unit_test(many_at_once_do_no_harm),
         cmocka_unit_test(again_keeps_what_is_there),
+        cmocka_unit_test(a_newer_schema_is_left_alone),
         cmocka_unit_test(accounts_of_the_first_schema_have_the_options_quota),
         cmocka_unit_test(each_role_can_do_its_work),
         cmocka_unit_test(each_role_can_do_no_more),
+        cmocka_unit_test(nobody_creates_anything_beside_our_tables),
+        cmocka_unit_test(who_may_not_close_the_schema_says_how),
     };
 
     return cmocka_run_group_tests(tests, setup, test_group_teardown);

@@ -52,9 +52,15 @@ class Server:
         return self.sql("SELECT 1", "postgres") == "1"
 
     def sql(self, statement, database="postbus"):
+        return self.psql(database, "-c", statement)
+
+    def script(self, text, database="postbus"):
+        return self.psql(database, "-f", "-", input=text)
+
+    def psql(self, database, *words, **more):
         done = subprocess.run([postgres.binary("psql"), "-h", self.folder, "-p", str(self.port), "-U",
-                               postgres.OWNER, "-d", database, "-qAt", "-c", statement],
-                              capture_output=True, text=True)
+                               postgres.OWNER, "-d", database, "-qAt", *words],
+                              capture_output=True, text=True, **more)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
