@@ -21,13 +21,15 @@ enum log_level {
 void log_init(const char *service, enum log_level level, bool json);
 bool log_enabled(enum log_level level);
 
-/* Words put before each line of this thread, e.g. "session=ab12"; NULL clears.
- * At most 127 bytes are kept. */
+/* Words put before each line of this thread, e.g. "session=ab12".  At most 126 bytes are
+ * kept. */
 void log_context(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_context_clear(void);
 
-/* fields: "key=value key=value"; values with blanks are written in quotes by the caller.
- */
+/* fields: "key=value key=value", by %s, %.*s, %c, %d, %u and %x with their lengths;
+ * numbers of a width begin with zeros.  A line can be read back: a string with blanks
+ * stands in quotes, whether they are in the format or not, and there quotes, backslashes,
+ * controls and what is no UTF-8 are \", \\, \n, \r, \t and \x1b. */
 void log_line(enum log_level level, const char *event, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -14,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { LINE_MAX_BYTES = 2048, OUTPUT_MAX_BYTES = 1 << 20 };
+enum { LINE_MAX_BYTES = 4096, OUTPUT_MAX_BYTES = 1 << 20 };
 
 static char output[OUTPUT_MAX_BYTES];
 static int normal_stderr, file;
@@ -118,14 +119,105 @@ static size_t count_lines(str_t s)
     return n;
 }
 
-/* What a remote host says must not forge a line, nor move a terminal's cursor. */
-static void test_controls_become_blanks(void **state)
+/* What a remote host says must not forge a line or a field, nor move a terminal's cursor.
+ */
+static void test_hostile_text_is_escaped(void **state)
 {
     (void)state;
     log_init("s", LOG_LEVEL_INFO, false);
     begin();
     log_info("e", "reply=\"%s\"", "no\r\n2025 error s forged\x1b[2J\x7f\t.");
-    assert_text_line(logged(), " info  s e reply=\"no  2025 error s forged [2J  .\"\n");
+    assert_text_line(logged(), " info  s e reply=\"no\\r\\n2025 error s forged\\x1b[2J"
+                               "\\x7f\\t.\"\n");
+    begin();
+    log_info("e", "host=%s n=%d", "a b=c", 1);
+    assert_text_line(logged(), " info  s e host=\"a b=c\" n=1\n");
+    begin();
+    log_info("e", "host=%.*s reply=\"%.*s\"", 3, "a\"b", 7, "no\" n=2");
+    assert_text_line(logged(), " info  s e host=\"a\\\"b\" reply=\"no\\\" n=2\"\n");
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    log_init("s", LOG_LEVEL_INFO, false);
+    begin();
+    log_info("e", "%d %d %u %x %c", -7, INT32_MIN, 7u, 255u, 'c');
+    assert_text_line(logged(), " info  s e -7 -2147483648 7 ff c\n");
+    begin();
+    log_info("e", "%" PRId64 " %" PRId64 " %" PRIu64 " %016" PRIx64, INT64_MIN, INT64_MAX,
+             UINT64_MAX, UINT64_C(0xabc));
+    assert_text_line(logged(), " info  s e -9223372036854775808 9223372036854775807 "
+                               "18446744073709551615 0000000000000abc\n");
+    begin();
+    log_info("e", "%zu %zd %ld %lld %llu %jd", (size_t)1, (ssize_t)-2, 3L, -4LL, 5ULL,
+             (intmax_t)6);
+    assert_text_line(logged(), " info  s e 1 -2 3 -4 5 6\n");
+    begin();
+    log_info("e", "a=%d b=%.1f c=%d", 1, 2.0, 3); /* nobody writes such numbers */
+    assert_text_line(logged(), " info  s e a=1 b=?\n");
+}
+
+/* ---- a line read back ---- */
+
+/* The value behind key=, which ends at a blank or its quote. */
+static str_t read_value(str_t *fields, const char *key, char *to)
+{
+    size_t n = 0;
+    bool quoted;
+
+    assert_true(str_starts(*fields, str_of(key)));
+    *fields = str_skip(*fields, strlen(key));
+    quoted = fields->n > 0 && fields->p[0] == '"';
+    for (size_t at = quoted; at < fields->n; at++) {
+        char c = fields->p[at];
+
+        if (c == (quoted ? '"' : ' ')) {
+            *fields = str_skip(*fields, at + 1 + quoted);
+            return str_n(to, n);
+        }
+        if (c == '\\') {
+            c = fields->p[++at];
+            if (c == 'x') {
+                c = (char)(str_hex_value(fields->p[at + 1]) << 4 |
+                           str_hex_value(fields->p[at + 2]));
+                at += 2;
+            } else if (c == 'n' || c == 'r' || c == 't') {
+                c = c == 'n' ? '\n' : c == 'r' ? '\r' : '\t';
+            } else {
+                assert_true(c == '"' || c == '\\');
+            }
+        }
+        to[n++] = c;
+    }
+    fail_msg("%s has no end", key);
+    return S("");
+}
+
+static void test_lines_can_be_read_back(void **state)
+{
+    static const char bytes[] = " ab=\"\\\n\r\t\x01\x1f\x7f\x80\xff\xc3\xa4\xc2\x9bnx0";
+    char value[40], to[LINE_MAX_BYTES];
+    unsigned random = 1;
+
+    (void)state;
+    log_init("s", LOG_LEVEL_INFO, false);
+    for (int turn = 0; turn < 2000; turn++) {
+        size_t n = 0;
+        str_t got;
+
+        for (; n < (size_t)turn % sizeof(value); n++) {
+            random = random * 1103515245 + 12345;
+            value[n] = bytes[(random >> 16) % (sizeof(bytes) - 1)];
+        }
+        begin();
+        log_info("e", "a=%.*s b=\"%.*s\" c=%d", (int)n, value, (int)n, value, turn);
+        got = logged();
+        got = str_skip(got, str_find(got, S(" s e ")) + 5);
+        assert_true(str_eq(read_value(&got, "a=", to), str_n(value, n)));
+        assert_true(str_eq(read_value(&got, "b=", to), str_n(value, n)));
+        assert_true(str_starts(got, S("c=")));
+    }
 }
 
 /* ---- JSON, read strictly: one object of strings ---- */
@@ -207,15 +299,15 @@ static void test_json(void **state)
     assert_true(str_eq(line.level, S("info")));
     assert_true(str_eq(line.service, S("a-service")));
     assert_true(str_eq(line.event, S("smtp.accepted")));
-    assert_true(str_eq(line.context, S("session=\"a\\b\"")));
-    assert_true(str_eq(line.fields, S("name=\"x\" path=c:\\y reply=no  \"}?\xc3\xa4  ")));
+    assert_true(str_eq(line.context, S("session=\"a\\\\b\"")));
+    assert_true(str_eq(line.fields, S("name=\"x\" path=\"c:\\\\y\" "
+                                      "reply=\"no\\r\\n\\\"}\\xff\xc3\xa4\\x01\\x7f\"")));
 }
 
 /* Whatever is too long is cut, and what is left is a whole line. */
 static void test_long_lines_are_cut(void **state)
 {
     static const char kinds[] = { 'x', '"', '\\', '\n', '\xc3' };
-    static const char shown[] = { 'x', '"', '\\', ' ', '?' };
     static char text[10000];
     str_t got;
 
@@ -242,7 +334,7 @@ static void test_long_lines_are_cut(void **state)
         json_read(logged(), &line);
         log_context_clear();
         assert_true(line.context.n > 0 && line.fields.n > 100);
-        assert_true(line.fields.p[0] == shown[i]);
+        assert_true(line.fields.p[line.fields.n - 1] == (kinds[i] == 'x' ? 'x' : '"'));
     }
 }
 
@@ -259,16 +351,18 @@ static void assert_clean(str_t got)
 }
 
 static const struct {
-    const char *fields, *seen;
+    const char *value, *seen;
 } cases[] = {
-    { "reply=\"550 gr\xc3\xbc\xc3\x9f dich\"", "gr\xc3\xbc\xc3\x9f dich" },
-    { "x=latin\xe9 end", "x=latin? end" },
-    { "x=\xc0\xaf\xed\xa0\x80\xf5 end", "x=?????? end" },
-    { "x=cut\xe2\x82", "x=cut??" },
-    { "x=a\r\nb\x1b[2J\x7f", "x=a  b [2J " },
-    { "x=\xc2\x9b"
+    { "550 gr\xc3\xbc\xc3\x9f dich", "x=\"550 gr\xc3\xbc\xc3\x9f dich\"" },
+    { "gr\xc3\xbc\xc3\x9f", "x=gr\xc3\xbc\xc3\x9f\n" },
+    { "", "x=\"\"" },
+    { "latin\xe9 end", "x=\"latin\\xe9 end\"" },
+    { "\xc0\xaf\xed\xa0\x80\xf5", "x=\"\\xc0\\xaf\\xed\\xa0\\x80\\xf5\"" },
+    { "cut\xe2\x82", "x=\"cut\\xe2\\x82\"" },
+    { "a\r\nb\x1b[2J\x7f", "x=\"a\\r\\nb\\x1b[2J\\x7f\"" },
+    { "\xc2\x9b"
       "2J",
-      "x=  2J" }, /* the same control in one byte of Latin-1 */
+      "x=\"\\xc2\\x9b2J\"" }, /* the same control in one byte of Latin-1 */
 };
 
 /* As text and as JSON. */
@@ -280,7 +374,7 @@ static void test_lines_are_utf8(void **state)
 
         log_init("s", LOG_LEVEL_INFO, i % 2 == 1);
         begin();
-        log_info("e", "%s", cases[i / 2].fields);
+        log_info("e", "x=%s", cases[i / 2].value);
         got = logged();
         assert_clean(got);
         assert_true(i % 2 == 1 || str_find(got, str_of(cases[i / 2].seen)) != SIZE_MAX);
@@ -371,7 +465,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_controls_become_blanks),
+        cmocka_unit_test(test_hostile_text_is_escaped),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_lines_can_be_read_back),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_lines_are_utf8),

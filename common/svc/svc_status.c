@@ -69,16 +69,6 @@ void svc_status_begin(struct svc_status *s)
     s->now.count = 0;
 }
 
-/* The text goes into JSON and the log as it is. */
-static void put_plain(char *to, size_t room, const char *from)
-{
-    snprintf(to, room, "%s", from);
-    for (char *p = to; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\')
-            *p = ' ';
-    }
-}
-
 void svc_status_missing(struct svc_status *s, const char *what, const char *reason,
                         bool required, bool quiet)
 {
@@ -86,8 +76,8 @@ void svc_status_missing(struct svc_status *s, const char *what, const char *reas
 
     CHECK(s->now.count < ITEMS_MAX);
     i = &s->now.items[s->now.count++];
-    put_plain(i->what, sizeof(i->what), what);
-    put_plain(i->reason, sizeof(i->reason), reason);
+    snprintf(i->what, sizeof(i->what), "%s", what);
+    snprintf(i->reason, sizeof(i->reason), "%s", reason);
     i->required = required;
     i->quiet = quiet;
 }
@@ -144,6 +134,26 @@ void svc_status_end(struct svc_status *s)
         log_info(after ? "service.ready" : "service.not_ready", " ");
 }
 
+static void put_json(struct buf *to, const char *text)
+{
+    str_t rest = str_of(text);
+    size_t n;
+
+    buf_putc(to, '"');
+    for (; rest.n > 0; rest = str_skip(rest, n > 0 ? n : 1)) {
+        unsigned char c = (unsigned char)rest.p[0];
+
+        n = str_utf8_bytes(rest);
+        if (n == 0)
+            buf_putc(to, '?');
+        else if (c < 0x20 || c == '"' || c == '\\')
+            buf_printf(to, "\\u%04x", c);
+        else
+            buf_put(to, str_head(rest, n));
+    }
+    buf_putc(to, '"');
+}
+
 bool svc_status_render(struct svc_status *s, struct buf *to)
 {
     bool yes;
@@ -155,9 +165,11 @@ bool svc_status_render(struct svc_status *s, struct buf *to)
     for (int i = 0; i < s->last.count; i++) {
         const struct item *it = &s->last.items[i];
 
-        buf_printf(to, "%s{\"what\":\"%s\",\"reason\":\"%s\",\"required\":%s}",
-                   i == 0 ? "" : ",", it->what, it->reason,
-                   it->required ? "true" : "false");
+        buf_puts(to, i == 0 ? "{\"what\":" : ",{\"what\":");
+        put_json(to, it->what);
+        buf_puts(to, ",\"reason\":");
+        put_json(to, it->reason);
+        buf_printf(to, ",\"required\":%s}", it->required ? "true" : "false");
     }
     buf_puts(to, "]}\n");
     pthread_mutex_unlock(&s->lock);

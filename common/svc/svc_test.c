@@ -458,7 +458,7 @@ static void test_service_says_not_ready(void **state)
     is_stuck = true;
     pid = spawn(NULL);
     is_stuck = false;
-    wait_answer("/readyz", 503, "the  fake  wants it so");
+    wait_answer("/readyz", 503, "the \\u0022fake\\u0022 wants it so");
     wait_answer("/livez", 503, "a thread that hangs has not moved for 11");
     kill(pid, SIGINT);
     assert_int_equal(wait_exit(pid), 0);
