@@ -76,10 +76,11 @@ def keys(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def secure(keys, tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("pg"), "127.0.0.2", free_port(), hba=HBA, settings={
-        "ssl": "on", "ssl_cert_file": keys / "server.crt", "ssl_key_file": keys / "server.key",
-        "ssl_ca_file": keys / "ca.crt", "listen_addresses": "127.0.0.2,127.0.0.3"})
+def secure(keys):
+    server = Server("127.0.0.2", free_port(), hba=HBA,
+                    settings={"ssl": "on", "listen_addresses": "127.0.0.2,127.0.0.3"},
+                    files={"ssl_cert_file": keys / "server.crt", "ssl_key_file": keys / "server.key",
+                           "ssl_ca_file": keys / "ca.crt"})
     server.create()
     with server:
         server.sql("CREATE DATABASE postbus", "postgres")
@@ -151,11 +152,11 @@ def vanish():
 
 
 @pytest.mark.parametrize("how", ["stops", "vanishes"])
-def test_a_standby_is_promoted_under_load_and_nothing_is_lost(tmp_path, vanish, how):
+def test_a_standby_is_promoted_under_load_and_nothing_is_lost(vanish, how):
     """Synchronous replication: what was acknowledged is on both.  The primary goes without a
     word, the standby becomes the primary, and nobody tells the services."""
     port = free_port()
-    primary, standby = Server(tmp_path, "127.0.0.2", port), Server(tmp_path, "127.0.0.3", port)
+    primary, standby = Server("127.0.0.2", port), Server("127.0.0.3", port)
     primary.create()
     with primary:
         primary.sql("CREATE DATABASE postbus", "postgres")

@@ -121,12 +121,12 @@ def probes(service):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    s = Server(tmp_path_factory.mktemp("grants"), "127.0.0.2", free_port())
+def server():
+    s = Server("127.0.0.2", free_port())
     s.create()
     with s:
         s.sql("CREATE DATABASE postbus", "postgres")
-        environment = {"POSTBUS_DATABASE_HOST": str(s.folder), "POSTBUS_DATABASE_PORT": str(s.port),
+        environment = {"POSTBUS_DATABASE_HOST": str(s.folder / "socket"), "POSTBUS_DATABASE_PORT": str(s.port),
                        "POSTBUS_DATABASE_USER": "postbus_owner"}
         subprocess.run([BUILD / "postbusctl", "migrate"], env=environment, check=True,
                        capture_output=True)
