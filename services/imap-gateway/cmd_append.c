@@ -51,5 +51,6 @@ enum cmd_result cmd_append(struct imap_cmd *cmd)
     return imap_reply_ok_code(
         cmd,
         arena_printf(cmd->arena, "APPENDUID %" PRIu32 " %" PRIu32, m.uidvalidity, m.uid),
-        "Append completed.");
+        args.other_flags ? "Append completed but for flags that are not kept."
+                         : "Append completed.");
 }

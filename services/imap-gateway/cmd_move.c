@@ -30,6 +30,9 @@ static enum cmd_result move(struct imap_cmd *cmd, const struct view_list *list,
         imap_command_publish(cmd, to->id, done.modseq, done.uidnext);
         imap_command_publish(cmd, v->mailbox, done.from_modseq, 0);
     }
+    /* Into the mailbox itself it gives them new UIDs. */
+    if (v->mailbox == to->id && done.to.n > 0)
+        imap_command_look(cmd, VIEW_TELL_EXPUNGES);
     return imap_reply_ok(cmd, "Move completed.");
 }
 
@@ -43,8 +46,6 @@ enum cmd_result cmd_move(struct imap_cmd *cmd)
         return imap_copy_refuse(cmd, rc);
     if (cmd->session->view->read_only)
         return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
-    if (to.id == cmd->session->view->mailbox)
-        return imap_reply_no(cmd, "CANNOT", "the messages are there already");
     if (list.n == 0)
         return imap_reply_ok(cmd, "Move completed.");
     return move(cmd, &list, &to);

@@ -20,7 +20,7 @@ static const struct {
 };
 
 static bool read_change(struct imap_parser *in, struct store_message_change *change,
-                        bool *silent)
+                        bool *silent, bool *others)
 {
     str_t word;
 
@@ -31,7 +31,8 @@ static bool read_change(struct imap_parser *in, struct store_message_change *cha
         if (str_eq_nocase(word, str_of(words[i].word))) {
             change->how = words[i].how;
             *silent = words[i].silent;
-            return imap_args_flags(in, true, &change->flags) && imap_parser_end(in);
+            return imap_args_flags(in, true, &change->flags, others) &&
+                   imap_parser_end(in);
         }
     }
     return false;
@@ -64,19 +65,27 @@ enum cmd_result cmd_store(struct imap_cmd *cmd)
 {
     struct store_message_change change;
     struct view_list list, turn;
-    bool silent;
+    bool silent, others;
     enum rc rc = imap_args_messages(cmd, &list);
 
-    if (rc != RC_OK || !read_change(&cmd->args, &change, &silent))
+    if (rc != RC_OK || !read_change(&cmd->args, &change, &silent, &others))
         return imap_reply_args(cmd, "STORE needs messages, an action and flags");
     if (cmd->session->view->read_only)
         return imap_reply_no(cmd, "READ-ONLY", "mailbox is read-only");
+    /* Nobody shall believe that a flag is kept which is not: the FETCH responses show it,
+     * asked for or not. */
+    others &= change.how != STORE_MESSAGE_REMOVE;
+    if (others && cmd->cursor->row == 0)
+        imap_reply_permanent_flags(cmd->out, UINT32_MAX);
     turn = next_messages(cmd->cursor, &list);
     rc = imap_flag(cmd, &turn, &change);
-    if (rc == RC_OK && !silent)
+    if (rc == RC_OK && (!silent || others))
         tell(cmd, &turn);
     if (rc == RC_OK && cmd->cursor->row < list.n)
         return imap_args_more(cmd, &list);
     imap_flag_publish(cmd);
-    return rc == RC_OK ? imap_reply_ok(cmd, "Store completed.") : imap_reply_rc(cmd, rc);
+    if (rc != RC_OK)
+        return imap_reply_rc(cmd, rc);
+    return imap_reply_ok(cmd, others ? "Store completed but for flags that are not kept."
+                                     : "Store completed.");
 }

@@ -30,27 +30,29 @@ bool imap_args_mailbox(struct imap_parser *in, str_t *utf8)
            imap_args_name(in, wire, utf8);
 }
 
-static bool flag_list(struct imap_parser *in, uint32_t *bits)
+static bool flag_list(struct imap_parser *in, uint32_t *bits, bool *others)
 {
     str_t flag;
 
     while (imap_parser_flag(in, &flag)) {
         *bits |= store_flags_bit(flag);
+        *others |= store_flags_bit(flag) == 0;
         if (!imap_parser_space(in))
             break;
     }
     return true;
 }
 
-bool imap_args_flags(struct imap_parser *in, bool bare, uint32_t *bits)
+bool imap_args_flags(struct imap_parser *in, bool bare, uint32_t *bits, bool *others)
 {
     *bits = 0;
+    *others = false;
     if (!imap_parser_space(in))
         return false;
     if (!imap_parser_char(in, '('))
-        return bare && flag_list(in, bits);
+        return bare && flag_list(in, bits, others);
     imap_parser_skip_spaces(in);
-    return flag_list(in, bits) && imap_parser_char(in, ')');
+    return flag_list(in, bits, others) && imap_parser_char(in, ')');
 }
 
 bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds)
@@ -72,7 +74,8 @@ bool imap_args_append(struct imap_parser *in, struct imap_args_append *out)
         return false;
     ahead = *in;
     imap_parser_skip_spaces(&ahead);
-    if (imap_parser_peek(&ahead, '(') && !imap_args_flags(in, false, &out->flags))
+    if (imap_parser_peek(&ahead, '(') &&
+        !imap_args_flags(in, false, &out->flags, &out->other_flags))
         return false;
     ahead = *in;
     imap_parser_skip_spaces(&ahead);

@@ -22,8 +22,9 @@ bool imap_args_mailbox(struct imap_parser *in, str_t *utf8);
 bool imap_args_name(struct imap_parser *in, str_t wire, str_t *utf8);
 
 /* "(\Seen $MDNSent)", or without parentheses if bare is allowed.  Flags that are not
- * kept are left out, as RFC 9051 2.3.2 permits when PERMANENTFLAGS lacks "\*". */
-bool imap_args_flags(struct imap_parser *in, bool bare, uint32_t *bits);
+ * kept are left out, as RFC 9051 2.3.2 permits when PERMANENTFLAGS lacks "\*"; *others
+ * tells that there were some, and so must the answer. */
+bool imap_args_flags(struct imap_parser *in, bool bare, uint32_t *bits, bool *others);
 
 /* "dd-Mon-yyyy hh:mm:ss +zzzz" in quotes. */
 bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds);
@@ -32,6 +33,7 @@ bool imap_args_date_time(struct imap_parser *in, int64_t *unix_seconds);
 struct imap_args_append {
     str_t mailbox;
     uint32_t flags;
+    bool other_flags; /* that are not kept */
     int64_t idate_unix;
     bool dated; /* idate_unix is given */
 };

@@ -49,6 +49,7 @@ static void try_args(struct imap_parser in)
     unsigned items;
     uint32_t flags;
     int64_t date;
+    bool others;
 
     try_plan(in);
     if (search_program_read(&copy, limits, &program) == RC_OK)
@@ -56,7 +57,7 @@ static void try_args(struct imap_parser in)
     copy = in;
     (void)imap_args_append(&copy, &append);
     copy = in;
-    (void)imap_args_flags(&copy, true, &flags);
+    (void)imap_args_flags(&copy, true, &flags, &others);
     copy = in;
     (void)imap_args_date_time(&copy, &date);
     copy = in;

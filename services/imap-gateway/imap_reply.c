@@ -205,6 +205,13 @@ void imap_reply_end(struct buf *out)
     buf_puts(out, "\r\n");
 }
 
+void imap_reply_permanent_flags(struct buf *out, uint32_t bits)
+{
+    buf_puts(out, "* OK [PERMANENTFLAGS ");
+    imap_reply_flags(out, bits);
+    buf_puts(out, "] Flags permitted.\r\n");
+}
+
 void imap_reply_fetch_flags(struct buf *out, size_t number, uint32_t uid, uint32_t flags)
 {
     buf_printf(out, "* %zu FETCH (UID %" PRIu32 " FLAGS ", number, uid);

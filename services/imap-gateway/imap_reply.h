@@ -48,6 +48,9 @@ void imap_reply_mailbox(struct buf *out, struct arena *a, str_t utf8);
 void imap_reply_flags(struct buf *out, uint32_t bits); /* "(\Seen $MDNSent)" */
 void imap_reply_end(struct buf *out);
 
+/* "* OK [PERMANENTFLAGS (...)]" */
+void imap_reply_permanent_flags(struct buf *out, uint32_t bits);
+
 /* "* 3 FETCH (UID 7 FLAGS (\Seen))" */
 void imap_reply_fetch_flags(struct buf *out, size_t number, uint32_t uid, uint32_t flags);
 

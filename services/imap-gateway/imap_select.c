@@ -47,10 +47,7 @@ static void tell(struct imap_cmd *cmd, const struct view *v)
     imap_reply_text(out, "* FLAGS ");
     imap_reply_flags(out, UINT32_MAX);
     imap_reply_end(out);
-    imap_reply_text(out, "* OK [PERMANENTFLAGS ");
-    imap_reply_flags(out, v->read_only ? 0 : UINT32_MAX);
-    imap_reply_text(out, "] Flags permitted.");
-    imap_reply_end(out);
+    imap_reply_permanent_flags(out, v->read_only ? 0 : UINT32_MAX);
     imap_reply_untagged(out, "%" PRIu32 " EXISTS", v->count);
     imap_reply_untagged(out, "0 RECENT");
     for (uint32_t i = 0; i < v->count; i++) {
