@@ -2,6 +2,7 @@
  * messages and the figures.  Thread: the only one. */
 #pragma once
 
+#include "base/map.h"
 #include "message.h"
 #include "peer.h"
 
@@ -15,6 +16,7 @@ struct load_options {
     struct peer_target imap, smtp;
     const char *domain, *password, *prefix;
     unsigned accounts, recipients, window, concurrency;
+    bool pairs; /* each client sends to its neighbour alone */
     double rate, seconds;
     size_t body_bytes;
 };
@@ -22,6 +24,7 @@ struct load_options {
 /* One message on its way; times are monotonic [us], 0: not yet. */
 struct load_message {
     int64_t due_us, dot_us, acked_us;
+    unsigned sender;
     unsigned left; /* recipients that have not expunged it */
 };
 
@@ -80,6 +83,8 @@ struct load_state {
     uint64_t run, message_count, message_max;
     unsigned idle_clients, smtp_clients; /* set up */
     uint64_t sent, acked, announced, expunged, failed, duplicates;
+    uint64_t behind;    /* copies that arrived behind a later one of the same sender */
+    struct map *newest; /* of each sender and receiver: 1 + number of the message */
     bool logins_only;
     void (*on_login)(struct load_client *c);
     struct load_samples ack, exists, ack_due, exists_due;

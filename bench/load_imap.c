@@ -219,6 +219,18 @@ static void on_line(struct peer *p, str_t line)
         load_fail("IMAP refused", line);
 }
 
+/* A sender sends one message after the other, in the order of their numbers. */
+static void note_order(const struct load_client *c, uint64_t seq)
+{
+    uint64_t pair = (uint64_t)load_state.messages[seq].sender << 32 | c->index;
+    uintptr_t newest = (uintptr_t)map_get(load_state.newest, pair);
+
+    if (newest > seq + 1)
+        load_state.behind++;
+    else
+        map_set(load_state.newest, pair, (void *)(uintptr_t)(seq + 1));
+}
+
 static void on_literal(struct peer *p, str_t head)
 {
     struct load_client *c = p->user;
@@ -235,6 +247,7 @@ static void on_literal(struct peer *p, str_t head)
     if (seen == 0)
         seen = clock_monotonic_us();
     load_state.announced++;
+    note_order(c, seq);
     load_sample(&load_state.exists, seen - m->dot_us);
     load_sample(&load_state.exists_due, seen - m->due_us);
 }

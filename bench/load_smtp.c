@@ -9,6 +9,13 @@
 
 #include <inttypes.h>
 
+static const char *recipient(const struct load_client *c, uint64_t seq, unsigned i)
+{
+    uint64_t to = load_state.o.pairs ? c->index ^ 1 : c->index + 1 + seq * 7 + i;
+
+    return load_state.clients[to % load_state.o.accounts].user;
+}
+
 static void start_next(struct load_client *c)
 {
     uint64_t seq;
@@ -20,11 +27,8 @@ static void start_next(struct load_client *c)
     c->smtp_replies = load_state.o.recipients + 2;
     peer_printf(&c->smtp, "MAIL FROM:<%s> BODY=8BITMIME SMTPUTF8\r\n", c->user);
     peer_flush(&c->smtp);
-    for (unsigned i = 0; i < load_state.o.recipients; i++) {
-        unsigned to = (unsigned)((c->index + 1 + seq * 7 + i) % load_state.o.accounts);
-
-        peer_printf(&c->smtp, "RCPT TO:<%s>\r\n", load_state.clients[to].user);
-    }
+    for (unsigned i = 0; i < load_state.o.recipients; i++)
+        peer_printf(&c->smtp, "RCPT TO:<%s>\r\n", recipient(c, seq, i));
     peer_flush(&c->smtp);
     peer_send(&c->smtp, S("DATA\r\n"));
     peer_flush(&c->smtp);

@@ -80,8 +80,11 @@ static void emit(int64_t due_us)
         s->messages = mem_realloc(s->messages, s->message_max * sizeof(*s->messages));
     }
     s->message_count++;
-    s->messages[seq] = (struct load_message){ .due_us = due_us, .left = s->o.recipients };
-    load_smtp_submit(&s->clients[crypto_random_below(s->o.accounts)], seq);
+    s->messages[seq] =
+        (struct load_message){ .due_us = due_us,
+                               .sender = crypto_random_below(s->o.accounts),
+                               .left = s->o.recipients };
+    load_smtp_submit(&s->clients[s->messages[seq].sender], seq);
 }
 
 static uint64_t copies_due(void)
@@ -104,10 +107,11 @@ static void report(int64_t begin_us, double cpu)
     double seconds = (double)(clock_monotonic_us() - begin_us) / 1e6;
 
     printf("messages=%" PRIu64 " acked=%" PRIu64 " copies=%" PRIu64 " expunged=%" PRIu64
-           " missing=%" PRIu64 " duplicates=%" PRIu64 " failed=%" PRIu64 " seconds=%.2f",
+           " missing=%" PRIu64 " duplicates=%" PRIu64 " behind=%" PRIu64
+           " failed=%" PRIu64 " seconds=%.2f",
            s->message_count, s->acked, copies_due(), s->expunged,
-           copies_due() - (s->expunged - s->duplicates), s->duplicates, s->failed,
-           seconds);
+           copies_due() - (s->expunged - s->duplicates), s->duplicates, s->behind,
+           s->failed, seconds);
     printf(" per_second=%.0f copies_per_second=%.0f", (double)s->acked / seconds,
            (double)s->expunged / seconds);
     printf(" ack_p50=%.2f ack_p99=%.2f exists_p50=%.2f exists_p99=%.2f",
@@ -219,6 +223,7 @@ static const struct option long_options[] = {
     { "concurrency", required_argument, NULL, 'c' },
     { "seconds", required_argument, NULL, 't' },
     { "body-bytes", required_argument, NULL, 'b' },
+    { "pairs", no_argument, NULL, 'P' },
     { NULL, 0, NULL, 0 },
 };
 
@@ -270,6 +275,9 @@ static void take_option(struct load_options *o, int option, const char *value)
     case 't':
         o->seconds = (double)number(value, 3600);
         break;
+    case 'P':
+        o->pairs = true;
+        break;
     case 'b':
         o->body_bytes = number(value, 1 << 20);
         break;
@@ -310,6 +318,9 @@ int main(int argc, char **argv)
         take_option(o, option, optarg);
     if (o->recipients > o->accounts)
         load_fail("more recipients than accounts", S(""));
+    if (o->pairs && (o->recipients > 1 || o->accounts % 2 != 0))
+        load_fail("pairs have one recipient, and are pairs", S(""));
+    load_state.newest = map_new();
     load_state.run = crypto_random_u64() >> 16;
     raise_file_limit();
     peer_setup();

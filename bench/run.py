@@ -40,7 +40,7 @@ COMPARED = {"rate": ["due_ack_p50", "due_ack_p99", "due_exists_p50", "due_exists
             "idle": ["kib_each"],
             "share": ["select_p50", "select_p99"]}
 # None of these may be above 0.
-FAULTS = ["missing", "duplicates", "failed", "queue_left"]
+FAULTS = ["missing", "duplicates", "behind", "failed", "queue_left"]
 
 
 class Postbus(Product):
@@ -49,13 +49,15 @@ class Postbus(Product):
     name = "Postbus"
     idle_settles_s = 0
 
-    def __init__(self):
-        super().__init__(domain="_bench.localhost", options=OPTIONS)
+    def __init__(self, workers=1):
+        super().__init__(domain="_bench.localhost", options=OPTIONS,
+                         replicas={"queue-worker": workers})
         self.imap_port, self.smtp_port = self.port(2993), self.port(2465)
+        self.services = SERVICES + [f"queue-worker-{i}" for i in range(2, workers + 1)]
 
     def processes(self):
         postmaster = self.pid("postgres")
-        own = {postmaster, *(self.pid(s) for s in SERVICES)}
+        own = {postmaster, *(self.pid(s) for s in self.services)}
         return [p for p in processes.everything() if p.pid in own or p.parent == postmaster]
 
     def queue_left(self):
@@ -109,7 +111,7 @@ class LoadGenerator:
                    "--imap-port", str(server.imap_port), "--smtp-port", str(server.smtp_port),
                    "--domain", server.domain, "--password", PASSWORD]
         for key, value in options.items():
-            command += [f"--{key}", str(value)]
+            command += [f"--{key}"] if value is True else [f"--{key}", str(value)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.deadline = threading.Timer(seconds + SLACK_S, self.process.kill)
@@ -160,6 +162,9 @@ class Bench:
                 ("throughput, 1 recipient", "window", {"window": 128, **timed}),
                 ("throughput, 20 recipients", "window",
                  {"window": 16, "recipients": 20, **timed})],
+            # Each sends to its neighbour, one message after the other, to two workers.
+            "order": [("order, ten pairs", "window",
+                       {**timed, "window": 64, "accounts": 20, "pairs": True})],
             "latency": [(f"latency at {rate}/s", "rate", {"rate": rate, **timed})
                         for rate in (50, 200, 1000)],
             "logins": [("logins of new accounts", "logins", new),
@@ -207,7 +212,7 @@ class Bench:
             result["cpu_ms"] = 1000 * sum(after.values()) / count
             parts = by_size(after, lambda s: f"{1000 * s / count:.2f}", 0.005)
             print(f"    server CPU ms for each: {result['cpu_ms']:.2f} ({parts})")
-        if mode == "window" and "recipients" not in options:
+        if mode == "window" and not {"recipients", "pairs"} & options.keys():
             self.at_most[server.name] = result["per_second"]
         return result
 
@@ -242,7 +247,7 @@ class Bench:
                 self.row(server, "throughput, 5 seconds", "window",
                          {"window": 128, "seconds": 5, "accounts": self.a.accounts})
         self.filled = False  # the heavy account's mailbox
-        with make() as server:
+        with make(workers=2) if (name, make) == ("order", Postbus) else make() as server:
             print(f"{server.name}: {server.about()}")
             return [self.row(server, *row) for row in rows]
 

@@ -49,29 +49,29 @@ static int compare_address(const void *a, const void *b)
     return str_compare((*x)->address, (*y)->address);
 }
 
-static void read_box(struct arena *a, const struct db *db, size_t row,
+static void read_box(struct arena *a, const struct db *db, size_t which, size_t row,
                      struct store_deliver_box *box)
 {
-    int64_t modseq, now_us = db_get_int(db, 0, row, 8);
+    int64_t modseq, now_us = db_get_int(db, which, row, 8);
 
-    box->address = arena_str(a, db_get_str(db, 0, row, 0));
-    box->account = db_get_int(db, 0, row, 1);
-    box->busy = db_is_null(db, 0, row, 2);
+    box->address = arena_str(a, db_get_str(db, which, row, 0));
+    box->account = db_get_int(db, which, row, 1);
+    box->busy = db_is_null(db, which, row, 2);
     if (box->busy)
         return;
-    box->mailbox = db_get_int(db, 0, row, 2);
-    box->bytes = db_get_int(db, 0, row, 3);
-    box->quota_bytes = db_get_int(db, 0, row, 4);
-    box->uidnext = (uint32_t)db_get_int(db, 0, row, 5);
-    box->messages = db_get_int(db, 0, row, 7);
-    modseq = db_get_int(db, 0, row, 6);
+    box->mailbox = db_get_int(db, which, row, 2);
+    box->bytes = db_get_int(db, which, row, 3);
+    box->quota_bytes = db_get_int(db, which, row, 4);
+    box->uidnext = (uint32_t)db_get_int(db, which, row, 5);
+    box->messages = db_get_int(db, which, row, 7);
+    modseq = db_get_int(db, which, row, 6);
     /* Larger than the last one, and a time: never used twice, even if the newest commits
      * were lost with the server's disk. */
     box->modseq = modseq + 1 > now_us ? modseq + 1 : now_us;
 }
 
-enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresses,
-                           size_t n, struct store_deliver **out)
+enum rc store_deliver_lock(struct arena *a, struct db *db, size_t queued,
+                           const str_t *addresses, size_t n, struct store_deliver **out)
 {
     struct store_deliver *d = arena_alloc(a, sizeof(*d));
     enum rc rc;
@@ -84,11 +84,11 @@ enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresse
     if (rc != RC_OK)
         return rc;
     d->arena = a;
-    d->box_count = db_rows(db, 0);
+    d->box_count = db_rows(db, queued);
     d->boxes = arena_array(a, d->box_count + 1, sizeof(*d->boxes));
     d->by_address = arena_array(a, d->box_count + 1, sizeof(struct store_deliver_box *));
     for (size_t i = 0; i < d->box_count; i++) {
-        read_box(a, db, i, &d->boxes[i]);
+        read_box(a, db, queued, i, &d->boxes[i]);
         d->by_address[i] = &d->boxes[i];
     }
     qsort(d->by_address, d->box_count, sizeof(struct store_deliver_box *),

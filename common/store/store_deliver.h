@@ -27,9 +27,12 @@ struct store_deliver_box {
 struct store_deliver; /* one batch; lives in its arena */
 
 /* Within db_begin.  Finds the INBOXes of the active accounts among addresses (duplicates
- * are fine, at most 256 Ki) and locks those that are not busy; never waits for a lock. */
-enum rc store_deliver_lock(struct arena *a, struct db *db, const str_t *addresses,
-                           size_t n, struct store_deliver **out) RC_CHECKED;
+ * are fine, at most 256 Ki) and locks those that are not busy; never waits for a lock.
+ * Travels behind the `queued` statements that wait for a flush; their rows can be read
+ * afterwards, too. */
+enum rc store_deliver_lock(struct arena *a, struct db *db, size_t queued,
+                           const str_t *addresses, size_t n,
+                           struct store_deliver **out) RC_CHECKED;
 
 /* NULL: no active account has this address. */
 struct store_deliver_box *store_deliver_find(struct store_deliver *d, str_t address);

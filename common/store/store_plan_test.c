@@ -30,6 +30,7 @@ static void plan_all(struct db *db)
 
     db_begin(db);
     assert_int_equal(store_queue_claim(test_arena, db, &cursor, 1, &rows, &n), RC_OK);
+    store_queue_ask_elders(test_arena, db, rows, n);
     assert_int_equal(store_remote_claim_failed(test_arena, db, 1, &failed, &n), RC_OK);
     db_rollback(db);
     assert_int_equal(store_queue_mark_overdue(db, &n), RC_OK);
@@ -110,6 +111,7 @@ static const struct {
     int64_t rows;
 } executions[] = {
     { "queue_claim(0, 256)", 256 },
+    { "queue_elders('{s7,s8}', '{4000000000000000,4000000000000000}', 100)", 200 },
     { "queue_mark_overdue(2000)", 2000 },
     { "queue_suspect", 1 },
     { "queue_stats", 30000 },

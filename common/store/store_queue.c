@@ -8,6 +8,8 @@
 #include "store/store_ids.h"
 #include "store/store_remote.h"
 
+#include <stdlib.h>
+
 enum {
     SWEEP_MS = 5000,
     LATE_US =
@@ -16,7 +18,11 @@ enum {
     LIST_MAX = 10000,
 };
 
-#define COLUMNS    "due, body_id, size, idate, attempts, sender, rcpt, envelope::text"
+#define ORDER "(CASE WHEN since = 0 THEN due ELSE since END)"
+#define COLUMNS                                                                          \
+    "due, body_id, size, idate, attempts, sender, rcpt, envelope::text, " ORDER          \
+    ", puts, "                                                                           \
+    "now_us()"
 #define OVERDUE_US "30000000"
 _Static_assert(STORE_QUEUE_OVERDUE_S == 30, "OVERDUE_US is the same time");
 
@@ -29,10 +35,17 @@ DB_STATEMENT(stmt_claim, "queue_claim",
              " WHERE due > greatest($1, now_us() - " OVERDUE_US ") AND due <= now_us()"
              " AND attempts <= 1 ORDER BY due, body_id LIMIT $2 FOR UPDATE SKIP LOCKED))"
              " RETURNING *) "
-             "SELECT " COLUMNS " FROM gone ORDER BY due, body_id");
+             "SELECT " COLUMNS " FROM gone ORDER BY " ORDER ", body_id");
+DB_STATEMENT(stmt_elders, "queue_elders",
+             "SELECT s.sender, s.than, e.* FROM unnest($1::text[], $2::int8[])"
+             "  AS s(sender, than)"
+             " CROSS JOIN LATERAL (SELECT " ORDER ", body_id, due, rcpt FROM queue q"
+             "  WHERE q.sender = s.sender AND " ORDER " <= s.than AND attempts <= 1"
+             "  ORDER BY q.sender, " ORDER " DESC LIMIT $3) e");
 /* Not while rows that were marked before still wait: they would grow too old in turn. */
 DB_STATEMENT(stmt_mark, "queue_mark_overdue",
-             "UPDATE queue SET attempts = 1, due = now_us() WHERE ctid = ANY(ARRAY("
+             "UPDATE queue SET attempts = 1, due = now_us(), since = " ORDER
+             " WHERE ctid = ANY(ARRAY("
              " SELECT ctid FROM queue"
              " WHERE due <= now_us() - " OVERDUE_US " AND attempts = 0"
              " AND NOT EXISTS (SELECT 1 FROM queue WHERE attempts > 0 AND attempts = 1"
@@ -55,9 +68,10 @@ DB_STATEMENT(stmt_add, "queue_add",
              "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
              "VALUES (due_now($1), $1, now_unix(), $2, $3, $4, $5::jsonb)");
 /* Whoever puts it back has survived it: no longer under suspicion. */
-DB_STATEMENT(stmt_requeue, "queue_requeue",
-             "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
-             "VALUES (now_us() + $1 * 1000, $2, $3, $4, $5, $6, $7::jsonb)");
+DB_STATEMENT(
+    stmt_requeue, "queue_requeue",
+    "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope, since,"
+    " puts) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9)");
 DB_STATEMENT(stmt_aside, "queue_set_aside",
              "WITH gone AS (DELETE FROM queue WHERE due = $1 AND body_id = $2"
              " RETURNING *) "
@@ -73,7 +87,8 @@ DB_STATEMENT(stmt_release, "queue_release",
 DB_STATEMENT(stmt_drop, "queue_drop_aside", "DELETE FROM queue_aside WHERE body_id = $1");
 DB_STATEMENT(stmt_list_aside, "queue_list_aside",
              "SELECT since * 1000000, body_id, size, idate, attempts, sender, rcpt, "
-             "envelope::text, reason, since FROM queue_aside ORDER BY since LIMIT $1");
+             "envelope::text, since * 1000000, 0, now_us(), reason, since "
+             "FROM queue_aside ORDER BY since LIMIT $1");
 DB_STATEMENT(stmt_list, "queue_list",
              "SELECT " COLUMNS " FROM queue ORDER BY due, body_id LIMIT $1");
 /* Exact while it is few; of many, what PostgreSQL knows from vacuuming. */
@@ -102,6 +117,9 @@ static void read_row(struct arena *a, const struct db *db, size_t row,
     out->sender = arena_str(a, db_get_str(db, 0, row, 5));
     out->recipients = db_get_texts(a, db, 0, row, 6, &out->recipient_count);
     out->envelope = arena_str(a, db_get_str(db, 0, row, 7));
+    out->order_us = db_get_int(db, 0, row, 8);
+    out->puts = (int)db_get_int(db, 0, row, 9);
+    out->now_us = db_get_int(db, 0, row, 10);
 }
 
 static void read_rows(struct arena *a, const struct db *db, struct store_queue_row **out,
@@ -131,9 +149,63 @@ enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cur
     /* A sweep that filled its batch has not seen the end yet. */
     if (sweep && *n < most)
         c->sweep_at_ms = now_ms + SWEEP_MS;
-    if (*n > 0 && (*out)[*n - 1].due_us - LATE_US > c->low_us)
-        c->low_us = (*out)[*n - 1].due_us - LATE_US;
+    for (size_t i = 0; i < *n; i++)
+        if ((*out)[i].due_us - LATE_US > c->low_us)
+            c->low_us = (*out)[i].due_us - LATE_US;
     return RC_OK;
+}
+
+static int compare_sender(const void *a, const void *b)
+{
+    const struct store_queue_row *const *x = a, *const *y = b;
+    int by_sender = str_compare((*x)->sender, (*y)->sender);
+
+    if (by_sender != 0)
+        return by_sender;
+    return ((*x)->order_us > (*y)->order_us) - ((*x)->order_us < (*y)->order_us);
+}
+
+void store_queue_ask_elders(struct arena *a, struct db *db,
+                            const struct store_queue_row *rows, size_t n)
+{
+    const struct store_queue_row **sorted = arena_array(a, n + 1, sizeof(*sorted));
+    int64_t *than = arena_array(a, n + 1, sizeof(*than));
+    str_t *senders = arena_array(a, n + 1, sizeof(*senders));
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &rows[i];
+    qsort(sorted, n, sizeof(*sorted), compare_sender);
+    for (size_t i = 0; i < n; i++) {
+        str_t sender = sorted[i]->sender;
+        bool first = i == 0 || !str_eq(sorted[i - 1]->sender, sender);
+        bool last = i + 1 == n || !str_eq(sorted[i + 1]->sender, sender);
+
+        if ((first || last) && sender.n > 0) { /* bounces have no order */
+            than[count] = sorted[i]->order_us;
+            senders[count++] = sender;
+        }
+    }
+    db_queue(db, &stmt_elders,
+             DB_PARAMS(db_texts(senders, count), db_int8s(than, count),
+                       db_int8(STORE_QUEUE_ELDERS_MAX)));
+}
+
+void store_queue_take_elders(struct arena *a, const struct db *db, size_t which,
+                             struct store_queue_elder **out, size_t *n)
+{
+    *n = db_rows(db, which);
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++) {
+        struct store_queue_elder *e = &(*out)[i];
+
+        e->sender = arena_str(a, db_get_str(db, which, i, 0));
+        e->than_us = db_get_int(db, which, i, 1);
+        e->order_us = db_get_int(db, which, i, 2);
+        e->body_id = db_get_int(db, which, i, 3);
+        e->due_us = db_get_int(db, which, i, 4);
+        e->recipients = db_get_texts(a, db, which, i, 5, &e->recipient_count);
+    }
 }
 
 enum rc store_queue_mark_overdue(struct db *db, size_t *marked)
@@ -193,14 +265,14 @@ enum rc store_queue_add(struct db *db, const struct store_queue_new *m)
     return RC_OK;
 }
 
-void store_queue_requeue(struct db *db, const struct store_queue_row *row,
-                         int64_t delay_ms)
+void store_queue_requeue(struct db *db, const struct store_queue_row *row)
 {
     db_queue(db, &stmt_requeue,
-             DB_PARAMS(db_int8(delay_ms), db_int8(row->body_id), db_int8(row->idate_unix),
-                       db_int4(row->size), db_text(row->sender),
+             DB_PARAMS(db_int8(row->due_us), db_int8(row->body_id),
+                       db_int8(row->idate_unix), db_int4(row->size), db_text(row->sender),
                        db_texts(row->recipients, row->recipient_count),
-                       db_text(row->envelope)));
+                       db_text(row->envelope), db_int8(row->order_us),
+                       db_int4(row->puts)));
 }
 
 enum rc store_queue_set_aside(struct db *db, const struct store_queue_row *row,
@@ -238,8 +310,8 @@ enum rc store_queue_list_aside(struct arena *a, struct db *db, size_t limit,
     *out = arena_array(a, *n + 1, sizeof(**out));
     for (size_t i = 0; i < *n; i++) {
         read_row(a, db, i, &(*out)[i].row);
-        (*out)[i].reason = arena_str(a, db_get_str(db, 0, i, 8));
-        (*out)[i].since_unix = db_get_int(db, 0, i, 9);
+        (*out)[i].reason = arena_str(a, db_get_str(db, 0, i, 11));
+        (*out)[i].since_unix = db_get_int(db, 0, i, 12);
     }
     return RC_OK;
 }

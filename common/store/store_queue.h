@@ -7,6 +7,11 @@
  * What kills its worker must not do so for ever.  A row that stayed due for
  * STORE_QUEUE_OVERDUE_S gets attempts = 1 and another turn in a batch; if that is not
  * its last, it becomes a suspect: it is claimed alone, after attempts + 1 was committed.
+ *
+ * Order: a row keeps order_us, when it was due first, however often it is put off.  Of
+ * one sender's messages to one mailbox a later one is not delivered while an older one is
+ * still in the queue, whoever holds it; suspects alone are not waited for.  That is
+ * enough, since a message whose 250 came first was visible before the other one was sent.
  * Thread: the db's.
  */
 #pragma once
@@ -21,7 +26,10 @@ enum {
 struct store_queue_row {
     int64_t due_us; /* with body_id: the key */
     int64_t body_id;
-    int32_t size; /* [bytes] of the stored message */
+    int64_t order_us; /* with body_id: its place among those of the same sender */
+    int64_t now_us;   /* PostgreSQL's, of the transaction that read it */
+    int puts;         /* times that it was put off */
+    int32_t size;     /* [bytes] of the stored message */
     int64_t idate_unix;
     int attempts;
     str_t sender; /* empty: the null sender */
@@ -38,8 +46,8 @@ struct store_queue_cursor {
     int64_t sweep_at_ms; /* monotonic */
 };
 
-/* Within db_begin.  At most limit rows in order of due time; *n may be 0.  The rows are
- * gone from the queue when the caller's transaction commits. */
+/* Within db_begin.  At most limit rows that are due longest, in order; *n may be 0.  The
+ * rows are gone from the queue when the caller's transaction commits. */
 enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cursor *c,
                           size_t limit, struct store_queue_row **out,
                           size_t *n) RC_CHECKED;
@@ -69,10 +77,29 @@ struct store_queue_new {
 };
 enum rc store_queue_add(struct db *db, const struct store_queue_new *m) RC_CHECKED;
 
-/* In the caller's transaction, after a claim: put the row back, with what the struct
- * says now (remaining recipients), to be due in delay_ms.  Sent with the next flush. */
-void store_queue_requeue(struct db *db, const struct store_queue_row *row,
-                         int64_t delay_ms);
+/* In the caller's transaction, after a claim: put the row back with what the struct says
+ * now (due time, remaining recipients, how often it was put off).  Sent with the next
+ * flush. */
+void store_queue_requeue(struct db *db, const struct store_queue_row *row);
+
+/* A row that is still there and older than a claimed one of the same sender. */
+struct store_queue_elder {
+    str_t sender;
+    int64_t than_us; /* order_us of the claimed row that was asked for */
+    int64_t order_us, body_id, due_us;
+    str_t *recipients;
+    size_t recipient_count;
+};
+
+/* In the caller's transaction, behind the claim of these n rows: one statement, sent with
+ * the next flush, after which take reads it as the `which`th.  It asks for the elders of
+ * each sender's oldest and newest row, the newest elders first; STORE_QUEUE_ELDERS_MAX of
+ * a row: there may be more. */
+enum { STORE_QUEUE_ELDERS_MAX = 100 };
+void store_queue_ask_elders(struct arena *a, struct db *db,
+                            const struct store_queue_row *rows, size_t n);
+void store_queue_take_elders(struct arena *a, const struct db *db, size_t which,
+                             struct store_queue_elder **out, size_t *n);
 
 /* Out of the way with a reason, until an admin looks.  RC_NOT_FOUND: somebody else has
  * claimed the row meanwhile. */

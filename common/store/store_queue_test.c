@@ -95,7 +95,7 @@ static void disabled_and_unknown_people_have_no_box(void **state)
     assert_int_equal(store_account_set_state(test_db, account, STORE_ACCOUNT_DISABLED),
                      RC_OK);
     db_begin(test_db);
-    assert_int_equal(store_deliver_lock(test_arena, test_db, list, 2, &d), RC_OK);
+    assert_int_equal(store_deliver_lock(test_arena, test_db, 0, list, 2, &d), RC_OK);
     assert_null(store_deliver_find(d, list[0]));
     assert_null(store_deliver_find(d, list[1]));
     (void)store_deliver_boxes(d, &n);
@@ -419,7 +419,8 @@ static void bounces_and_requeued_rows_join_the_transaction(void **state)
         assert_int_equal(store_queue_add(test_db, &bounce), RC_OK);
         rows[0].recipients++;
         rows[0].recipient_count = 1;
-        store_queue_requeue(test_db, &rows[0], 60000);
+        rows[0].due_us += 60000000;
+        store_queue_requeue(test_db, &rows[0]);
         if (i == 0)
             db_rollback(test_db);
         else

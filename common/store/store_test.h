@@ -206,7 +206,7 @@ static TEST_UNUSED enum rc test_deliver(struct db *db, struct store_queue_cursor
         for (size_t i = 0; i < *n; i++)
             for (size_t r = 0; r < rows[i].recipient_count; r++)
                 list[addresses++] = rows[i].recipients[r];
-        rc = store_deliver_lock(a, db, list, addresses, &d);
+        rc = store_deliver_lock(a, db, 0, list, addresses, &d);
     }
     for (size_t i = 0; rc == RC_OK && i < *n; i++) {
         size_t later = 0;
@@ -222,8 +222,9 @@ static TEST_UNUSED enum rc test_deliver(struct db *db, struct store_queue_cursor
                 (*refused)++;
         }
         rows[i].recipient_count = later;
+        rows[i].due_us = rows[i].now_us;
         if (later > 0)
-            store_queue_requeue(db, &rows[i], 0);
+            store_queue_requeue(db, &rows[i]);
     }
     if (rc == RC_OK) {
         store_deliver_put(d, db);

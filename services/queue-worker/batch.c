@@ -23,6 +23,7 @@ COUNTER(delivered, "delivered_mail", "Copies put into mailboxes.");
 COUNTER(quota_exceeded, "quota_exceeded", "Recipients refused because of their quota.");
 COUNTER(sent_on, "remote_queued", "Messages handed to remote-sender, per destination.");
 COUNTER(busy, "busy_mailboxes", "Recipients put off because of a locked mailbox.");
+COUNTER(behind, "kept_in_order", "Recipients put off because of an older message.");
 COUNTER(bounced, "bounces", "Reports of failed delivery that were queued.");
 COUNTER(aside, "set_aside", "Messages set aside because their delivery broke off.");
 
@@ -32,6 +33,7 @@ static void register_metrics(void)
     metric_register(&quota_exceeded);
     metric_register(&sent_on);
     metric_register(&busy);
+    metric_register(&behind);
     metric_register(&bounced);
     metric_register(&aside);
 }
@@ -80,6 +82,7 @@ static enum rc conclude(struct batch *b, size_t rows, const struct deliver_done 
     metric_add(&quota_exceeded, (int64_t)d->over_quota);
     metric_add(&sent_on, (int64_t)d->remote_rows);
     metric_add(&busy, (int64_t)d->busy);
+    metric_add(&behind, (int64_t)d->behind);
     metric_add(&bounced, (int64_t)bounces);
     log_debug("queue.batch", "rows=%zu copies=%zu remote=%zu bounces=%zu", rows,
               d->copies, d->remote_rows, bounces);
@@ -186,8 +189,10 @@ static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_new
         return rc;
     kept = what_fits(rows, n);
     rc = deliver(b->arena, b->db, b->rules, rows, kept, &done);
+    if (kept < n) /* they keep their place, which the cursor has passed */
+        b->cursor = (struct store_queue_cursor){ 0 };
     for (size_t i = kept; i < n && rc == RC_OK; i++)
-        store_queue_requeue(b->db, &rows[i], 0);
+        store_queue_requeue(b->db, &rows[i]);
     if (rc == RC_OK)
         rc = conclude(b, kept, &done, news);
     news->more = rc == RC_OK && (n == limit || kept < n);

@@ -2,19 +2,18 @@
 #include "deliver.h"
 
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "order.h"
 #include "prefix.h"
 #include "account/route.h"
 #include "store/db.h"
-#include "store/store_ids.h"
 #include "store/store_remote.h"
 
 #include <inttypes.h>
 
 enum {
     REMOTE_ROWS_PER_FLUSH = 1000,
-    /* A busy mailbox is tried again after a quarter of the message's age. */
+    /* Between two tries to reach a busy mailbox, each a quarter longer than the last. */
     RETRY_MIN_MS = 5,
     RETRY_MAX_MS = 5000,
 };
@@ -26,8 +25,10 @@ struct job {
     size_t route_count;
     struct dsn_recipient *failed; /* room for all recipients */
     size_t failed_count;
-    str_t *busy; /* recipients to be tried again; room for all */
-    size_t busy_count;
+    str_t *later; /* recipients to be tried again; room for all */
+    size_t later_count;
+    int64_t due_us; /* when */
+    bool tried;     /* in vain, so that the next time is further away */
 };
 
 struct run {
@@ -35,6 +36,7 @@ struct run {
     struct db *db;
     const struct deliver_rules *rules;
     struct store_deliver *boxes;
+    struct order *order; /* NULL: not asked for */
     struct deliver_done *done;
 };
 
@@ -61,10 +63,13 @@ static size_t count_local(const struct job *jobs, size_t n)
     return count;
 }
 
+/* And see what they must wait for.  A suspect waits for nobody, as nobody does for it. */
 static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
 {
     size_t all = count_local(jobs, n), count = 0;
+    bool ordered = n > 0 && jobs[0].row->attempts <= 1;
     str_t *addresses;
+    enum rc rc;
 
     if (all == 0)
         return RC_OK;
@@ -73,7 +78,12 @@ static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
         for (size_t k = 0; k < jobs[i].route_count; k++)
             if (jobs[i].route[k].kind == ROUTE_LOCAL)
                 addresses[count++] = jobs[i].route[k].address;
-    return store_deliver_lock(r->arena, r->db, addresses, count, &r->boxes);
+    if (ordered)
+        store_queue_ask_elders(r->arena, r->db, jobs[0].row, n);
+    rc = store_deliver_lock(r->arena, r->db, ordered, addresses, count, &r->boxes);
+    if (rc == RC_OK && ordered)
+        r->order = order_read(r->arena, r->db, 0, r->rules->mail_domain, jobs[0].row, n);
+    return rc;
 }
 
 static void add_failure(struct run *r, struct job *j, str_t recipient, const char *status,
@@ -88,28 +98,61 @@ static void add_failure(struct run *r, struct job *j, str_t recipient, const cha
     };
 }
 
-static int64_t age_ms(const struct job *j)
+static int64_t pause_us(int puts)
 {
-    int64_t age = clock_unix_ms() - store_ids_body_unix_ms(j->row->body_id);
+    int64_t us = RETRY_MIN_MS * 1000;
 
-    return age > 0 ? age : 0;
+    for (int i = 0; i < puts && us < RETRY_MAX_MS * 1000; i++)
+        us += us / 4;
+    return us < RETRY_MAX_MS * 1000 ? us : RETRY_MAX_MS * 1000;
 }
 
-/* The mailbox is somebody else's for the moment.  Who holds it for days is no mailbox. */
-static void put_off(struct run *r, struct job *j, const struct route *to)
+static void put_off(struct run *r, struct job *j, const struct route *to, int64_t due_us)
 {
-    if (age_ms(j) / 1000 > r->rules->remote_lifetime_s) {
+    if (j->later == NULL)
+        j->later = arena_array(r->arena, j->row->recipient_count, sizeof(*j->later));
+    j->later[j->later_count++] = to->recipient;
+    if (due_us > j->due_us)
+        j->due_us = due_us;
+}
+
+static void put_off_a_while(struct run *r, struct job *j, const struct route *to)
+{
+    j->tried = true;
+    put_off(r, j, to, j->row->now_us + pause_us(j->row->puts));
+}
+
+/* The mailbox is somebody else's for the moment.  Who holds it for days is no mailbox;
+ * days are counted in tries, since a clock may have jumped. */
+static void wait_for_box(struct run *r, struct job *j, const struct route *to)
+{
+    if (j->row->puts > r->rules->remote_lifetime_s * 1000 / RETRY_MAX_MS) {
         add_failure(r, j, to->recipient, "4.2.1", "450 4.2.1 Mailbox is busy");
         return;
     }
-    if (j->busy == NULL)
-        j->busy = arena_array(r->arena, j->row->recipient_count, sizeof(*j->busy));
-    j->busy[j->busy_count++] = to->recipient;
+    put_off_a_while(r, j, to);
+    r->done->busy++;
+}
+
+/* Behind the older message, wherever that has its place in the queue.  One that is due
+ * is in somebody's hands, unless it is overdue and waits to be marked. */
+static void wait_for_older(struct run *r, struct job *j, const struct route *to,
+                           int64_t older_due_us)
+{
+    int64_t now_us = j->row->now_us;
+
+    if (older_due_us <= now_us &&
+        older_due_us > now_us - STORE_QUEUE_OVERDUE_S * INT64_C(1000000))
+        put_off_a_while(r, j, to);
+    else
+        put_off(r, j, to, older_due_us);
+    r->done->behind++;
 }
 
 static enum rc deliver_local(struct run *r, struct job *j, const struct route *to)
 {
     struct store_deliver_box *box = store_deliver_find(r->boxes, to->address);
+    int64_t older_due_us;
     enum rc rc;
 
     if (box == NULL) {
@@ -118,8 +161,13 @@ static enum rc deliver_local(struct run *r, struct job *j, const struct route *t
                                  STR_ARG(to->recipient), STR_ARG(to->recipient)));
         return RC_OK;
     }
+    if (r->order != NULL &&
+        order_is_behind(r->order, j->row, to->address, &older_due_us)) {
+        wait_for_older(r, j, to, older_due_us);
+        return RC_OK;
+    }
     if (box->busy) {
-        put_off(r, j, to);
+        wait_for_box(r, j, to);
         return RC_OK;
     }
     rc = store_deliver_add(r->boxes, box, j->row->body_id, j->row->size,
@@ -199,17 +247,17 @@ static enum rc deliver_one(struct run *r, struct job *j)
 static void put_back(struct run *r, const struct job *j)
 {
     struct store_queue_row row = *j->row;
-    int64_t ms = age_ms(j) / 4;
+    int64_t ms = (j->due_us - row.now_us + 999) / 1000;
 
-    if (j->busy_count == 0)
+    if (j->later_count == 0)
         return;
-    row.recipients = j->busy;
-    row.recipient_count = j->busy_count;
-    ms = ms < RETRY_MIN_MS ? RETRY_MIN_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
-    store_queue_requeue(r->db, &row, ms);
-    r->done->busy += j->busy_count;
+    row.recipients = j->later;
+    row.recipient_count = j->later_count;
+    row.due_us = j->due_us;
+    row.puts += j->tried;
+    store_queue_requeue(r->db, &row);
     r->done->put_back++;
-    if (r->done->retry_ms == 0 || ms < r->done->retry_ms)
+    if (ms > 0 && (r->done->retry_ms == 0 || ms < r->done->retry_ms))
         r->done->retry_ms = ms;
 }
 

@@ -2,8 +2,9 @@
  *
  * Works in the caller's transaction, which also removed the queue rows.  Quota is
  * checked message by message in the order of arrival; a recipient that fails does not
- * disturb the others, and one whose mailbox is locked by somebody else goes back to the
- * queue for a moment.
+ * disturb the others, and one whose mailbox is locked by somebody else, or for whom an
+ * older message of the same sender is still under way, goes back to the queue for a
+ * moment.
  * Thread: the db's.
  */
 #pragma once
@@ -33,9 +34,10 @@ struct deliver_done {
     size_t box_count;
     size_t copies;      /* in mailboxes */
     size_t over_quota;  /* recipients */
-    size_t busy;        /* recipients that were put back */
+    size_t busy;        /* recipients that were put off because of their mailbox */
+    size_t behind;      /* and because of an older message */
     size_t remote_rows; /* for remote-sender */
-    size_t put_back;    /* rows, with the recipients whose mailbox is busy */
+    size_t put_back;    /* rows, with the recipients that were put off */
     int64_t retry_ms;   /* until the first of those is due; 0: there are none */
     struct bounce *failed;
     size_t failed_count;

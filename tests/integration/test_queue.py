@@ -1,5 +1,7 @@
 """Routing and delivery belong to queue-worker alone, and happen exactly once."""
+import itertools
 import os
+import random
 import signal
 
 import mail
@@ -34,6 +36,30 @@ def test_with_all_workers_stopped_mail_is_accepted_and_waits(wide):
         got += client.fetch_new()
     assert sorted(got, key=int) == [str(i) for i in range(20)]
     client.close()
+
+
+def test_what_one_sends_another_arrives_in_order_whatever_holds_the_workers_up(wide):
+    """Over two ingress replicas in turn, each message after the 250 of the one before, while
+    one of two workers is always stopped somewhere and the reader keeps the mailbox busy."""
+    sender, receiver = mail.new_account(wide), mail.new_account(wide)
+    senders = itertools.cycle([mail.smtp(wide, sender, replica=r) for r in (0, 1)])
+    reader = mail.imap(wide, receiver)
+    reader.select("INBOX")
+    workers = [wide.pid(name) for name in ("queue-worker", "queue-worker-2")]
+    sent = [f"{i}@test" for i in range(200)]
+    try:
+        for message_id in sent:
+            stopped = random.randrange(2)
+            os.kill(workers[1 - stopped], signal.SIGCONT)
+            os.kill(workers[stopped], signal.SIGSTOP)
+            next(senders).sendmail(sender, [receiver], mail.encrypted(sender, message_id))
+            reader.uid("STORE", "1:*", "+FLAGS", random.choice([r"(\Seen)", r"(\Flagged)"]))
+            reader.uid("STORE", "1:*", "-FLAGS", r"(\Seen \Flagged)")
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    wait_for("all of them", lambda: reader.select("INBOX")[1] == [b"200"], 60)
+    assert mail.message_ids(reader) == sent
 
 
 def test_a_large_message_to_twenty_people_is_stored_once(product):
