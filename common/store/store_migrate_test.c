@@ -247,6 +247,7 @@ static void worker_delivers(struct db *db)
     assert_int_equal(refused, 0);
     assert_int_equal(store_account_resolve(db, &person.address, 1, ids), RC_OK);
     assert_int_equal(store_queue_mark_overdue(db, &n), RC_OK);
+    assert_int_equal(store_queue_call_back(db, &n), RC_OK);
     assert_int_equal(store_queue_suspect(test_arena, db, &row), RC_NOT_FOUND);
     assert_int_equal(store_queue_stats(db, &stats), RC_OK);
     assert_int_equal(store_body_read(test_arena, db, body, 19, 0, 19, &back), RC_OK);
@@ -268,6 +269,7 @@ static void sender_fails(struct db *db)
     assert_int_equal(store_remote_claim(test_arena, db, &at, &how, &row, &n), RC_OK);
     assert_int_equal(n, 1);
     assert_int_equal(store_body_read(test_arena, db, body, 19, 0, 19, &back), RC_OK);
+    assert_int_equal(store_remote_call_back(db, 3600, 60, &n), RC_OK);
     assert_int_equal(store_remote_extend(db, row, 60), RC_OK);
     assert_int_equal(store_remote_settle(db, row, &o), RC_OK);
 }

@@ -34,6 +34,8 @@ static void plan_all(struct db *db)
     assert_int_equal(store_remote_claim_failed(test_arena, db, 1, &failed, &n), RC_OK);
     db_rollback(db);
     assert_int_equal(store_queue_mark_overdue(db, &n), RC_OK);
+    assert_int_equal(store_queue_call_back(db, &n), RC_OK);
+    assert_int_equal(store_remote_call_back(db, 3600, 60, &n), RC_OK);
     assert_int_equal(store_queue_suspect(test_arena, db, &suspect), RC_NOT_FOUND);
     assert_int_equal(store_queue_stats(db, &stats), RC_OK);
     assert_int_equal(store_remote_claim(test_arena, db, &turn, &how, &remote, &n), RC_OK);
@@ -115,6 +117,8 @@ static const struct {
     { "queue_mark_overdue(2000)", 2000 },
     { "queue_suspect", 1 },
     { "queue_stats", 30000 },
+    { "queue_ahead(2000)", 1 },
+    { "remote_ahead(3600, 60, 1000)", 10 },
     { "remote_claim('', '', '{}', 10, 100, 60)", 100 },
     { "remote_finish(1, 0, '{a}', '{5}', '{x}', '{y}')", 1 },
     { "remote_claim_failed(64)", 64 },

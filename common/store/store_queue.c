@@ -10,21 +10,17 @@
 
 #include <stdlib.h>
 
-enum {
-    SWEEP_MS = 5000,
-    LATE_US =
-        3000000, /* a commit that comes this late after its due time is still seen */
-    MARK_MAX = 2000,
-    LIST_MAX = 10000,
-};
+enum { SWEEP_MS = 5000, MARK_MAX = 2000, AHEAD_MAX = 2000, LIST_MAX = 10000 };
 
 #define ORDER "(CASE WHEN since = 0 THEN due ELSE since END)"
 #define COLUMNS                                                                          \
     "due, body_id, size, idate, attempts, sender, rcpt, envelope::text, " ORDER          \
-    ", puts, "                                                                           \
-    "now_us()"
+    ", puts, now_us()"
 #define OVERDUE_US "30000000"
 _Static_assert(STORE_QUEUE_OVERDUE_S == 30, "OVERDUE_US is the same time");
+#define AHEAD_US "60000000"
+_Static_assert(STORE_QUEUE_AHEAD_S == 60, "AHEAD_US is the same time");
+#define LATE_US "3000000" /* a commit that comes so late after its due time is seen */
 
 /* What is to be taken is found once, by the index, and then addressed by its place: a
  * join with it would be planned by what PostgreSQL knows of the table, and a plan made
@@ -32,7 +28,8 @@ _Static_assert(STORE_QUEUE_OVERDUE_S == 30, "OVERDUE_US is the same time");
 DB_STATEMENT(stmt_claim, "queue_claim",
              "WITH gone AS (DELETE FROM queue WHERE ctid = ANY(ARRAY("
              " SELECT ctid FROM queue"
-             " WHERE due > greatest($1, now_us() - " OVERDUE_US ") AND due <= now_us()"
+             " WHERE due > greatest(least($1, now_us()) - " LATE_US ","
+             "  now_us() - " OVERDUE_US ") AND due <= now_us()"
              " AND attempts <= 1 ORDER BY due, body_id LIMIT $2 FOR UPDATE SKIP LOCKED))"
              " RETURNING *) "
              "SELECT " COLUMNS " FROM gone ORDER BY " ORDER ", body_id");
@@ -50,6 +47,11 @@ DB_STATEMENT(stmt_mark, "queue_mark_overdue",
              " WHERE due <= now_us() - " OVERDUE_US " AND attempts = 0"
              " AND NOT EXISTS (SELECT 1 FROM queue WHERE attempts > 0 AND attempts = 1"
              "  AND due > now_us() - " OVERDUE_US " AND due <= now_us())"
+             " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED))");
+/* They keep their order among them. */
+DB_STATEMENT(stmt_ahead, "queue_ahead",
+             "UPDATE queue SET due = now_us(), since = " ORDER " WHERE ctid = ANY(ARRAY("
+             " SELECT ctid FROM queue WHERE due > now_us() + " AHEAD_US
              " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED))");
 DB_STATEMENT(stmt_suspect, "queue_suspect",
              "UPDATE queue SET attempts = attempts + 1, due = now_us() + " OVERDUE_US
@@ -150,8 +152,8 @@ enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cur
     if (sweep && *n < most)
         c->sweep_at_ms = now_ms + SWEEP_MS;
     for (size_t i = 0; i < *n; i++)
-        if ((*out)[i].due_us - LATE_US > c->low_us)
-            c->low_us = (*out)[i].due_us - LATE_US;
+        if ((*out)[i].due_us > c->low_us)
+            c->low_us = (*out)[i].due_us;
     return RC_OK;
 }
 
@@ -213,6 +215,14 @@ enum rc store_queue_mark_overdue(struct db *db, size_t *marked)
     enum rc rc = db_run(db, &stmt_mark, DB_PARAMS(db_int8(MARK_MAX)));
 
     *marked = rc == RC_OK ? db_affected(db, 0) : 0;
+    return rc;
+}
+
+enum rc store_queue_call_back(struct db *db, size_t *ahead)
+{
+    enum rc rc = db_run(db, &stmt_ahead, DB_PARAMS(db_int8(AHEAD_MAX)));
+
+    *ahead = rc == RC_OK ? db_affected(db, 0) : 0;
     return rc;
 }
 

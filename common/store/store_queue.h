@@ -20,6 +20,7 @@
 
 enum {
     STORE_QUEUE_OVERDUE_S = 30,
+    STORE_QUEUE_AHEAD_S = 60, /* nothing is put off for as long as this */
     STORE_QUEUE_BATCH_MAX = 256,
 };
 
@@ -42,7 +43,7 @@ struct store_queue_row {
  * skips the dead rows at the head of the index, a full sweep every five seconds finds
  * what came late or was rolled back. */
 struct store_queue_cursor {
-    int64_t low_us;
+    int64_t low_us;      /* due time of the youngest row that was claimed */
     int64_t sweep_at_ms; /* monotonic */
 };
 
@@ -55,6 +56,10 @@ enum rc store_queue_claim(struct arena *a, struct db *db, struct store_queue_cur
 /* Own transaction; every few seconds.  Gives some overdue rows (at most 2,000) their
  * second turn, unless earlier ones still wait for theirs. */
 enum rc store_queue_mark_overdue(struct db *db, size_t *marked) RC_CHECKED;
+
+/* Own transaction; every few seconds.  Makes due (at most 2,000 rows) what is due further
+ * ahead than anything can be: PostgreSQL's clock was ahead for a while. */
+enum rc store_queue_call_back(struct db *db, size_t *ahead) RC_CHECKED;
 
 /* Own transaction.  One suspect, whose attempts were raised and whose next turn is
  * STORE_QUEUE_OVERDUE_S away; RC_NOT_FOUND: none.  After too many attempts the

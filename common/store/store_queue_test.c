@@ -397,6 +397,60 @@ static void an_outage_makes_nobody_a_suspect(void **state)
     assert_int_equal(claimable(), 5);
 }
 
+/* PostgreSQL's clock was an hour ahead while mail came, and then it was set right. */
+static void what_is_due_further_ahead_than_can_be_is_due_now(void **state)
+{
+    struct store_queue_cursor c = { 0 };
+    struct store_queue_row *rows;
+    str_t to = test_address(1);
+    int64_t body[3];
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        body[i] = test_mail(test_db, &to, 1, S("from the future"));
+        test_sql("UPDATE queue SET due = due + (3600 - %d) * 1000000::int8 "
+                 "WHERE body_id = %lld",
+                 i, (long long)body[i]);
+    }
+    test_mail(test_db, &to, 1, S("put off"));
+    test_sql("UPDATE queue SET due = due + 30 * 1000000 WHERE due <= now_us()");
+    assert_int_equal(claimable(), 0);
+    assert_int_equal(store_queue_call_back(test_db, &n), RC_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(store_queue_call_back(test_db, &n), RC_OK);
+    assert_int_equal(n, 0);
+    db_begin(test_db);
+    assert_int_equal(store_queue_claim(test_arena, test_db, &c, 10, &rows, &n), RC_OK);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rows[i].body_id, body[2 - i]); /* in order of due time */
+    db_rollback(test_db);
+}
+
+/* The next mail comes at once, not with the next sweep. */
+static void a_clock_that_is_set_back_does_not_hide_new_mail(void **state)
+{
+    struct store_queue_cursor c = { 0 };
+    struct store_queue_row *rows;
+    str_t to = test_address(1);
+    size_t n;
+
+    (void)state;
+    test_move_clock("10 seconds");
+    test_mail(test_db, &to, 1, S("ahead"));
+    for (int i = 0; i < 2; i++) {
+        db_begin(test_db);
+        assert_int_equal(store_queue_claim(test_arena, test_db, &c, 10, &rows, &n),
+                         RC_OK);
+        assert_int_equal(n, 1);
+        assert_int_equal(db_commit(test_db), RC_OK);
+        test_move_clock("0");
+        if (i == 0)
+            test_mail(test_db, &to, 1, S("right"));
+    }
+}
+
 static void bounces_and_requeued_rows_join_the_transaction(void **state)
 {
     struct store_queue_cursor c = { 0 };
@@ -455,6 +509,10 @@ int main(void)
         cmocka_unit_test_setup(what_kills_workers_is_set_aside, test_setup),
         cmocka_unit_test_setup(only_what_is_still_queued_is_set_aside, test_setup),
         cmocka_unit_test_setup(an_outage_makes_nobody_a_suspect, test_setup),
+        cmocka_unit_test_setup(what_is_due_further_ahead_than_can_be_is_due_now,
+                               test_setup),
+        cmocka_unit_test_setup(a_clock_that_is_set_back_does_not_hide_new_mail,
+                               test_setup),
         cmocka_unit_test_setup(bounces_and_requeued_rows_join_the_transaction,
                                test_setup),
     };

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_MAX = 10000, CLAIM_MAX = 1000, FAILED_MAX = 256 };
+enum { LIST_MAX = 10000, CLAIM_MAX = 1000, FAILED_MAX = 256, AHEAD_MAX = 1000 };
 
 #define COLUMNS                                                                          \
     "q.id, q.body_id, q.size, q.created, q.expires, q.due / 1000000, q.lease, "          \
@@ -41,10 +41,21 @@ DB_STATEMENT(
                       " WHERE d.domain IS NOT NULL AND ($2 = '' OR d.domain <= $2)"
                       " AND NOT d.domain = ANY($3) LIMIT $5), "
                       "held AS (UPDATE queue_remote q SET due = now_us() + $6 * 1000000,"
-                      " lease = q.lease + 1 + q.lease % 2, attempts = q.attempts + 1"
+                      " lease = q.lease + 1 + q.lease % 2, attempts = q.attempts + 1,"
+                      " created = least(q.created, now_unix()),"
+                      " expires = least(q.expires, now_unix() + q.expires - q.created)"
                       " WHERE q.ctid = ANY(ARRAY(SELECT at FROM pick)) RETURNING q.*) "
                       "SELECT " COLUMNS
                       " FROM held q ORDER BY q.domain, q.created, q.id");
+DB_STATEMENT(
+    stmt_ahead, "remote_ahead",
+    "UPDATE queue_remote SET due = now_us() + lease % 2 * $2 * 1000000"
+    " WHERE ctid = ANY(ARRAY(" EACH_DOMAIN(
+        "''") " SELECT r.at FROM d CROSS JOIN LATERAL ("
+              "  SELECT q.ctid AS at FROM queue_remote q WHERE q.domain = d.domain"
+              "  AND q.due > now_us() + $1 * 1000000"
+              "  ORDER BY q.domain DESC, q.due DESC LIMIT $3 FOR UPDATE SKIP LOCKED) r"
+              " WHERE d.domain IS NOT NULL LIMIT $3))");
 DB_STATEMENT(stmt_extend, "remote_extend",
              "UPDATE queue_remote SET due = now_us() + $3 * 1000000 "
              "WHERE id = $1 AND lease = $2");
@@ -170,6 +181,17 @@ enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_c
     c->domain[0] = '\0';
     if (rc == RC_OK && *n >= how->limit && *n > 0)
         snprintf(c->domain, sizeof(c->domain), "%.*s", STR_ARG((*out)[*n - 1].domain));
+    return rc;
+}
+
+enum rc store_remote_call_back(struct db *db, int64_t wait_max_s, int lease_s,
+                               size_t *ahead)
+{
+    enum rc rc =
+        db_run(db, &stmt_ahead,
+               DB_PARAMS(db_int8(wait_max_s), db_int8(lease_s), db_int8(AHEAD_MAX)));
+
+    *ahead = rc == RC_OK ? db_affected(db, 0) : 0;
     return rc;
 }
 

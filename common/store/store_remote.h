@@ -14,7 +14,8 @@ struct store_remote_row {
     int64_t body_id;
     int32_t size;         /* [bytes] of the stored message, without prefix */
     int64_t created_unix; /* when the message was routed */
-    int64_t expires_unix; /* PostgreSQL's clock; give up then */
+    int64_t expires_unix; /* PostgreSQL's clock; give up then.  A row that seems to have
+                           * been made in the future counts as made when it is claimed. */
     int64_t due_unix;
     int32_t lease; /* fencing token */
     int attempts;  /* this one included */
@@ -37,6 +38,13 @@ void store_remote_add(struct db *db, const struct store_remote_row *r,
 struct store_remote_cursor {
     char domain[256];
 };
+
+/* Own transaction.  At most 1,000 rows whose time lies further ahead than it can, because
+ * PostgreSQL's clock was ahead for a while: no row is put off for more than wait_max_s.
+ * What waits is due now; what somebody holds, when a lease that began now ends, since he
+ * may be at work. */
+enum rc store_remote_call_back(struct db *db, int64_t wait_max_s, int lease_s,
+                               size_t *ahead) RC_CHECKED;
 
 /* Own transaction.  At most per_domain rows of each domain that is not in busy, at most
  * limit in all, leased for lease_s. */

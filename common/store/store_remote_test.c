@@ -246,6 +246,49 @@ static void an_attempt_can_end_in_three_ways_at_once(void **state)
     assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_failed"), 1);
 }
 
+static int64_t seconds(const char *what)
+{
+    return test_number(
+        test_db, arena_printf(test_arena, "SELECT (%s)::int8 FROM queue_remote", what));
+}
+
+/* PostgreSQL's clock was 40 days ahead for a while: a row was made then, another one was
+ * put off, a third is in somebody's hands. */
+static void what_a_clock_put_far_ahead_comes_back(void **state)
+{
+    enum { WAIT_S = 3600, LEASE_S = 60 };
+    struct store_remote_row *r;
+    size_t n;
+
+    (void)state;
+    add("far.example", 1);
+    test_sql("UPDATE queue_remote SET due = now_us() + (%d + 10) * 1000000::int8",
+             WAIT_S);
+    assert_int_equal(store_remote_call_back(test_db, WAIT_S, LEASE_S, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_in_range(seconds("now_us() - due"), 0, 10 * 1000000);
+    test_sql("UPDATE queue_remote SET due = now_us() + (%d - 10) * 1000000::int8",
+             WAIT_S);
+    assert_int_equal(store_remote_call_back(test_db, WAIT_S, LEASE_S, &n), RC_OK);
+    assert_int_equal(n, 0);
+    /* Whoever holds it may be at work: it must not be sent by two. */
+    test_sql("UPDATE queue_remote SET due = now_us()");
+    r = claim_any(&n);
+    assert_int_equal(n, 1);
+    test_sql("UPDATE queue_remote SET due = due + 40 * 86400 * 1000000::int8");
+    assert_int_equal(store_remote_call_back(test_db, WAIT_S, LEASE_S, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_in_range(seconds("(due - now_us()) / 1000000"), LEASE_S - 10, LEASE_S);
+    assert_int_equal(store_remote_extend(test_db, r, LEASE_S), RC_OK);
+    /* Its lifetime begins now. */
+    test_sql("UPDATE queue_remote SET due = now_us(), lease = 0, created = created + "
+             "40 * 86400, expires = expires + 40 * 86400");
+    r = claim_any(&n);
+    assert_int_equal(n, 1);
+    assert_int_equal(r->expires_unix - r->created_unix, 172800);
+    assert_in_range(seconds("expires - now_unix()"), 172800 - 10, 172800);
+}
+
 static void the_oldest_one_that_is_due_is_told(void **state)
 {
     int64_t age_s;
@@ -275,6 +318,7 @@ int main(void)
                                test_setup),
         cmocka_unit_test_setup(who_lost_the_lease_changes_nothing, test_setup),
         cmocka_unit_test_setup(an_attempt_can_end_in_three_ways_at_once, test_setup),
+        cmocka_unit_test_setup(what_a_clock_put_far_ahead_comes_back, test_setup),
         cmocka_unit_test_setup(the_oldest_one_that_is_due_is_told, test_setup),
     };
 

@@ -76,6 +76,13 @@ static struct metric oldest_remote = { .kind = METRIC_GAUGE,
                                        .labels = "queue=\"remote\"",
                                        .help = "Age of the oldest message that is due." };
 
+static struct metric ahead = { .kind = METRIC_COUNTER,
+                               .name = "postbus_queue_ahead",
+                               .labels = "queue=\"local\"",
+                               .help =
+                                   "Messages whose time lay further ahead than it can, "
+                                   "because a clock had been ahead." };
+
 static struct timespec in_ms(int64_t ms)
 {
     struct timespec t;
@@ -218,9 +225,19 @@ static void show_queue(struct member *m)
 static enum rc take_care(struct member *m)
 {
     struct batch_news news;
-    size_t marked;
-    enum rc rc = store_queue_mark_overdue(m->batch.db, &marked);
+    size_t marked = 0, called_back;
+    enum rc rc = store_queue_call_back(m->batch.db, &called_back);
 
+    if (called_back > 0) {
+        log_warn("queue.ahead",
+                 "rows=%zu reason=\"their time lay further ahead than it can; "
+                 "a clock was ahead\"",
+                 called_back);
+        metric_add(&ahead, (int64_t)called_back);
+        crew_mail_queued(m->crew);
+    }
+    if (rc == RC_OK)
+        rc = store_queue_mark_overdue(m->batch.db, &marked);
     m->marked = rc == RC_OK && marked > 0;
     if (m->marked)
         log_warn("queue.overdue", "rows=%zu", marked);
@@ -321,6 +338,7 @@ static void register_metrics(void)
     metric_register(&waiting_aside);
     metric_register(&oldest);
     metric_register(&oldest_remote);
+    metric_register(&ahead);
 }
 
 struct crew *crew_new(struct svc *svc)

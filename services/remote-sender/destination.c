@@ -15,6 +15,7 @@
 #include "outcome.h"
 #include "proven_list.h"
 #include "store/db.h"
+#include "store/store_clock.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -217,7 +218,7 @@ static void conclude(struct destination *t, struct arena *a, struct parcel *p,
         .rcpt_count = result->rcpt_count,
         .host = result->host,
         .backoff = &t->rules->backoff,
-        .now_unix = clock_unix(),
+        .now_unix = store_clock_unix_ms() / 1000,
         .random = crypto_random_u64(),
     };
     struct store_remote_outcome outcome;

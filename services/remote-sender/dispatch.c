@@ -21,6 +21,8 @@ enum {
     RENEW_MAX = 256,  /* leases in one round */
     EXPIRE_MAX = 500, /* rows in one round */
     EXPIRE_MS = 1000, /* between two rounds that leave nothing */
+    AHEAD_MS = 5000,  /* between two looks for what a wrong clock has put far away */
+    SPARE_S = 60,
     /* How long a stranger's host is searched and knocked at while others wait, and how
      * soon it is seen that they do. */
     PATIENCE_MS = 2000,
@@ -37,7 +39,8 @@ struct dispatch {
     struct store_remote_cursor cursor;
     size_t concurrency, per_destination;
     int64_t expire_at_ms; /* monotonic: the next look for what is past its lifetime */
-    int failures;         /* in a row */
+    int64_t ahead_at_ms;
+    int failures; /* in a row */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake, at_end;
@@ -53,6 +56,12 @@ static struct metric in_progress = { .kind = METRIC_GAUGE,
                                      .name = "postbus_remote_destinations",
                                      .labels = "",
                                      .help = "Destinations that have a thread." };
+static struct metric ahead = { .kind = METRIC_COUNTER,
+                               .name = "postbus_queue_ahead",
+                               .labels = "queue=\"remote\"",
+                               .help =
+                                   "Messages whose time lay further ahead than it can, "
+                                   "because a clock had been ahead." };
 
 /* With the lock. */
 static void unlink_destination(struct dispatch *d, struct destination *t)
@@ -341,6 +350,29 @@ static enum rc expire(struct dispatch *d)
     return RC_OK;
 }
 
+/* What is put off waits for a backoff at most (backoff_ms), what is held for a lease. */
+static enum rc call_back(struct dispatch *d)
+{
+    int64_t wait_ms = d->rules.backoff.max_ms + d->rules.backoff.max_ms / 4;
+    int64_t now_ms = clock_monotonic_ms();
+    size_t n;
+    enum rc rc;
+
+    if (now_ms < d->ahead_at_ms)
+        return RC_OK;
+    d->ahead_at_ms = now_ms + AHEAD_MS;
+    if (wait_ms < PARCEL_LEASE_S * 1000)
+        wait_ms = PARCEL_LEASE_S * 1000;
+    rc = store_remote_call_back(d->db, wait_ms / 1000 + SPARE_S, PARCEL_LEASE_S, &n);
+    metric_add(&ahead, (int64_t)n);
+    if (n > 0)
+        log_warn("remote.ahead",
+                 "rows=%zu reason=\"their time lay further ahead than it "
+                 "can; a clock was ahead\"",
+                 n);
+    return rc;
+}
+
 static enum rc claim(struct dispatch *d)
 {
     struct store_remote_claim how = { .per_domain = PER_CLAIM,
@@ -483,7 +515,7 @@ static void *dispatch_main(void *arg)
         rc = renew_leases(d);
         if (is_draining(d))
             empty_lobby(d);
-        else if (rc == RC_OK && (rc = expire(d)) == RC_OK)
+        else if (rc == RC_OK && (rc = expire(d)) == RC_OK && (rc = call_back(d)) == RC_OK)
             rc = claim(d);
         note_result(d, rc);
         db_reset(d->db);
@@ -503,6 +535,7 @@ static void *dispatch_main(void *arg)
 static void register_metrics(void)
 {
     metric_register(&in_progress);
+    metric_register(&ahead);
 }
 
 struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)

@@ -22,6 +22,9 @@ class Clock:
         self.file.with_suffix(".new").write_text(f"+{self.ahead_s}s")
         self.file.with_suffix(".new").rename(self.file)
 
+    def back(self, seconds):
+        self.forward(-seconds)
+
     def environment(self, monotonic=False):
         return environment({"FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1"},
                            monotonic)

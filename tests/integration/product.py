@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 # What somebody set for a server of theirs is nothing to these.
 for _name in [n for n in os.environ if re.match("POSTBUS_(?!TEST_)", n)]:
@@ -175,6 +176,16 @@ class Product:
     def healthy(self, admin_port):
         return subprocess.run([BUILD / "postbusctl", "health", "--port", str(admin_port)],
                               capture_output=True).returncode == 0
+
+    def metrics(self, service, replica=0):
+        address = f"http://127.0.0.1:{self.admin_port(service, replica)}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.read().decode()
+
+    def metric(self, service, name):
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.metrics(service), re.M)
+        assert found, f"no metric {name}"
+        return float(found[1])
 
     def sql(self, statement):
         """As the owner; for looking, not for making tests true."""

@@ -4,7 +4,6 @@ import pathlib
 import re
 import smtplib
 import tempfile
-import urllib.request
 
 import pytest
 
@@ -64,10 +63,8 @@ def test_messages_and_accounts_are_forgotten(tmp_path):
 
 def runs(product, number=0):
     """Of the janitor's tasks, since that replica was started."""
-    address = f"http://127.0.0.1:{product.admin_port('janitor', number)}/metrics"
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        text = answer.read().decode()
-    found = re.findall(r"^postbus_janitor_runs_total{.*} (\d+)", text, re.M)
+    found = re.findall(r"^postbus_janitor_runs_total{.*} (\d+)",
+                       product.metrics("janitor", number), re.M)
     assert found
     return sum(map(int, found))
 

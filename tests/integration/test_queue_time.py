@@ -3,9 +3,12 @@
 One product whose worker is killed by a certain message, and whose way to another host ends
 at a closed port.
 """
+import os
 import pathlib
 import re
 import secrets
+import signal
+import smtplib
 import subprocess
 
 import pytest
@@ -117,4 +120,54 @@ def test_what_cannot_be_delivered_for_its_whole_lifetime_is_returned(hurried):
     wait_for("a report", lambda: at.select("INBOX")[1] == [b"1"], 60)
     text = at.fetch("1", "(RFC822)")[1][0][1]
     assert b"bob@_gone.test" in text and b"returned@test" in text and b"5.4.7" in text
+    assert count(hurried, "queue_remote") == 0
+
+
+def sent(product, client, sender, to, message_id):
+    """Mail is refused for a moment after the clock was moved, until all agree about it."""
+    try:
+        client.sendmail(sender, [to], mail.encrypted(sender, message_id))
+    except smtplib.SMTPDataError as e:
+        assert e.smtp_code == 451
+        return False
+    return True
+
+
+def test_mail_that_came_while_the_clock_was_an_hour_ahead_is_delivered_when_it_is_right(hurried):
+    sender, receiver = mail.new_account(hurried), mail.new_account(hurried)
+    client = mail.smtp(hurried, sender)
+    worker = hurried.pid("queue-worker")
+    os.kill(worker, signal.SIGSTOP)
+    hurried.clock.forward(3600)
+    for i in range(20):
+        wait_for("a 250", lambda: sent(hurried, client, sender, receiver, f"{i}@test"))
+    hurried.clock.back(3600)
+    os.kill(worker, signal.SIGCONT)
+    at = inbox(hurried, receiver)
+    wait_for("all of them", lambda: at.select("INBOX")[1] == [b"20"])
+    assert mail.message_ids(at) == [f"{i}@test" for i in range(20)]
+    assert hurried.metric("queue-worker", 'postbus_queue_ahead_total{queue="local"}') == 20
+    assert re.search("queue.ahead .*rows=20 ", (hurried.run / "log/queue-worker.log").read_text())
+    wait_for("a 250", lambda: sent(hurried, client, sender, receiver, "after@test"))
+    wait_for("the next one", lambda: at.select("INBOX")[1] == [b"21"])
+
+
+def test_what_waits_for_another_host_since_a_clock_40_days_ahead_is_tried_again(hurried):
+    days = 40 * 86400
+    sender = mail.new_account(hurried)
+    client = mail.smtp(hurried, sender)
+    at = inbox(hurried, sender)
+    hurried.clock.forward(days)
+    wait_for("a 250", lambda: sent(hurried, client, sender, "bob@_gone.test", "ahead@test"))
+    wait_for("two attempts", lambda: hurried.sql("SELECT attempts >= 2 FROM queue_remote") == "t")
+    hurried.clock.back(days)
+    tried = int(hurried.sql("SELECT attempts FROM queue_remote"))
+    wait_for("another attempt", lambda: hurried.sql(
+        f"SELECT attempts > {tried} FROM queue_remote") == "t", 60)
+    assert hurried.metric("remote-sender", 'postbus_queue_ahead_total{queue="remote"}') >= 1
+    assert re.search("remote.ahead .*rows=1 ", (hurried.run / "log/remote-sender.log").read_text())
+    # Its lifetime begins again, and ends.
+    assert at.select("INBOX")[1] == [b"0"]
+    hurried.clock.forward(LIFETIME_S + 1)
+    wait_for("a report", lambda: at.select("INBOX")[1] == [b"1"], 60)
     assert count(hurried, "queue_remote") == 0
