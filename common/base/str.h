@@ -64,3 +64,7 @@ int str_hex_value(char c); /* 0 to 15, in either case; -1: no hexadecimal digit 
 
 /* Length of the well-formed UTF-8 character (RFC 3629) that s begins with; 0: none. */
 size_t str_utf8_bytes(str_t s);
+
+/* The text of a number that is a macro, for SQL. */
+#define STR_NUMBER(macro)   STR_NUMBER_AS(macro)
+#define STR_NUMBER_AS(text) #text

@@ -9,6 +9,7 @@
 #include "store/store_body.h"
 #include "store/store_device.h"
 #include "store/store_ids.h"
+#include "store/store_message.h"
 
 #include <string.h>
 
@@ -88,11 +89,16 @@ DB_STATEMENT(
 DB_STATEMENT(stmt_clock, "expire_clock", "SELECT now_us(), us FROM trusted_time");
 DB_STATEMENT(stmt_trust, "expire_trust", "UPDATE trusted_time SET us = $1");
 DB_STATEMENT(stmt_inactive, "expire_inactive",
-             "SELECT id FROM account WHERE seen_day < today() - $1 ORDER BY id LIMIT $2");
+             "SELECT id FROM account WHERE id > $2 AND seen_day < $1 "
+             "ORDER BY id LIMIT $3");
 DB_STATEMENT(stmt_today, "expire_today", "SELECT today()");
 /* An hour more than store_message_news relies on. */
-DB_STATEMENT(stmt_log, "expire_log",
-             "DELETE FROM expunged WHERE modseq < (SELECT now_us() - 608400000000)");
+#define LOG_US 608400000000
+_Static_assert(LOG_US == STORE_MESSAGE_LOG_KEPT_US + 3600 * INT64_C(1000000),
+               "what a client asks for must still be there");
+DB_STATEMENT(
+    stmt_log, "expire_log",
+    "DELETE FROM expunged WHERE modseq < (SELECT now_us() - " STR_NUMBER(LOG_US) ")");
 DB_STATEMENT(stmt_devices, "expire_devices",
              "DELETE FROM device WHERE renewed < (SELECT now_unix() - $1 * 86400)");
 DB_STATEMENT(stmt_aside, "expire_aside",
@@ -105,15 +111,19 @@ DB_STATEMENT(stmt_oldest, "expire_oldest",
              " (SELECT min(body_id) FROM queue), (SELECT min(body_id) FROM queue_aside),"
              " (SELECT min(body_id) FROM queue_remote),"
              " (SELECT min(body_id) FROM queue_failed), " CUTOFF("$1") ")");
-DB_STATEMENT(stmt_report, "expire_report",
-             "SELECT count(*), count(*) FILTER (WHERE seen_day >= today() - 1),"
-             " count(*) FILTER (WHERE seen_day >= today() - 10),"
-             " count(*) FILTER (WHERE seen_day >= today() - 30),"
-             " (SELECT coalesce(sum(nmsg), 0)::int8 FROM mailbox),"
-             " (SELECT coalesce(sum(bytes), 0)::int8 FROM mailbox),"
-             " (SELECT sum(pg_total_relation_size(oid))::int8 FROM pg_class"
-             "  WHERE relkind = 'r' AND relname ~ '^body_[0-9][0-9]$'),"
-             " pg_database_size(current_database()) FROM account");
+DB_STATEMENT(
+    stmt_report, "expire_report",
+    "SELECT count(*), count(*) FILTER (WHERE seen_day >= today() - 1),"
+    " count(*) FILTER (WHERE seen_day >= today() - 10),"
+    " count(*) FILTER (WHERE seen_day >= today() - 30),"
+    " (SELECT coalesce(sum(nmsg), 0)::int8 FROM mailbox),"
+    " (SELECT coalesce(sum(bytes), 0)::int8 FROM mailbox),"
+    " (SELECT sum(pg_total_relation_size(oid))::int8 FROM pg_class"
+    "  WHERE relkind = 'r' AND relname ~ '^body_[0-9][0-9]$'),"
+    " pg_database_size(current_database()),"
+    " count(*) FILTER (WHERE seen_day > today() + 1),"
+    " (SELECT count(*) FROM message WHERE body_id > " CUTOFF("-86400") ")"
+                                                                       " FROM account");
 
 static enum rc run_flag(struct db *db, struct db_statement *s, bool *out)
 {
@@ -264,21 +274,26 @@ enum rc store_expire_trim(struct arena *a, struct db *db, int64_t account,
     return rc;
 }
 
-enum rc store_expire_inactive(struct arena *a, struct db *db, int days, size_t n_max,
-                              int64_t **accounts, size_t *n, int32_t *before_day)
+enum rc store_expire_today(struct db *db, int32_t *day)
 {
-    enum rc rc;
+    enum rc rc = db_run(db, &stmt_today, DB_NO_PARAMS);
+
+    if (rc == RC_OK)
+        *day = (int32_t)db_get_int(db, 0, 0, 0);
+    return rc;
+}
+
+enum rc store_expire_inactive(struct arena *a, struct db *db, int32_t before_day,
+                              int64_t after, size_t n_max, int64_t **accounts, size_t *n)
+{
+    enum rc rc =
+        db_run(db, &stmt_inactive,
+               DB_PARAMS(db_int4(before_day), db_int8(after), bounded(n_max, LIST_MAX)));
 
     *n = 0;
-    db_queue(db, &stmt_bulk, DB_NO_PARAMS);
-    db_queue(db, &stmt_inactive, DB_PARAMS(db_int4(days), bounded(n_max, LIST_MAX)));
-    db_queue(db, &stmt_today, DB_NO_PARAMS);
-    rc = db_flush(db);
-    if (rc != RC_OK)
-        return rc;
-    read_ids(a, db, 1, accounts, n);
-    *before_day = (int32_t)db_get_int(db, 2, 0, 0) - days;
-    return RC_OK;
+    if (rc == RC_OK)
+        read_ids(a, db, 0, accounts, n);
+    return rc;
 }
 
 enum rc store_expire_leftovers(struct db *db, int64_t older_than_s, int64_t *removed)
@@ -365,5 +380,7 @@ enum rc store_expire_report(struct db *db, struct store_expire_report *out)
     out->message_bytes = db_get_int(db, 1, 0, 5);
     out->body_bytes = db_get_int(db, 1, 0, 6);
     out->database_bytes = db_get_int(db, 1, 0, 7);
+    out->accounts_ahead = db_get_int(db, 1, 0, 8);
+    out->messages_ahead = db_get_int(db, 1, 0, 9);
     return RC_OK;
 }

@@ -58,11 +58,12 @@ enum rc store_expire_trim(struct arena *a, struct db *db, int64_t account,
                           int low_percent, int64_t min_age_s,
                           struct store_expire_hint **out, size_t *hints) RC_CHECKED;
 
-/* Accounts whose last login is more than days ago; delete with store_account_delete and
- * *before_day. */
-enum rc store_expire_inactive(struct arena *a, struct db *db, int days, size_t n_max,
-                              int64_t **accounts, size_t *n,
-                              int32_t *before_day) RC_CHECKED;
+enum rc store_expire_today(struct db *db, int32_t *day) RC_CHECKED; /* since 1970 */
+/* Accounts that were last seen before that day, ascending, those after `after`, at most
+ * n_max; delete with store_account_delete. */
+enum rc store_expire_inactive(struct arena *a, struct db *db, int32_t before_day,
+                              int64_t after, size_t n_max, int64_t **accounts,
+                              size_t *n) RC_CHECKED;
 
 /* Old entries of the expunge log, device tokens not renewed, rows that were set aside or
  * failed longer than older_than_s ago.  *removed rows in all. */
@@ -77,6 +78,8 @@ enum rc store_expire_bodies(struct db *db, int64_t older_than_s, int *tables,
 struct store_expire_report {
     int64_t accounts, accounts_seen_1d, accounts_seen_10d, accounts_seen_30d;
     int64_t messages, message_bytes; /* as counted for quota */
+    /* That seem to be of tomorrow or later, because a clock was ahead. */
+    int64_t accounts_ahead, messages_ahead;
     int64_t body_bytes, database_bytes;
 };
 enum rc store_expire_report(struct db *db, struct store_expire_report *out) RC_CHECKED;

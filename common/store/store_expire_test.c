@@ -7,6 +7,8 @@
 #include "store/store_message.h"
 #include "store/store_remote.h"
 
+#include <pthread.h>
+
 enum { DAY = 86400 };
 
 /* Everything that is there arrived so many days earlier: also the bodies, which then lie
@@ -260,11 +262,16 @@ static void silent_accounts_are_found(void **state)
     test_account(2, 1000);
     test_sql("UPDATE account SET seen_day = today() - 91 WHERE id = %lld",
              (long long)one);
+    assert_int_equal(store_expire_today(test_db, &before_day), RC_OK);
+    before_day -= 90;
     assert_int_equal(
-        store_expire_inactive(test_arena, test_db, 90, 10, &list, &n, &before_day),
-        RC_OK);
+        store_expire_inactive(test_arena, test_db, before_day, -1, 10, &list, &n), RC_OK);
     assert_int_equal(n, 1);
     assert_int_equal(list[0], one);
+    assert_int_equal(
+        store_expire_inactive(test_arena, test_db, before_day, one, 10, &list, &n),
+        RC_OK);
+    assert_int_equal(n, 0);
     /* A login that comes in between saves it. */
     assert_int_equal(store_account_seen(test_db, one), RC_OK);
     assert_int_equal(store_account_delete(test_db, one, before_day), RC_NOT_FOUND);
@@ -294,6 +301,152 @@ static void one_janitor_works(void **state)
     db_free(&two);
 }
 
+/* Clients may ask for seven days, and an hour is spared. */
+static void the_log_of_expunges_is_kept_for_seven_days_and_an_hour(void **state)
+{
+    int64_t removed;
+
+    (void)state;
+    test_sql("INSERT INTO expunged SELECT 1, now_us() - m * 60 * 1000000::int8, '{1}' "
+             "FROM unnest('{0,10079,10139,10141}'::int4[]) m");
+    assert_int_equal(store_expire_leftovers(test_db, 20 * DAY, &removed), RC_OK);
+    assert_int_equal(removed, 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM expunged"), 3);
+}
+
+/* Between the look and the deed a body may have come: the table of a day is that of the
+ * day 32 days later, too. */
+static void a_table_is_looked_at_again_before_it_is_emptied(void **state)
+{
+    str_t to = test_address(1), back;
+    int64_t body = test_mail(test_db, &to, 1, S("young"));
+
+    (void)state;
+    assert_int_equal(store_body_truncate(test_db, store_ids_body_slot(body), body),
+                     RC_CONFLICT);
+    assert_int_equal(store_body_read(test_arena, test_db, body, 23, 0, 23, &back), RC_OK);
+    assert_int_equal(store_body_truncate(test_db, store_ids_body_slot(body), body + 1),
+                     RC_OK);
+    assert_int_equal(store_body_read(test_arena, test_db, body, 23, 0, 23, &back),
+                     RC_NOT_FOUND);
+}
+
+struct locker {
+    struct db *db;
+    int64_t first, second; /* mailboxes, in the order in which they lie in the table */
+    enum rc rc;
+};
+
+static void *expire_both(void *arg)
+{
+    const struct store_expire_rule rule = { .older_than_s = 20 * DAY };
+    struct locker *l = arg;
+    const int64_t boxes[] = { l->first, l->second };
+    struct arena *a = arena_new();
+    struct store_expire_hint *hints;
+    size_t n;
+
+    l->rc = store_expire_messages(a, l->db, &rule, boxes, 2, &hints, &n);
+    arena_free(&a);
+    return NULL;
+}
+
+static void *trim_both(void *arg)
+{
+    struct locker *l = arg;
+    struct arena *a = arena_new();
+    struct store_expire_hint *hints;
+    size_t n;
+
+    l->rc =
+        store_expire_trim(a, l->db, store_ids_account_of(l->first), 70, 0, &hints, &n);
+    arena_free(&a);
+    return NULL;
+}
+
+static void *delete_both(void *arg)
+{
+    struct locker *l = arg;
+
+    l->rc = store_account_delete(l->db, store_ids_account_of(l->first), INT32_MAX);
+    return NULL;
+}
+
+static void *copy_both(void *arg)
+{
+    struct store_message_uids none = { .uid = (uint32_t[]){ 1 }, .n = 1 };
+    struct store_message_copied copied;
+    struct locker *l = arg;
+    struct arena *a = arena_new();
+
+    l->rc = store_message_copy(a, l->db, l->first, l->second, &none, &copied);
+    arena_free(&a);
+    return NULL;
+}
+
+static bool is_waiting(void)
+{
+    DB_STATEMENT(stmt_waiting, "test_waiting",
+                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                 "AND datname = current_database()");
+
+    assert_int_equal(db_run(test_db, &stmt_waiting, DB_NO_PARAMS), RC_OK);
+    return db_get_int(test_db, 0, 0, 0) > 0;
+}
+
+/* Whatever plan PostgreSQL takes: who waits for the lower mailbox does not hold the upper
+ * one, or two of them would wait for each other. */
+static void mailboxes_are_locked_in_order(void **state)
+{
+    static void *(*const works[])(void *) = { expire_both, trim_both, delete_both,
+                                              copy_both };
+    struct db *holder = test_connect();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(works); i++) {
+        struct deadline until = deadline_in_ms(10000);
+        struct locker l = { .db = test_connect() };
+        int64_t inbox = test_inbox(test_account((int)i + 1, 1 << 20)), folder;
+        pthread_t thread;
+
+        assert_int_equal(store_mailbox_create(test_db, store_ids_account_of(inbox),
+                                              S("Saved"), 0, &folder),
+                         RC_OK);
+        /* The upper one lies in front, and is read first. */
+        test_sql("CREATE TABLE moved_row AS SELECT * FROM mailbox WHERE id = %lld; "
+                 "DELETE FROM mailbox WHERE id = %lld; "
+                 "INSERT INTO mailbox SELECT * FROM moved_row; DROP TABLE moved_row",
+                 (long long)inbox, (long long)inbox);
+        l.first = folder;
+        l.second = inbox;
+        assert_int_equal(db_script(l.db, "SET enable_indexscan = off; "
+                                         "SET enable_seqscan = on; "
+                                         "SET enable_bitmapscan = on"),
+                         RC_OK);
+        db_begin(holder);
+        assert_int_equal(db_script(holder, arena_printf(test_arena,
+                                                        "SELECT 1 FROM mailbox WHERE id "
+                                                        "= %lld FOR UPDATE",
+                                                        (long long)inbox)),
+                         RC_OK);
+        assert_int_equal(pthread_create(&thread, NULL, works[i], &l), 0);
+        while (!is_waiting() && !deadline_passed(until))
+            ;
+        assert_int_equal(
+            test_number(test_db,
+                        arena_printf(test_arena,
+                                     "SELECT count(*) FROM (SELECT 1 FROM mailbox WHERE "
+                                     "id = %lld FOR UPDATE SKIP LOCKED) x",
+                                     (long long)folder)),
+            1);
+        db_rollback(holder);
+        pthread_join(thread, NULL);
+        assert_int_equal(l.rc, RC_OK);
+        db_free(&l.db);
+    }
+    db_free(&holder);
+}
+
 static void leftovers_and_figures(void **state)
 {
     struct store_expire_report report;
@@ -312,6 +465,13 @@ static void leftovers_and_figures(void **state)
     assert_int_equal(report.messages, 2);
     assert_int_equal(report.message_bytes, 200);
     assert_true(report.database_bytes > report.body_bytes && report.body_bytes > 0);
+    assert_int_equal(report.accounts_ahead, 0);
+    assert_int_equal(report.messages_ahead, 0);
+    test_sql("UPDATE account SET seen_day = today() + 40");
+    age(-40);
+    assert_int_equal(store_expire_report(test_db, &report), RC_OK);
+    assert_int_equal(report.accounts_ahead, 1);
+    assert_int_equal(report.messages_ahead, 2);
 }
 
 int main(void)
@@ -325,6 +485,10 @@ int main(void)
         cmocka_unit_test_setup(a_table_in_use_is_left_for_later, setup),
         cmocka_unit_test_setup(silent_accounts_are_found, setup),
         cmocka_unit_test_setup(one_janitor_works, setup),
+        cmocka_unit_test_setup(the_log_of_expunges_is_kept_for_seven_days_and_an_hour,
+                               setup),
+        cmocka_unit_test_setup(a_table_is_looked_at_again_before_it_is_emptied, setup),
+        cmocka_unit_test_setup(mailboxes_are_locked_in_order, setup),
         cmocka_unit_test_setup(leftovers_and_figures, setup),
     };
 

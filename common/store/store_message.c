@@ -16,7 +16,7 @@
 enum { RECOVER_MS = 5000, COLUMN_COUNT = 6 };
 
 #define COLUMNS     "uid, flags, size, body_id, modseq, idate"
-#define LOG_KEPT_US "604800000000" /* seven days; store_expire keeps a little more */
+#define LOG_KEPT_US STR_NUMBER(STORE_MESSAGE_LOG_KEPT_US)
 
 DB_STATEMENT(stmt_marks, "message_marks",
              "SELECT uidnext, nmsg, modseq, now_us() - " LOG_KEPT_US

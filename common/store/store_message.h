@@ -43,6 +43,8 @@ struct store_message_look {
 
 enum { STORE_MESSAGE_AHEAD_BYTES = 2 * STORE_BODY_SMALL_CHUNK };
 
+#define STORE_MESSAGE_LOG_KEPT_US 604800000000 /* seven days; store_expire keeps more */
+
 /* What a session has to learn since it looked last. */
 struct store_message_news {
     uint32_t uidnext, messages;        /* the marks below were read before the rows, so */

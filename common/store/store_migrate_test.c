@@ -369,7 +369,8 @@ static void janitor_forgets(struct db *db)
     assert_int_equal(n, 1);
     assert_int_equal(store_expire_trim(a, db, person.id, 0, 0, &hints, &n), RC_OK);
     assert_int_equal(store_expire_full(a, db, 75, 0, 10, &list, &n), RC_OK);
-    assert_int_equal(store_expire_inactive(a, db, 90, 10, &list, &n, &day), RC_OK);
+    assert_int_equal(store_expire_today(db, &day), RC_OK);
+    assert_int_equal(store_expire_inactive(a, db, day - 90, -1, 10, &list, &n), RC_OK);
     assert_int_equal(store_expire_leftovers(db, 86400, &bytes), RC_OK);
     assert_int_equal(store_expire_bodies(db, 86400, &tables, &bytes), RC_OK);
     assert_int_equal(store_body_truncate(db, 0, INT64_MAX), RC_OK);

@@ -8,7 +8,9 @@
  *     clocks.  Only time itself can tell such a jump from a server that was off: it is
  *     believed when the clock has gone on for an interval just as the monotonic one.
  *
- * Limits: a clock that stays wrong for longer than an interval is believed.
+ * Limits: a clock that stays wrong for longer than an interval is believed.  What came
+ * while a clock was ahead is forgotten by the time that it carries, so too late: to count
+ * it as overdue would forget mail that nobody has read.  task_report says how much it is.
  * Thread: the db's.
  */
 #pragma once

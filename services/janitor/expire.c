@@ -2,7 +2,9 @@
 #include "expire.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "hints.h"
+#include "rest.h"
 #include "store/store_expire.h"
 
 /* One batch after *after; *after moves on.  RC_NOT_FOUND: there are no more. */
@@ -32,8 +34,12 @@ enum rc expire_by_rule(struct task_tools *t, const struct store_expire_rule *rul
     enum rc rc = RC_OK;
 
     while (rc == RC_OK && !t->stop) {
+        int64_t began_ms = clock_monotonic_ms();
+
         rc = one_batch(t, rule, &after, removed);
         arena_reset(t->arena);
+        if (rc == RC_OK)
+            rest_since(t, began_ms);
     }
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }

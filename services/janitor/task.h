@@ -27,6 +27,7 @@ struct task_tools {
     struct bus *bus;
     const struct options *options;
     atomic_bool stop;
+    size_t rests; /* between batches, see rest.h */
 };
 
 typedef enum rc (*task_fn)(struct task_tools *t, int64_t *removed);

@@ -1,7 +1,10 @@
 /* task_report - the totals of the whole store as gauges. */
+#include "base/log.h"
 #include "base/metric.h"
 #include "store/store_expire.h"
 #include "task.h"
+
+#include <inttypes.h>
 
 #define GAUGE(id, name_, labels_, help_)                                                 \
     static struct metric id = {                                                          \
@@ -12,6 +15,10 @@ GAUGE(accounts, "accounts", "", "Accounts.");
 GAUGE(active_1, "accounts_active", "days=\"1\"", "Accounts that logged in lately.");
 GAUGE(active_10, "accounts_active", "days=\"10\"", "Accounts that logged in lately.");
 GAUGE(active_30, "accounts_active", "days=\"30\"", "Accounts that logged in lately.");
+GAUGE(accounts_ahead, "ahead", "kind=\"accounts\"",
+      "What seems to be of tomorrow or later, because a clock was ahead.");
+GAUGE(messages_ahead, "ahead", "kind=\"messages\"",
+      "What seems to be of tomorrow or later, because a clock was ahead.");
 GAUGE(messages, "messages", "", "Messages in mailboxes.");
 GAUGE(message_bytes, "storage_bytes", "kind=\"messages\"", "Bytes by kind.");
 GAUGE(body_bytes, "storage_bytes", "kind=\"bodies\"", "Bytes by kind.");
@@ -19,9 +26,10 @@ GAUGE(database_bytes, "storage_bytes", "kind=\"database\"", "Bytes by kind.");
 
 static void register_once(void)
 {
-    static struct metric *const all[] = { &accounts,   &active_1,      &active_10,
-                                          &active_30,  &messages,      &message_bytes,
-                                          &body_bytes, &database_bytes };
+    static struct metric *const all[] = {
+        &accounts,      &active_1,   &active_10,      &active_30,      &messages,
+        &message_bytes, &body_bytes, &database_bytes, &accounts_ahead, &messages_ahead
+    };
     static bool done;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && !done; i++)
@@ -46,5 +54,13 @@ enum rc task_report(struct task_tools *t, int64_t *removed)
     metric_set(&message_bytes, r.message_bytes);
     metric_set(&body_bytes, r.body_bytes);
     metric_set(&database_bytes, r.database_bytes);
+    metric_set(&accounts_ahead, r.accounts_ahead);
+    metric_set(&messages_ahead, r.messages_ahead);
+    /* To forget too late can be borne, to forget too early cannot be made good. */
+    if (r.accounts_ahead > 0 || r.messages_ahead > 0)
+        log_warn("janitor.ahead",
+                 "accounts=%" PRId64 " messages=%" PRId64 " reason=\"a clock was ahead; "
+                 "they are forgotten by the time that they carry\"",
+                 r.accounts_ahead, r.messages_ahead);
     return RC_OK;
 }

@@ -102,6 +102,38 @@ static void test_inactive_accounts(void **state)
     assert_int_equal(run(task_inactive_accounts), 0);
 }
 
+DB_STATEMENT(stmt_xid, "test_xid", "SELECT pg_current_xact_id()::text::int8");
+
+static int64_t transaction_now(void)
+{
+    assert_int_equal(db_run(test_db, &stmt_xid, DB_NO_PARAMS), RC_OK);
+    return db_get_int(test_db, 0, 0, 0);
+}
+
+/* Very many at once: some in each transaction, and a rest between two of those. */
+static void test_many_inactive_accounts(void **state)
+{
+    enum { ACCOUNTS = 500, TRANSACTIONS = 10 };
+    int64_t before;
+
+    (void)state;
+    test_sql(
+        "INSERT INTO account (id, created_day, seen_day, addr, pwhash) SELECT i, 1, "
+        "today() - 91, 'old' || i || '@example.org', '' FROM generate_series(1, %d) i",
+        ACCOUNTS);
+    test_sql("INSERT INTO mailbox (id, uidvalidity) SELECT i::int8 << 18, 1 "
+             "FROM generate_series(1, %d) i",
+             ACCOUNTS);
+    test_account(1, 1000);
+    tools.rests = 0;
+    before = transaction_now();
+    assert_int_equal(run(task_inactive_accounts), ACCOUNTS);
+    assert_in_range(transaction_now() - before, 1, TRANSACTIONS + 1);
+    assert_int_equal(tools.rests, TRANSACTIONS);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM account"), 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM mailbox"), 1);
+}
+
 /* Oldest first down to 70 %, but never what came within a day. */
 static void test_trim_quota(void **state)
 {
@@ -281,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup(test_expire_messages, test_setup),
         cmocka_unit_test_setup(test_expire_large, test_setup),
         cmocka_unit_test_setup(test_inactive_accounts, test_setup),
+        cmocka_unit_test_setup(test_many_inactive_accounts, test_setup),
         cmocka_unit_test_setup(test_trim_quota, test_setup),
         cmocka_unit_test_setup(test_stop, test_setup),
         cmocka_unit_test_setup(test_clocks_that_differ, test_setup),

@@ -1,7 +1,9 @@
 /* task_trim_quota - an account that is nearly full loses its oldest messages, before its
  * owner is warned (clients warn at 80 %). */
 #include "base/arena.h"
+#include "base/clock.h"
 #include "hints.h"
+#include "rest.h"
 #include "store/store_expire.h"
 #include "task.h"
 
@@ -41,8 +43,12 @@ enum rc task_trim_quota(struct task_tools *t, int64_t *removed)
     enum rc rc = RC_OK;
 
     while (rc == RC_OK && !t->stop) {
+        int64_t began_ms = clock_monotonic_ms();
+
         rc = one_batch(t, &after, removed);
         arena_reset(t->arena);
+        if (rc == RC_OK)
+            rest_since(t, began_ms);
     }
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }

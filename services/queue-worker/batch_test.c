@@ -426,6 +426,74 @@ static void test_suspects(void **state)
     assert_int_equal(str_find(only_message(1), S("X-Mark")), SIZE_MAX);
 }
 
+/* What kills also whoever tells of it is set aside without a word, at its next turn. */
+static void test_set_aside_is_told_once(void **state)
+{
+    const str_t to[] = { STR("user1@example.org") };
+    static const struct {
+        int attempts, bounces;
+    } cases[] = { { 3, 1 }, { 4, 0 }, { 5, 0 } }; /* before this turn; 3 are allowed */
+
+    (void)state;
+    test_account(1, 100000);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        send_to("user1@example.org", to, 1);
+        test_sql("UPDATE queue SET attempts = %d", cases[i].attempts);
+        assert_int_equal(batch_run_suspect(&batch, &news), RC_OK);
+        assert_int_equal(count("queue_aside"), i + 1);
+        assert_int_equal(news.bounces, cases[i].bounces);
+        assert_int_equal(count("queue"), cases[i].bounces);
+        test_sql("DELETE FROM queue");
+    }
+}
+
+/* As if it were unknown: no box, a report for the sender. */
+static void test_a_disabled_account_gets_no_mail(void **state)
+{
+    const str_t to[] = { STR("user1@example.org") };
+    int64_t one = test_account(1, 100000);
+
+    (void)state;
+    test_account(3, 100000);
+    assert_int_equal(store_account_set_state(test_db, one, STORE_ACCOUNT_DISABLED),
+                     RC_OK);
+    send_to("user3@example.org", to, 1);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 1);
+    assert_int_equal(count("message"), 0);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    expect_in(only_message(3), "550 5.1.1 <user1@example.org>");
+}
+
+/* So many tries as fill its lifetime of 1,000 s, whatever the clocks say meanwhile. */
+static void test_a_mailbox_that_stays_busy_is_given_up(void **state)
+{
+    const str_t to[] = { STR("user1@example.org") };
+    struct db *holder = test_connect();
+
+    (void)state;
+    test_account(1, 100000);
+    test_account(3, 100000);
+    db_begin(holder);
+    assert_int_equal(db_script(holder, "SELECT 1 FROM mailbox WHERE id IN (SELECT id << "
+                                       "18 FROM account WHERE addr LIKE 'user1@%') "
+                                       "FOR NO KEY UPDATE"),
+                     RC_OK);
+    send_to("user3@example.org", to, 1);
+    test_sql("UPDATE queue SET since = due - 10 * 86400 * 1000000::int8, puts = 200");
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 0);
+    assert_int_equal(test_number(test_db, "SELECT puts::int8 FROM queue"), 201);
+    assert_in_range(news.retry_ms, 4000, 5000);
+    test_sql("UPDATE queue SET due = now_us()");
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    assert_int_equal(news.bounces, 1);
+    assert_int_equal(batch_run(&batch, &news), RC_OK);
+    expect_in(only_message(3), "450 4.2.1 Mailbox is busy");
+    db_rollback(holder);
+    db_free(&holder);
+}
+
 /* Somebody works on an INBOX for long: his mail waits, nobody else's, and nothing is
  * delivered twice. */
 static void test_busy_mailbox(void **state)
@@ -503,14 +571,25 @@ static void test_wanted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_nothing),           CASE(test_local_once),
-        CASE(test_unknown_bounces),   CASE(test_unsendable_bounces),
-        CASE(test_null_sender_drops), CASE(test_quota_message_by_message),
-        CASE(test_remote_rows),       CASE(test_one_commit),
-        CASE(test_many_recipients),   CASE(test_many_destinations),
-        CASE(test_two_workers),       CASE(test_failed_become_bounces),
-        CASE(test_suspects),          CASE(test_busy_mailbox),
-        CASE(test_survived),          cmocka_unit_test(test_wanted),
+        CASE(test_nothing),
+        CASE(test_local_once),
+        CASE(test_unknown_bounces),
+        CASE(test_unsendable_bounces),
+        CASE(test_null_sender_drops),
+        CASE(test_quota_message_by_message),
+        CASE(test_remote_rows),
+        CASE(test_one_commit),
+        CASE(test_many_recipients),
+        CASE(test_many_destinations),
+        CASE(test_two_workers),
+        CASE(test_failed_become_bounces),
+        CASE(test_suspects),
+        CASE(test_busy_mailbox),
+        CASE(test_survived),
+        CASE(test_set_aside_is_told_once),
+        CASE(test_a_disabled_account_gets_no_mail),
+        CASE(test_a_mailbox_that_stays_busy_is_given_up),
+        cmocka_unit_test(test_wanted),
     };
 
     return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);

@@ -186,12 +186,57 @@ static void an_outage_costs_a_crowd_one_wait(void **state)
     db_free(&outage_db);
 }
 
+enum { BIG = 20, BIG_BYTES = 250 * 1024, BATCH_BYTES = 2 * 1024 * 1024 };
+
+static uint32_t most_at_once;
+
+static void note_count(void *user, int64_t body_id, uint32_t count)
+{
+    (void)user;
+    (void)body_id;
+    if (count > most_at_once)
+        most_at_once = count;
+}
+
+static void add_big_ones(struct commit_item *item)
+{
+    note_done(item);
+    for (size_t i = 0; i < BIG; i++) {
+        fill(&late[i], 0);
+        late[i].done = 0;
+        late[i].item.message.body = str_n(large, BIG_BYTES);
+        commit_add(outage, outage_db, &late[i].item);
+    }
+}
+
+/* Messages that are nearly large enough to go alone share, but not all of them. */
+static void one_transaction_carries_a_bounded_number_of_bytes(void **state)
+{
+    struct entry first = { 0 };
+
+    (void)state;
+    memset(large, 'x', sizeof(large));
+    outage = commit_new(note_count, NULL);
+    outage_db = test_database_connect("postbus_smtp_ingress", database);
+    fill(&first, 0);
+    first.item.done = add_big_ones;
+    commit_add(outage, outage_db, &first.item);
+    for (size_t i = 0; i < BIG; i++) {
+        assert_int_equal(late[i].done, 1);
+        assert_int_equal(late[i].item.message.rc, RC_OK);
+    }
+    assert_in_range(most_at_once, 2, BATCH_BYTES / BIG_BYTES);
+    commit_free(&outage);
+    db_free(&outage_db);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_is_answered_once),
         cmocka_unit_test(an_absent_database_refuses_and_goes_on),
         cmocka_unit_test(an_outage_costs_a_crowd_one_wait),
+        cmocka_unit_test(one_transaction_carries_a_bounded_number_of_bytes),
     };
 
     (void)argc;

@@ -6,7 +6,7 @@ import signal
 
 import mail
 from idle import Idler
-from product import wait_for
+from product import Product, wait_for
 
 
 def test_with_all_workers_stopped_mail_is_accepted_and_waits(wide):
@@ -105,3 +105,13 @@ def test_an_early_disconnect_leaves_nothing(product):
     wait_for("the marker", lambda: at.select("INBOX")[1] == [b"1"])
     assert mail.message_ids(at) == ["after@test"]
     assert product.sql("SELECT count(*) FROM queue") == "0"
+
+
+def test_a_report_is_delivered_at_once_not_with_the_next_poll():
+    with Product(domain="_poll.localhost", options={"queue_poll_ms": 60000}) as product:
+        sender, receiver = mail.new_account(product), mail.new_account(product)
+        nobody = mail.new_name(product.domain)
+        mail.smtp(product, sender).sendmail(sender, [receiver, nobody], mail.encrypted(sender))
+        at = mail.imap(product, sender)
+        wait_for("the report", lambda: at.select("INBOX")[1] == [b"1"], 30)
+        assert nobody.encode() in at.fetch("1", "(RFC822)")[1][0][1]
