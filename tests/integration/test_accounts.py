@@ -195,10 +195,12 @@ def test_closed_registration_is_told_to_who_has_no_account(
 
 
 def test_the_app_shows_that_registration_is_closed(product, tmp_path):
-    """The real client, with a code from before it was closed."""
+    """The real client, which tries both protocols, with a code from before it was closed."""
     code = scan(f"https://127.0.0.1:{product.port(8443)}", tmp_path)
-    with running(product, "imap-gateway", registration_open="false") as r:
-        code = code.replace(f"ip={product.port(2993)}", f"ip={r.port(2993)}")
+    with running(product, "imap-gateway", registration_open="false") as imap, \
+            running(product, "smtp-ingress", registration_open="false") as smtp:
+        code = code.replace(f"ip={product.port(2993)}", f"ip={imap.port(2993)}")
+        code = code.replace(f"sp={product.port(2465)}", f"sp={smtp.port(2465)}")
         says = subprocess.run(["node", ROOT / "tests/integration/deltachat/refused.mjs"],
                               env={**os.environ, "CLIENT_CODE": code}, check=True,
                               capture_output=True, text=True, timeout=300).stdout
