@@ -126,8 +126,10 @@ static int all_leave(void **state)
 
 static void all_hear_of(size_t messages)
 {
-    for (size_t i = 0; i < CLIENTS; i++)
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i].until = deadline_in_ms(TEST_WAIT_MS);
         expect(&clients[i], arena_printf(test_arena, "* %zu EXISTS", messages));
+    }
 }
 
 static void when_hints_were_lost_slice_follows_slice(void **state)
