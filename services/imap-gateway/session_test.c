@@ -123,6 +123,36 @@ static void an_id_may_be_as_long_as_it_may(void **state)
     }
 }
 
+/* The line's own limit is the only one: clients join every UID with commas. */
+static void a_set_may_be_as_long_as_the_line(void **state)
+{
+    struct buf *set = arena_buf(test_arena, 100000);
+    struct client c;
+
+    (void)state;
+    c = log_in("ivan00001");
+    append(&c, "INBOX");
+    append(&c, "INBOX");
+    say(&c, "a SELECT INBOX");
+    until(&c, "a OK ");
+    for (int i = 2; set->n < 65000; i += 2)
+        buf_printf(set, "%s%d", i > 2 ? "," : "", i);
+    say(&c, "b UID FETCH %.*s FLAGS", STR_ARG(buf_str(set)));
+    expect(&c, "* 2 FETCH (UID 2 FLAGS ())");
+    expect(&c, "b OK ");
+    say(&c, "c UID SEARCH UID %.*s", STR_ARG(buf_str(set)));
+    expect(&c, "* SEARCH 2");
+    expect(&c, "c OK ");
+    buf_clear(set);
+    for (int i = 0; i < 300; i++)
+        buf_printf(set, " X-Field-%d", i);
+    say(&c, "d FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject%.*s)]", STR_ARG(buf_str(set)));
+    expect(&c, "* 1 FETCH (BODY[HEADER.FIELDS (Subject X-Field-0 ");
+    expect(&c, "Subject: a letter");
+    until(&c, "d OK ");
+    hang_up(&c);
+}
+
 /* Who is logged in is bounded by a command's own limit. */
 static void an_account_may_say_more(void **state)
 {
@@ -442,6 +472,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stranger_has_fifty_commands),
         cmocka_unit_test(a_stranger_has_forty_kilobytes),
         cmocka_unit_test(an_id_may_be_as_long_as_it_may),
+        cmocka_unit_test(a_set_may_be_as_long_as_the_line),
         cmocka_unit_test(an_account_may_say_more),
         cmocka_unit_test(logins_of_all_kinds),
         cmocka_unit_test(an_authorization_identity_is_the_users_own),
