@@ -12,8 +12,21 @@
 
 enum { LOAD_SEQ_SLOTS = 512, LOAD_RECIPIENTS_MAX = 50, LOAD_QUEUE_MAX = 4096 };
 
+/* How a door is knocked at: load_door.c. */
+struct load_door_kind {
+    const char *name;
+    bool tls;
+    const char *slow_first; /* before it, once; NULL: nothing */
+    const char *slow_line;  /* what gets nobody on */
+    const char *first;      /* said by a visitor; NULL: the server speaks first */
+    const char *second;     /* said after the first answer; NULL: nothing */
+    const char *login;      /* before a PLAIN message; NULL: none */
+    const char *expect[4];  /* beginnings of the answers, up to NULL */
+};
+
 struct load_options {
     struct peer_target imap, smtp;
+    const struct load_door_kind *door;
     const char *domain, *password, *prefix;
     unsigned accounts, recipients, window, concurrency;
     bool pairs; /* each client sends to its neighbour alone */
@@ -99,6 +112,10 @@ _Noreturn void load_fail(const char *what, str_t line);
 /* imap_client.c, smtp_client.c */
 extern const struct peer_handler load_imap_handler, load_smtp_handler;
 void load_smtp_submit(struct load_client *c, uint64_t seq);
+
+/* load_door.c: --accounts slow connections to --smtp-port, whatever is spoken there. */
+extern const struct load_door_kind load_door_kinds[]; /* up to one without a name */
+void load_door(void);
 
 /* load_sink.c: serves --smtp-port and --imap-port until it is ended. */
 _Noreturn void load_sink(void);

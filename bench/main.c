@@ -5,6 +5,8 @@
  *   window  closed loop: --window messages under way at any time
  *   logins  --accounts logins, --concurrency at a time
  *   idle    --accounts connections in IDLE until a line comes on standard input
+ *   door    --accounts slow connections to --smtp-port, which speaks --door, and visitors
+ *           at --rate who are measured
  *   sink    a server that does nothing, to see what the generator itself can do
  *
  * One line of key=value is printed at the end.  Exit 1: the server refused something.
@@ -224,6 +226,7 @@ static const struct option long_options[] = {
     { "seconds", required_argument, NULL, 't' },
     { "body-bytes", required_argument, NULL, 'b' },
     { "pairs", no_argument, NULL, 'P' },
+    { "door", required_argument, NULL, 'D' },
     { NULL, 0, NULL, 0 },
 };
 
@@ -234,6 +237,17 @@ static uint64_t number(const char *text, uint64_t max)
     if (!str_to_u64(str_of(text), max, &n) || n == 0)
         load_fail("not a number in range", str_of(text));
     return n;
+}
+
+static const struct load_door_kind *find_door(const char *name)
+{
+    const struct load_door_kind *k = load_door_kinds;
+
+    while (k->name != NULL && strcmp(k->name, name) != 0)
+        k++;
+    if (k->name == NULL)
+        load_fail("--door is smtp, submissions, imaps or https", str_of(name));
+    return k;
 }
 
 static void take_option(struct load_options *o, int option, const char *value)
@@ -278,6 +292,9 @@ static void take_option(struct load_options *o, int option, const char *value)
     case 'P':
         o->pairs = true;
         break;
+    case 'D':
+        o->door = find_door(value);
+        break;
     case 'b':
         o->body_bytes = number(value, 1 << 20);
         break;
@@ -304,6 +321,7 @@ int main(int argc, char **argv)
     *o = (struct load_options){ .imap = { "127.0.0.1", 2993 },
                                 .smtp = { "127.0.0.1", 2465 },
                                 .domain = "_postbus.localhost",
+                                .door = load_door_kinds,
                                 .password = "loadgen-password-1",
                                 .prefix = "ldg",
                                 .accounts = 100,
@@ -326,6 +344,10 @@ int main(int argc, char **argv)
     peer_setup();
     if (strcmp(mode, "sink") == 0)
         load_sink();
+    if (strcmp(mode, "door") == 0) {
+        load_door();
+        return 0;
+    }
     make_clients();
     if (strcmp(mode, "logins") == 0) {
         run_logins();
@@ -333,7 +355,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "idle") != 0 && strcmp(mode, "rate") != 0 &&
         strcmp(mode, "window") != 0)
-        load_fail("first argument is rate, window, logins, idle or sink", str_of(mode));
+        load_fail("first argument is rate, window, logins, idle, door or sink",
+                  str_of(mode));
     set_up(strcmp(mode, "idle") != 0);
     if (strcmp(mode, "idle") == 0)
         run_idle();

@@ -1,4 +1,5 @@
-/* peer.h - one TLS client connection of the load generator, on one epoll loop.
+/* peer.h - one client connection of the load generator, TLS but for one target in the
+ * clear, on one epoll loop.
  *
  * Line oriented with IMAP literals: on_line gets each line without CRLF; a line that ends
  * in {n} is followed by on_literal with at most LITERAL_KEEP bytes of those n.
@@ -20,7 +21,7 @@ enum { PEER_LITERAL_KEEP = 1024 };
 struct peer;
 
 struct peer_handler {
-    void (*on_ready)(struct peer *p); /* TLS is up */
+    void (*on_ready)(struct peer *p); /* TLS is up, or the connection in the clear */
     void (*on_line)(struct peer *p, str_t line);
     void (*on_literal)(struct peer *p, str_t head);
     void (*on_closed)(struct peer *p); /* by the server; the peer is disconnected */
@@ -32,15 +33,17 @@ struct peer {
     const struct peer_handler *handler;
     void *user;
     int fd;
-    SSL *ssl;
+    SSL *ssl; /* NULL: in the clear */
     struct buf in, out;
-    bool ready, wants_write;
+    bool open, ready, wants_write;
     size_t literal_left, literal_skip;
 };
 
 struct peer_target {
     const char *host; /* literal address */
     uint16_t port;
+    const char *from; /* literal address to connect from; NULL: any */
+    bool clear;       /* without TLS */
 };
 
 void peer_setup(void); /* once */

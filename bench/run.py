@@ -48,9 +48,10 @@ class Postbus(Product):
 
     name = "Postbus"
     idle_settles_s = 0
+    options = OPTIONS
 
     def __init__(self, workers=1):
-        super().__init__(domain="_bench.localhost", options=OPTIONS,
+        super().__init__(domain="_bench.localhost", options=self.options,
                          replicas={"queue-worker": workers})
         self.imap_port, self.smtp_port = self.port(2993), self.port(2465)
         self.services = SERVICES + [f"queue-worker-{i}" for i in range(2, workers + 1)]
@@ -66,6 +67,14 @@ class Postbus(Product):
     def about(self):
         return " ".join(f"{s}={self.sql(f'SHOW {s}')}" for s in
                         ("fsync", "synchronous_commit", "full_page_writes"))
+
+
+class AsShipped(Postbus):
+    """Whose limits are the defaults."""
+
+    options = {}
+    # What each door of loadgen leads to.
+    DOORS = {"smtp": 2525, "submissions": 2465, "imaps": 2993, "https": 8443}
 
 
 class Nothing:
@@ -125,10 +134,13 @@ class LoadGenerator:
         self.process.kill()
         self.process.wait()
 
-    def wait_logged_in(self):
+    def wait_for(self, words, otherwise):
         line = self.process.stderr.readline()
-        if "accounts in IDLE" not in line:
-            raise RowFailed(line.strip() or "not all accounts could log in in time")
+        if words not in line:
+            raise RowFailed(line.strip() or otherwise)
+
+    def wait_logged_in(self):
+        self.wait_for("accounts in IDLE", "not all accounts could log in in time")
 
     def result(self):
         out, errors = self.process.communicate()
@@ -173,6 +185,9 @@ class Bench:
                         {"accounts": min(5000, 5 * a.accounts), "prefix": "idl"})],
             "share": [(f"a stranger's SELECT beside {share.SESSIONS} {name}", "share",
                        {"command": name}) for name in share.COMMANDS],
+            "door": [(f"door, {door}", "door",
+                      {"door": door, "accounts": 9 * a.accounts, "rate": 10,
+                       "seconds": a.seconds}) for door in AsShipped.DOORS],
         }
 
     def loadgen(self, server, mode, options):
@@ -185,7 +200,8 @@ class Bench:
             print(f"{server.name}, {title}: cannot: {most:.0f}/s at most")
             return None
         try:
-            how = {"idle": self.memory, "share": self.share}.get(mode, self.measure)
+            how = {"idle": self.memory, "share": self.share,
+                   "door": self.door}.get(mode, self.measure)
             return how(server, title, mode, options)
         except (RowFailed, OSError) as e:
             if isinstance(server, Postbus):
@@ -239,6 +255,22 @@ class Bench:
         print(f"{server.name}, {title}: " + " ".join(f"{k}={v:.3g}" for k, v in result.items()))
         return result
 
+    def door(self, server, title, mode, options):
+        """How long it takes to get in while many stand in the door."""
+        server.smtp_port = server.port(server.DOORS[options["door"]])
+        before = processes.pss_by_name(server.processes())
+        with self.loadgen(server, mode, options) as generator:
+            generator.wait_for("slow connections", "the door could not be filled")
+            after = processes.pss_by_name(server.processes())
+            out = generator.result()
+        after.subtract(before)
+        result = parse(out)
+        print(f"{server.name}, {title}: {out}")
+        print(f"    PSS grew by KiB: {by_size(after, str, 1000)}")
+        if result["failed"]:
+            self.faults.append(f"{title}: failed={result['failed']:.0f}")
+        return result
+
     def group(self, make, name, rows):
         """The rows against one server just started."""
         if name == "latency" and make.name not in self.at_most:
@@ -271,14 +303,15 @@ class Bench:
 
     def run(self):
         servers = [Postbus, Reference] if self.a.beside else [Postbus]
+        alone = {"door": [AsShipped]}  # there is no such row for the reference
         self.head()
         if not self.a.only or "throughput" in self.a.only:
             self.ceiling()
         for name, rows in self.rows().items():
             if self.a.only and name not in self.a.only:
                 continue
-            results = [self.group(make, name, rows) for make in servers]
-            if self.a.beside:
+            results = [self.group(make, name, rows) for make in alone.get(name, servers)]
+            if len(results) > 1:
                 for row, *pair in zip(rows, *results):
                     self.compare(row, *pair)
         if self.faults:

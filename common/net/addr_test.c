@@ -253,40 +253,21 @@ static void test_cidr(void **state)
 static void test_limit(void **state)
 {
     struct limit *l = limit_new(3, 2);
-    struct addr a = parse("2001:db8::1"), same = parse("2001:db8::2"),
-                other = parse("2001:db8:1::1");
 
     (void)state;
     for (int i = 0; i < 3; i++)
         assert_int_equal(limit_take_total(l), RC_OK);
     assert_int_equal(limit_take_total(l), RC_LIMIT);
-    assert_int_equal(limit_take_network(l, &a), RC_OK);
-    assert_int_equal(limit_take_network(l, &same), RC_OK);
-    assert_int_equal(limit_take_network(l, &a), RC_LIMIT);
-    assert_int_equal(limit_take_network(l, &other), RC_OK);
-    limit_give_network(l, &same);
-    assert_int_equal(limit_take_network(l, &a), RC_OK);
+    assert_int_equal(limit_take_key(l, 7), RC_OK);
+    assert_int_equal(limit_take_key(l, 7), RC_OK);
+    assert_int_equal(limit_take_key(l, 7), RC_LIMIT);
+    assert_int_equal(limit_take_key(l, 8), RC_OK);
+    limit_give_key(l, 7);
+    assert_int_equal(limit_take_key(l, 7), RC_OK);
     limit_give_total(l);
     assert_int_equal(limit_take_total(l), RC_OK);
     assert_int_equal(limit_total(l), 3);
     limit_free(&l);
-}
-
-static void test_nearly_full(void **state)
-{
-    struct limit *l = limit_new(10, 0), *none = limit_new(0, 0);
-
-    (void)state;
-    for (int i = 0; i < 10; i++) {
-        assert_int_equal(limit_is_nearly_full(l), i > 8);
-        assert_int_equal(limit_take_total(l), RC_OK);
-        assert_int_equal(limit_take_total(none), RC_OK);
-    }
-    assert_true(limit_is_nearly_full(l));
-    assert_false(limit_is_nearly_full(none));
-    assert_false(limit_is_nearly_full(NULL));
-    limit_free(&l);
-    limit_free(&none);
 }
 
 int main(void)
@@ -296,7 +277,6 @@ int main(void)
         cmocka_unit_test(test_network_key),  cmocka_unit_test(test_cidr),
         cmocka_unit_test(test_cidr_local),   cmocka_unit_test(test_cidr_local_is_private),
         cmocka_unit_test(test_cidr_private), cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_nearly_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

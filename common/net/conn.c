@@ -380,6 +380,7 @@ static void open_session(struct conn *c)
 {
     bool first = !c->opened;
 
+    door_step(&c->guest, clock_monotonic_ms());
     set_phase(c, CONN_OPEN, 0);
     if (first) {
         c->opened = true;
@@ -392,10 +393,14 @@ static void open_session(struct conn *c)
     run_input(c, false); /* TLS may hold bytes that came with its last flight */
 }
 
+/* Who says nothing holds no memory of OpenSSL. */
 static void handshake(struct conn *c)
 {
-    enum tls_io io = tls_handshake(c->tls);
+    enum tls_io io;
 
+    if (c->tls == NULL)
+        c->tls = tls_accept_new(c->tls_next, c->fd);
+    io = tls_handshake(c->tls);
     if (io == TLS_IO_OK) {
         c->tls_events = 0;
         open_session(c);
@@ -414,7 +419,7 @@ static void handshake(struct conn *c)
 static void begin_handshake(struct conn *c, struct tls_context *tls)
 {
     c->phase = CONN_HANDSHAKE;
-    c->tls = tls_accept_new(tls, c->fd);
+    c->tls_next = tls;
     c->tls_events = UV_READABLE;
     update_poll(c);
 }
@@ -428,6 +433,15 @@ static void refuse_busy(struct conn *c)
     c->phase = CONN_OPEN;
     buf_puts(&c->out, c->options->busy_text);
     conn_close(c);
+}
+
+void conn_show_out(struct conn *c)
+{
+    if (c->phase == CONN_OPEN && c->options->busy_text != NULL) {
+        buf_puts(conn_out(c), c->options->busy_text);
+        write_out(c);
+    }
+    destroy(c);
 }
 
 static void client_known(struct conn *c)
@@ -721,6 +735,11 @@ const char *conn_tls_cipher(const struct conn *c)
 str_t conn_tls_alpn(const struct conn *c)
 {
     return c->tls != NULL ? tls_alpn(c->tls) : str_n(NULL, 0);
+}
+
+struct door_guest *conn_guest(struct conn *c)
+{
+    return &c->guest;
 }
 
 uint64_t conn_serial(const struct conn *c)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct conn;
+struct door_guest;
 struct loop;
 struct tls_context;
 struct listener;
@@ -91,4 +92,6 @@ bool conn_is_tls(const struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "" in the clear */
 const char *conn_tls_cipher(const struct conn *c);
 str_t conn_tls_alpn(const struct conn *c);
+/* For what the door must know of a client's progress (net/door.h). */
+struct door_guest *conn_guest(struct conn *c);
 uint64_t conn_serial(const struct conn *c); /* unique in the process */

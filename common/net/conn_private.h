@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "net/addr.h"
 #include "net/conn.h"
+#include "net/door.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
@@ -30,7 +31,8 @@ struct conn {
     const struct listener_options *options; /* the listener's */
     struct loop *loop;
     struct conn *prev, *next; /* the listener's list */
-    struct tls *tls;          /* NULL: in the clear */
+    struct door_guest guest;
+    struct tls *tls; /* NULL: in the clear */
     struct tls_context *tls_next;
     void *user;
     struct buf in, out;
@@ -45,9 +47,8 @@ struct conn {
     int tls_events; /* that the handshake, or a read, waits for */
     enum conn_phase phase;
     struct addr peer;
-    uint8_t handles;   /* libuv's, not yet closed */
-    bool opened;       /* on_open was called: on_close is owed */
-    bool network_held; /* counted in the limit of the client's network */
+    uint8_t handles; /* libuv's, not yet closed */
+    bool opened;     /* on_open was called: on_close is owed */
     bool paused;
     bool eof, eof_told;
     bool in_turn, offer_again; /* run_input is active; input is to be offered once more */
@@ -60,6 +61,7 @@ struct conn {
 struct conn *conn_new(struct listener *l, const struct listener_options *o,
                       struct loop *loop, int fd, const struct addr *peer);
 void conn_begin(struct conn *c);
+void conn_show_out(struct conn *c); /* its place was given away: a word, and the end */
 
 /* listener.c: the client is known; RC_LIMIT: no room for it. */
 enum rc listener_admit(struct listener *l, struct conn *c) RC_CHECKED;

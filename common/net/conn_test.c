@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/cidr.h"
-#include "net/limit.h"
+#include "net/door.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -28,7 +28,8 @@
 
 enum { WAIT_MS = 3 * 1000, BIG_BYTES = 8 * 1024 * 1024 };
 
-/* An echo by lines with a few words of its own: STARTTLS, QUIT, WHO, BIG, SILENT. */
+/* An echo by lines with a few words of its own: STARTTLS, QUIT, WHO, BIG, KEEP,
+ * SILENT. */
 struct fixture {
     struct loop *loop;
     struct listener *listener;
@@ -60,6 +61,8 @@ static void echo_line(struct conn *c, struct fixture *f, str_t line)
     else if (str_eq(line, S("BIG")))
         memset(buf_reserve(conn_out(c), BIG_BYTES), 'x', BIG_BYTES),
             buf_commit(conn_out(c), BIG_BYTES);
+    else if (str_eq(line, S("KEEP")))
+        door_prove(conn_guest(c), DOOR_KEPT, clock_monotonic_ms());
     else if (str_eq(line, S("SILENT")))
         conn_set_timeout_ms(c, 30);
     else
@@ -497,51 +500,136 @@ static void test_handshake_deadline(void **state)
     assert_int_equal(listener_open_count(f->listener), 0);
 }
 
-static void test_limits(void **state)
+static void test_a_network_has_its_part(void **state)
 {
     struct fixture *f = *state;
-    struct limit *limit = limit_new(0, 2);
-    struct stream *s[2], *third;
+    struct door *door = door_new(&(struct door_options){ .max_per_network = 2 });
+    struct stream *s[3];
 
-    f->options.limit = limit;
+    f->options.door = door;
     f->options.busy_text = "421 too many\r\n";
     listen_now(f);
     for (int i = 0; i < 2; i++) {
         s[i] = dial(f);
         expect_line(s[i], "hello");
+        say(s[i], "KEEP\r\n");
+        expect_line(s[i], "");
     }
-    third = dial(f);
-    expect_line(third, "421 too many");
-    expect_closed(third);
-    stream_close(&third);
+    s[2] = dial(f);
+    expect_line(s[2], "421 too many");
+    expect_closed(s[2]);
+    stream_close(&s[2]);
     stream_close(&s[0]);
     wait_for_count(&f->closed, 1);
-    third = dial(f);
-    expect_line(third, "hello");
-    stream_close(&third);
+    s[2] = dial(f);
+    expect_line(s[2], "hello");
     stream_close(&s[1]);
+    stream_close(&s[2]);
     listener_free(&f->listener);
-    assert_int_equal(limit_total(limit), 0);
-    limit_free(&limit);
+    assert_int_equal(door_count(door), 0);
+    door_free(&door);
 }
 
-static void test_total_limit(void **state)
+/* The first makes room for the third, which makes room for nobody once it is kept. */
+static void test_a_full_port(void **state)
 {
     struct fixture *f = *state;
-    struct limit *limit = limit_new(1, 0);
-    struct stream *first, *second;
+    struct door *door = door_new(&(struct door_options){ .max = 2 });
+    struct stream *s[4];
 
-    f->options.limit = limit;
+    f->options.door = door;
     f->options.busy_text = "421 too many\r\n";
     listen_now(f);
-    first = dial(f);
-    expect_line(first, "hello");
-    second = dial(f);
-    expect_line(second, "421 too many");
-    stream_close(&second);
-    stream_close(&first);
+    for (int i = 0; i < 3; i++) {
+        s[i] = dial(f);
+        expect_line(s[i], "hello");
+    }
+    expect_line(s[0], "421 too many");
+    expect_closed(s[0]);
+    for (int i = 1; i < 3; i++) {
+        say(s[i], "KEEP\r\n");
+        expect_line(s[i], "");
+    }
+    s[3] = dial(f);
+    expect_line(s[3], "421 too many");
+    expect_closed(s[3]);
+    for (int i = 1; i < 3; i++) {
+        say(s[i], "still here\r\n");
+        expect_line(s[i], "still here");
+    }
+    for (int i = 0; i < 4; i++)
+        stream_close(&s[i]);
     listener_free(&f->listener);
-    limit_free(&limit);
+    assert_int_equal(door_count(door), 0);
+    door_free(&door);
+}
+
+/* A handshake that was begun, or not even that, holds no place. */
+static void test_handshakes_that_hang(void **state)
+{
+    enum { PLACES = 4, HANGING = 20, HELLO_BYTES = 3 };
+    struct fixture *f = *state;
+    struct door *door = door_new(&(struct door_options){ .max = PLACES });
+    struct stream *hanging[HANGING], *s;
+
+    f->options.door = door;
+    f->options.tls = f->server;
+    listen_now(f);
+    for (int i = 0; i < HANGING; i++) {
+        hanging[i] = dial(f);
+        if (i % 2 == 0)
+            assert_int_equal(
+                stream_write(hanging[i], str_n("\x16\x03\x01", HELLO_BYTES), soon()),
+                RC_OK);
+    }
+    s = dial(f);
+    assert_int_equal(
+        stream_start_tls(s, f->client, "mail.example", TLS_VERIFY_NAME, soon()), RC_OK);
+    expect_line(s, "hello");
+    for (int i = 0; i <= HANGING - PLACES; i++)
+        expect_closed(hanging[i]);
+    for (int i = 0; i < HANGING; i++)
+        stream_close(&hanging[i]);
+    stream_close(&s);
+    listener_free(&f->listener);
+    door_free(&door);
+}
+
+/* On a loop that is not the newcomer's. */
+static void test_a_full_port_of_two_loops(void **state)
+{
+    enum { PLACES = 8, ALL = 100 };
+    struct fixture *f = *state;
+    struct door *door = door_new(&(struct door_options){ .max = PLACES });
+    struct loop *second = loop_new("second");
+    struct listener *also = NULL;
+    struct stream *s[ALL];
+
+    loop_start(second);
+    f->options.door = door;
+    listen_now(f);
+    f->options.port = listener_port(f->listener);
+    f->options.join = true;
+    assert_int_equal(listener_new(second, &f->options, &also), RC_OK);
+    for (int i = 0; i < ALL; i++) {
+        s[i] = dial(f);
+        expect_line(s[i], "hello");
+        if (i >= PLACES)
+            expect_closed(s[i - PLACES]);
+    }
+    assert_int_equal(door_count(door), PLACES);
+    for (int i = ALL - PLACES; i < ALL; i++) {
+        say(s[i], "ping\r\n");
+        expect_line(s[i], "ping");
+    }
+    for (int i = 0; i < ALL; i++)
+        stream_close(&s[i]);
+    listener_free(&also);
+    listener_free(&f->listener);
+    assert_int_equal(door_count(door), 0);
+    door_free(&door);
+    loop_stop(second);
+    loop_free(&second);
 }
 
 static void test_out_of_descriptors(void **state)
@@ -648,11 +736,12 @@ static void test_a_trusted_proxy_is_no_network(void **state)
     enum { MANY = 3, PER_NETWORK = 2 };
     struct fixture *f = *state;
     struct cidr_list *trusted = nets("127.0.0.0/8");
-    struct limit *limit = limit_new(0, PER_NETWORK);
+    struct door *door =
+        door_new(&(struct door_options){ .max_per_network = PER_NETWORK });
     struct stream *s[MANY];
 
     f->options.trusted_proxies = trusted;
-    f->options.limit = limit;
+    f->options.door = door;
     listen_now(f);
     for (int i = 0; i < MANY; i++) {
         s[i] = dial(f);
@@ -661,7 +750,7 @@ static void test_a_trusted_proxy_is_no_network(void **state)
     for (int i = 0; i < MANY; i++)
         stream_close(&s[i]);
     listener_free(&f->listener);
-    assert_int_equal(limit_total(limit), 0);
+    assert_int_equal(door_count(door), 0);
 
     f->options.proxy_protocol = true;
     listen_now(f);
@@ -669,16 +758,15 @@ static void test_a_trusted_proxy_is_no_network(void **state)
         s[i] = dial(f);
         assert_int_equal(
             stream_write(s[i], str_n(header_v4, sizeof(header_v4) - 1), soon()), RC_OK);
-        if (i < PER_NETWORK)
-            expect_line(s[i], "hello");
-        else
-            expect_closed(s[i]);
+        expect_line(s[i], "hello");
+        if (i >= PER_NETWORK)
+            expect_closed(s[i - PER_NETWORK]);
     }
     for (int i = 0; i < MANY; i++)
         stream_close(&s[i]);
     listener_free(&f->listener);
     cidr_list_free(&trusted);
-    limit_free(&limit);
+    door_free(&door);
 }
 
 static void say_bye(struct conn *c, void *arg)
@@ -841,8 +929,10 @@ int main(void)
         TEST(test_peer_that_does_not_read_is_cut),
         TEST(test_session_timeout),
         TEST(test_handshake_deadline),
-        TEST(test_limits),
-        TEST(test_total_limit),
+        TEST(test_a_network_has_its_part),
+        TEST(test_a_full_port),
+        TEST(test_a_full_port_of_two_loops),
+        TEST(test_handshakes_that_hang),
         TEST(test_out_of_descriptors),
         TEST(test_proxy_header),
         TEST(test_proxy_header_is_demanded),

@@ -66,7 +66,6 @@ struct http_server_options {
     const uint16_t *port;
     unsigned threads;                        /* 0: 2 */
     unsigned max_connections;                /* 0: 1000 */
-    unsigned max_per_address;                /* 0: no limit */
     unsigned idle_seconds;                   /* 0: 30 */
     size_t body_max_bytes;                   /* beyond: 413.  0: 64 KiB */
     const struct cidr_list *trusted_proxies; /* X-Forwarded-For, Forwarded; may be NULL */

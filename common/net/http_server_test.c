@@ -336,27 +336,16 @@ static void test_port_taken(void **state)
     assert_int_equal(http_server_new(&f->options, &second), RC_EXISTS);
 }
 
-static void test_connections_are_limited(void **state)
+static void test_who_says_nothing_is_cut_off(void **state)
 {
-    struct deadline until = deadline_in_ms(WAIT_MS);
     struct fixture *f = *state;
-    struct stream *first, *second;
-    str_t answer;
+    struct stream *s;
 
-    f->options.threads = 1;
-    f->options.max_per_address = 1;
     f->options.idle_seconds = 1;
     serve(f);
-    first = dial(http_server_port(f->server));
-    second = dial(http_server_port(f->server));
-    assert_int_equal(read_all(f, second).n, 0); /* refused */
-    stream_close(&second);
-    assert_int_equal(read_all(f, first).n, 0); /* said nothing for too long */
-    stream_close(&first);
-    do /* the server counts a connection for a moment after its end */
-        answer = ask(f, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    while (answer.n == 0 && !deadline_passed(until));
-    assert_contains(answer, "HTTP/1.1 200");
+    s = dial(http_server_port(f->server));
+    assert_int_equal(read_all(f, s).n, 0);
+    stream_close(&s);
 }
 
 static struct stream *dial_tls(struct fixture *f)
@@ -511,7 +500,7 @@ int main(void)
         TEST(test_forwarded_header_of_a_stranger_is_ignored),
         TEST(test_forwarded_header_of_a_proxy_counts),
         TEST(test_port_taken),
-        TEST(test_connections_are_limited),
+        TEST(test_who_says_nothing_is_cut_off),
         TEST(test_https),
         TEST(test_what_is_no_request_is_refused_in_own_words),
         TEST(test_a_body_that_is_longer_than_the_pair_holds),

@@ -2,11 +2,16 @@
  *
  * Back-pressure both ways: while the pair does not take what it was sent, conn_in is
  * paused; while conn_out is full the pair is not read.
+ *
+ * The pair is made for the first request: who only keeps a connection, or sends a head
+ * byte by byte, holds one descriptor and nothing of the server's.
  */
 #include "net/https_bridge.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/door.h"
 #include "net/http_framer.h"
 #include "net/http_server.h"
 #include "net/loop.h"
@@ -18,6 +23,7 @@
 enum {
     SCRATCH_BYTES = 16 * 1024,
     PENDING_MAX_BYTES = 256 * 1024, /* what http_framer makes of a full conn_in fits */
+    FIRST_HEAD_MS = 30 * 1000,      /* afterwards the server looks after the time */
 };
 
 struct bridge {
@@ -25,7 +31,7 @@ struct bridge {
     struct conn *conn;
     struct http_framer framer;
     struct buf pending; /* for the server, which did not take it yet */
-    int fd;
+    int fd;             /* -1: there is no pair yet */
     int events;
     bool client_done; /* the client sends no more */
     bool server_done; /* the server closed its end */
@@ -37,6 +43,8 @@ static void update_poll(struct bridge *b)
 {
     int events = 0;
 
+    if (b->fd < 0)
+        return;
     if (!b->server_done && conn_out_room(b->conn) > 0)
         events |= UV_READABLE;
     if (!b->server_done && b->pending.n > 0)
@@ -73,6 +81,26 @@ static bool send_pending(struct bridge *b)
     return out->n == 0;
 }
 
+static bool make_pair(struct bridge *b)
+{
+    int pair[2];
+
+    if (door_take_descriptors(conn_guest(b->conn), 2, clock_monotonic_ms()) != RC_OK)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
+        return false;
+    if (uv_poll_init(loop_uv(conn_loop(b->conn)), &b->poll, pair[0]) != 0) {
+        close(pair[0]);
+        close(pair[1]);
+        return false;
+    }
+    b->fd = pair[0];
+    b->poll.data = b;
+    conn_set_timeout_ms(b->conn, 0);
+    return http_server_adopt(conn_listener_user(b->conn), pair[1], conn_peer(b->conn)) ==
+           RC_OK;
+}
+
 static void to_server(struct bridge *b)
 {
     struct buf *in = conn_in(b->conn);
@@ -81,7 +109,11 @@ static void to_server(struct bridge *b)
         return;
     buf_consume(in, http_framer_feed(&b->framer, buf_str(in), &b->pending));
     CHECK(!b->pending.full);
-    if (send_pending(b) && b->client_done)
+    if (b->fd < 0 && b->pending.n > 0 && !make_pair(b))
+        conn_abort(b->conn);
+    else if (b->fd < 0 && b->client_done)
+        conn_close(b->conn);
+    else if (b->fd >= 0 && send_pending(b) && b->client_done)
         shutdown(b->fd, SHUT_WR);
 }
 
@@ -92,6 +124,7 @@ static void to_client(struct bridge *b)
     ssize_t n = recv(b->fd, scratch, room < sizeof(scratch) ? room : sizeof(scratch), 0);
 
     if (n > 0) {
+        door_step(conn_guest(b->conn), clock_monotonic_ms());
         buf_append(conn_out(b->conn), scratch, (size_t)n);
         conn_flush(b->conn);
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -119,27 +152,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_open(struct conn *c)
 {
-    struct http_server *server = conn_listener_user(c);
-    struct bridge *b;
-    int pair[2];
+    struct bridge *b = mem_alloc(sizeof(*b));
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
-        conn_abort(c);
-        return;
-    }
-    if (http_server_adopt(server, pair[1], conn_peer(c)) != RC_OK) {
-        close(pair[0]);
-        conn_abort(c);
-        return;
-    }
-    b = mem_alloc(sizeof(*b));
     b->conn = c;
-    b->fd = pair[0];
+    b->fd = -1;
     buf_init(&b->pending, PENDING_MAX_BYTES);
-    uv_poll_init(loop_uv(conn_loop(c)), &b->poll, b->fd);
-    b->poll.data = b;
     conn_set_user(c, b);
-    update_poll(b);
+    conn_set_timeout_ms(c, FIRST_HEAD_MS);
 }
 
 static void on_input(struct conn *c)
@@ -179,8 +198,12 @@ static void on_close(struct conn *c)
 {
     struct bridge *b = conn_user(c);
 
-    if (b != NULL)
+    if (b->fd >= 0) {
         uv_close((uv_handle_t *)&b->poll, on_poll_closed);
+        return;
+    }
+    buf_fini(&b->pending);
+    mem_free(b);
 }
 
 const struct conn_handler *https_bridge_handler(void)

@@ -95,16 +95,6 @@ void limit_give_key(struct limit *l, uint64_t key)
     pthread_mutex_unlock(&l->lock);
 }
 
-enum rc limit_take_network(struct limit *l, const struct addr *client)
-{
-    return limit_take_key(l, addr_network_key(client));
-}
-
-void limit_give_network(struct limit *l, const struct addr *client)
-{
-    limit_give_key(l, addr_network_key(client));
-}
-
 size_t limit_total(struct limit *l)
 {
     size_t n;
@@ -113,9 +103,4 @@ size_t limit_total(struct limit *l)
     n = l->total;
     pthread_mutex_unlock(&l->lock);
     return n;
-}
-
-bool limit_is_nearly_full(struct limit *l)
-{
-    return l != NULL && l->max_total != 0 && limit_total(l) * 5 > l->max_total * 4;
 }

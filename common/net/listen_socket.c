@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 1024,
+    BACKLOG = 4096, /* who comes while many come waits here, not for a second attempt */
     /* A phone's radio sleeps between: long enough not to wake it, short enough to notice
      * within a quarter of an hour that it left. */
     KEEPALIVE_IDLE_S = 600,

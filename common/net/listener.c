@@ -1,18 +1,21 @@
 /* listener.c - accepts in bursts, counts, and keeps the list of its conns. */
 #include "net/listener.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
 #include "net/addr.h"
 #include "net/cidr.h"
 #include "net/conn_private.h"
-#include "net/limit.h"
+#include "net/door.h"
 #include "net/listen_socket.h"
 #include "net/loop.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,7 +30,10 @@ struct listener {
     struct loop *loop;
     uv_poll_t poll;
     struct loop_timer retry;
-    struct conn *conns;        /* all, in any phase */
+    struct conn *conns;    /* all, in any phase */
+    struct door_exit exit; /* who of them must go */
+    struct loop_post word; /* that somebody must */
+    _Atomic bool word_sent;
     size_t handles;            /* libuv's of this file, and conns: loop thread only */
     _Atomic size_t open_count; /* sessions */
     uint16_t port;
@@ -44,15 +50,14 @@ static void count(struct metric *m, int64_t n)
         metric_add(m, n);
 }
 
-static void refuse(struct listener *l, int fd)
+static void say_busy(struct listener *l, int fd)
 {
     count(l->options.refused_counter, 1);
-    if (l->options.tls == NULL && l->options.busy_text != NULL &&
-        !l->options.proxy_protocol) {
-        send(fd, l->options.busy_text, strlen(l->options.busy_text), MSG_NOSIGNAL);
-        shutdown(fd, SHUT_WR);
-    }
-    close(fd);
+    if (l->options.tls != NULL || l->options.busy_text == NULL ||
+        l->options.proxy_protocol)
+        return;
+    send(fd, l->options.busy_text, strlen(l->options.busy_text), MSG_NOSIGNAL);
+    shutdown(fd, SHUT_WR);
 }
 
 static void adopt(struct listener *l, int fd, const struct addr *peer)
@@ -64,15 +69,10 @@ static void adopt(struct listener *l, int fd, const struct addr *peer)
         close(fd);
         return;
     }
-    if (l->options.limit != NULL && limit_take_total(l->options.limit) != RC_OK) {
-        refuse(l, fd);
-        return;
-    }
     c = conn_new(l, &l->options, l->loop, fd, peer);
     if (c == NULL) {
-        if (l->options.limit != NULL)
-            limit_give_total(l->options.limit);
-        refuse(l, fd);
+        say_busy(l, fd);
+        close(fd);
         return;
     }
     c->next = l->conns;
@@ -80,6 +80,12 @@ static void adopt(struct listener *l, int fd, const struct addr *peer)
         l->conns->prev = c;
     l->conns = c;
     l->handles++;
+    if (l->options.door != NULL &&
+        door_enter(l->options.door, &c->guest, &l->exit, clock_monotonic_ms()) != RC_OK) {
+        say_busy(l, fd);
+        conn_abort(c);
+        return;
+    }
     conn_begin(c);
 }
 
@@ -133,20 +139,37 @@ static void on_retry(struct loop_timer *t)
     uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
 }
 
+static void show_out(struct loop_post *post)
+{
+    struct listener *l =
+        (struct listener *)((char *)post - offsetof(struct listener, word));
+    struct door_guest *g;
+
+    atomic_store(&l->word_sent, false);
+    while ((g = door_next_out(&l->exit, clock_monotonic_ms())) != NULL)
+        conn_show_out((struct conn *)((char *)g - offsetof(struct conn, guest)));
+}
+
+static void send_word(struct door_exit *e)
+{
+    struct listener *l = (struct listener *)((char *)e - offsetof(struct listener, exit));
+
+    atomic_store(&l->word_sent, true);
+    loop_post(l->loop, &l->word);
+}
+
 /* The conns' side. */
 
 enum rc listener_admit(struct listener *l, struct conn *c)
 {
     /* A proxy that is known by now, and names nobody else, brings many people's. */
-    if (l->options.limit != NULL &&
-        !cidr_list_has(l->options.trusted_proxies, &c->peer)) {
-        if (limit_take_network(l->options.limit, &c->peer) != RC_OK) {
-            count(l->options.refused_counter, 1);
-            return RC_LIMIT;
-        }
-        c->network_held = true;
-    }
-    return RC_OK;
+    bool proxied = cidr_list_has(l->options.trusted_proxies, &c->peer);
+    enum rc rc =
+        door_introduce(&c->guest, proxied ? NULL : &c->peer, clock_monotonic_ms());
+
+    if (rc != RC_OK)
+        count(l->options.refused_counter, 1);
+    return rc;
 }
 
 void listener_opened(struct listener *l, struct conn *c)
@@ -173,10 +196,7 @@ void listener_forget(struct listener *l, struct conn *c)
         atomic_fetch_sub(&l->open_count, 1);
         count(l->options.open_gauge, -1);
     }
-    if (c->network_held)
-        limit_give_network(l->options.limit, &c->peer);
-    if (l->options.limit != NULL)
-        limit_give_total(l->options.limit);
+    door_leave(&c->guest);
     if (c->prev != NULL)
         c->prev->next = c->next;
     else
@@ -222,6 +242,8 @@ enum rc listener_new(struct loop *loop, const struct listener_options *o,
     l->loop = loop;
     l->fd = fd;
     l->port = port;
+    l->exit.wake = send_word;
+    l->word.run = show_out;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->gone_now, NULL);
     loop_call(loop, start_now, l);
@@ -299,10 +321,15 @@ static void abort_all_now(void *arg)
         conn_abort(c);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
 static void wait_until_gone(struct listener *l)
 {
     if (!loop_is_running(l->loop)) {
-        while (!l->gone)
+        while (!l->gone || atomic_load(&l->word_sent))
             uv_run(loop_uv(l->loop), UV_RUN_NOWAIT);
         return;
     }
@@ -310,6 +337,7 @@ static void wait_until_gone(struct listener *l)
     while (!l->gone)
         pthread_cond_wait(&l->gone_now, &l->lock);
     pthread_mutex_unlock(&l->lock);
+    loop_call(l->loop, nothing, NULL); /* a word that was sent arrives before it */
 }
 
 void listener_free(struct listener **listener)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct cidr_list;
-struct limit;
+struct door;
 struct listener;
 struct metric;
 
@@ -26,11 +26,10 @@ struct listener_options {
     struct tls_context *tls; /* implicit TLS; NULL: starts in the clear */
     /* PROXY protocol v2 is demanded of everybody, and believed of these only. */
     bool proxy_protocol;
-    const struct cidr_list
-        *trusted_proxies; /* limit counts them in all, not by network */
-    struct limit *limit;  /* shared; NULL: none */
-    const char
-        *busy_text; /* said in the clear to whom the limit refuses; NULL: nothing */
+    const struct cidr_list *trusted_proxies; /* to the door they are no network */
+    struct door *door; /* shared by all listeners of a port; NULL: none */
+    /* Said to whom the door refuses or shows out, if it can be; NULL: nothing. */
+    const char *busy_text;
     struct conn_options conn;
     const struct conn_handler *handler;
     void *user;

@@ -20,7 +20,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { SECRET_FILE_MAX_BYTES = 4096, ENV_NAME_BYTES = 128 };
+enum { SECRET_FILE_MAX_BYTES = 4096, ENV_NAME_BYTES = 128, NETWORK_SHARE = 5 };
 
 extern char **environ;
 
@@ -553,6 +553,13 @@ int options_worker_threads(const struct options *o)
 int options_login_threads(const struct options *o)
 {
     return o->login_threads > 0 ? (int)o->login_threads : cores();
+}
+
+size_t options_per_network(const struct options *o, int64_t connections)
+{
+    if (o->max_connections_per_network > 0)
+        return (size_t)o->max_connections_per_network;
+    return (size_t)((connections + NETWORK_SHARE - 1) / NETWORK_SHARE);
 }
 
 bool options_is_ip_only(const struct options *o)

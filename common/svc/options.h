@@ -106,6 +106,10 @@ int options_io_threads(const struct options *o);
 int options_worker_threads(const struct options *o);
 int options_login_threads(const struct options *o);
 
+/* Of so many connections to a port, what one client network may hold: as configured, or a
+ * fifth. */
+size_t options_per_network(const struct options *o, int64_t connections);
+
 /* What clients and other servers call this host: without brackets.  A domain below
  * localhost means this machine (RFC 6761 6.3), but many resolvers do not know that: it
  * gives the address instead. */

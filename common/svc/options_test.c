@@ -122,7 +122,7 @@ static void test_defaults_of_the_relay(void **state)
     assert_int_equal(o->min_available_memory, 200 << 20);
     assert_int_equal(o->min_free_disk_space, 1 << 30);
     assert_int_equal(o->max_imap_connections, 10000);
-    assert_int_equal(o->max_smtp_connections, 1000);
+    assert_int_equal(o->max_smtp_connections, 10000);
     assert_false(o->disable_ipv6);
     assert_string_equal(o->database_user, "postbus_imap_gateway");
     assert_string_equal(load_as(OPTIONS_POSTBUSCTL, NULL)->database_user, "postbus");

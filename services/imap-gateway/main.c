@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "net/cidr.h"
+#include "net/door.h"
 #include "net/limit.h"
 #include "net/listener.h"
 #include "net/tls.h"
@@ -26,13 +27,12 @@
 #include <inttypes.h>
 
 enum {
-    NETWORK_SHARE = 5, /* of all connections, when no limit is configured */
     SPOOL_SMALL_BYTES = 64 * 1024,
     OUT_MAX = 96 * 1024 * 1024,
 };
 
 static struct gateway gateway;
-static struct limit *limit;
+static struct door *door; /* both ports lead through it */
 static struct cidr_list *proxies;
 static struct seen *seen;
 static struct listener_options ports[GATEWAY_LOOPS_MAX][IO_PORTS];
@@ -108,13 +108,6 @@ static void on_event_peer(struct svc *svc)
 
 /* -- ports -- */
 
-static size_t per_network(const struct options *o)
-{
-    if (o->max_connections_per_network > 0)
-        return (size_t)o->max_connections_per_network;
-    return (size_t)(o->max_imap_connections / NETWORK_SHARE) + 1;
-}
-
 /* The first port begins in the clear, the second with TLS. */
 static enum rc listen_on(struct io *io, size_t i)
 {
@@ -130,7 +123,7 @@ static enum rc listen_on(struct io *io, size_t i)
         .tls = i == 0 ? NULL : gateway.tls,
         .proxy_protocol = o->proxy_protocol,
         .trusted_proxies = proxies,
-        .limit = limit,
+        .door = door,
         .busy_text = "* BYE [UNAVAILABLE] Too many connections\r\n",
         .conn = { .in_max_bytes = SESSION_IN_BYTES,
                   .out_soft_bytes = SESSION_OUT_SOFT,
@@ -172,6 +165,10 @@ static void make_shared(struct svc *svc)
         .sessions_per_account = (size_t)o->max_imap_connections_per_account,
         .deliver = deliver,
     };
+    struct door_options doors = {
+        .max = (size_t)o->max_imap_connections,
+        .max_per_network = options_per_network(o, o->max_imap_connections),
+    };
 
     gateway.svc = svc;
     gateway.options = o;
@@ -186,7 +183,7 @@ static void make_shared(struct svc *svc)
         .small_bytes = SPOOL_SMALL_BYTES,
         .chunks = spool_chunks_new(o->spool_memory, o->max_message_size),
     };
-    limit = limit_new((size_t)o->max_imap_connections, per_network(o));
+    door = door_new(&doors);
 }
 
 static enum rc start(struct svc *svc)
@@ -199,6 +196,7 @@ static enum rc start(struct svc *svc)
     session_register_metrics();
     body_cache_register_metrics();
     spool_register_metrics();
+    door_register_metrics();
     metric_register(&accepted);
     metric_register(&refused);
     make_shared(svc);
@@ -253,7 +251,7 @@ static void stop(struct svc *svc)
     body_cache_free(&gateway.bodies);
     limit_free(&gateway.spool.chunks);
     login_free(&gateway.login);
-    limit_free(&limit);
+    door_free(&door);
     cidr_list_free(&proxies);
 }
 

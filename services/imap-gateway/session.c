@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "net/cidr.h"
+#include "net/door.h"
 #include "store/store_mailbox.h"
 #include "svc/options.h"
 
@@ -181,6 +182,7 @@ bool session_submit(struct session *s, struct command_job *c)
     rc = command_job_submit(c);
     if (rc != RC_OK)
         s->command = NULL;
+    door_busy(conn_guest(s->conn), rc == RC_OK);
     session_set_timeout(s);
     return rc == RC_OK;
 }
@@ -315,7 +317,9 @@ static bool join(struct session *s)
     s->fresh = true;
     s->joined = io_join(s->io, s, s->imap.account) == RC_OK;
     session_begin_command(s); /* with the room of somebody who is known */
-    if (!s->joined)
+    if (s->joined)
+        door_prove(conn_guest(s->conn), DOOR_KEPT, s->joined_ms);
+    else
         session_bye(s, "[LIMIT] Too many sessions of this account");
     return s->joined;
 }
@@ -381,6 +385,7 @@ static void command_done(struct command_job *c)
             free_session(s);
         return;
     }
+    door_busy(conn_guest(s->conn), false);
     if (c->result != CMD_MORE) {
         finish(s, c);
         return;

@@ -65,6 +65,7 @@ static struct options test_options = {
 static struct svc test_svc = { .options = &test_options };
 static struct gateway test_gateway;
 static struct listener_options test_ports[IO_PORTS];
+static struct door *test_door; /* NULL: as many may come as like */
 static struct tls_context *test_client_tls;
 static struct db *test_observer;
 static struct arena *test_arena;
@@ -112,6 +113,8 @@ static void test_start_port(struct io *io, size_t i)
     test_ports[i] = (struct listener_options){
         .address = "127.0.0.1",
         .tls = i == 1 ? test_gateway.tls : NULL,
+        .door = test_door,
+        .busy_text = "* BYE [UNAVAILABLE] Too many connections\r\n",
         .conn = { .in_max_bytes = SESSION_IN_BYTES, .out_soft_bytes = SESSION_OUT_SOFT },
         .handler = &session_handler,
         .user = io,

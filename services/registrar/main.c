@@ -11,9 +11,9 @@
 #include "base/rate.h"
 #include "hour.h"
 #include "net/cidr.h"
+#include "net/door.h"
 #include "net/http_server.h"
 #include "net/https_bridge.h"
-#include "net/limit.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -34,15 +34,14 @@
 enum {
     BODY_MAX_BYTES = 4096, /* nobody has more to say to us */
     IDLE_SECONDS = 30,
-    NETWORK_SHARE = 5,     /* of all connections, when no limit is configured */
     DRAIN_GRACE_MS = 1000, /* a request takes milliseconds */
     LOOPS_MAX = 64,
 };
 
 /* A port and the server behind it, to which a listener on each loop hands what came. */
-struct door {
+struct entrance {
     struct http_server *http;
-    struct limit *limit;
+    struct door *door;
     struct listener_options options;
     struct listener *listeners[LOOPS_MAX];
 };
@@ -56,7 +55,7 @@ static struct {
     struct cidr_list *proxies;
     struct loop *loops[LOOPS_MAX];
     size_t loop_count;
-    struct door plain, secure;
+    struct entrance plain, secure;
     int64_t drain_since_ms;
 } registrar;
 
@@ -120,21 +119,16 @@ static enum rc make_web(const struct options *o)
     registrar.web.rate = rate_new(&rate);
     router_init();
     metric_register(&https_open);
+    door_register_metrics();
     return open_pages(o);
 }
 
-static unsigned per_network(const struct options *o)
-{
-    if (o->max_connections_per_network > 0)
-        return (unsigned)o->max_connections_per_network;
-    return (unsigned)(o->max_http_connections / NETWORK_SHARE) + 1;
-}
-
-static enum rc make_server(const struct options *o, bool plain, struct door *door)
+static enum rc make_server(const struct options *o, bool plain, struct entrance *e)
 {
     struct http_server_options http = {
         .threads = (unsigned)options_io_threads(o),
-        .max_connections = (unsigned)o->max_http_connections,
+        /* The door counts; who is shown out takes a moment to be gone from here. */
+        .max_connections = 2 * (unsigned)o->max_http_connections,
         .idle_seconds = IDLE_SECONDS,
         .body_max_bytes = BODY_MAX_BYTES,
         .trusted_proxies = registrar.proxies,
@@ -143,7 +137,7 @@ static enum rc make_server(const struct options *o, bool plain, struct door *doo
         .refuse = refuse,
     };
 
-    return http_server_new(&http, &door->http);
+    return http_server_new(&http, &e->http);
 }
 
 static void start_loops(struct svc *svc)
@@ -160,40 +154,43 @@ static void start_loops(struct svc *svc)
 
 /* tls: NULL for HTTP. */
 static enum rc add_listeners(const struct options *o, uint16_t port,
-                             struct tls_context *tls, struct door *door)
+                             struct tls_context *tls, struct entrance *e)
 {
-    enum rc rc = make_server(o, tls == NULL, door);
+    struct door_options door = {
+        .max = (size_t)o->max_http_connections,
+        .max_per_network = options_per_network(o, o->max_http_connections),
+    };
+    enum rc rc = make_server(o, tls == NULL, e);
 
-    door->limit = limit_new((size_t)o->max_http_connections, per_network(o));
-    door->options = (struct listener_options){
+    e->door = door_new(&door);
+    e->options = (struct listener_options){
         .address = o->listen_address,
         .ipv4_only = o->disable_ipv6,
         .port = port,
         .tls = tls,
         .proxy_protocol = o->proxy_protocol,
         .trusted_proxies = registrar.proxies,
-        .limit = door->limit,
+        .door = e->door,
         .handler = https_bridge_handler(),
-        .user = door->http,
+        .user = e->http,
         .open_gauge = tls == NULL ? NULL : &https_open,
     };
     for (size_t i = 0; rc == RC_OK && i < registrar.loop_count; i++) {
-        door->options.join = i > 0;
-        rc = listener_new(registrar.loops[i], &door->options, &door->listeners[i]);
+        e->options.join = i > 0;
+        rc = listener_new(registrar.loops[i], &e->options, &e->listeners[i]);
     }
     return rc;
 }
 
 /* From the outside to the inside: the bridges' connections belong to the server. */
-static void dismantle(struct door *door)
+static void dismantle(struct entrance *e)
 {
     for (size_t i = 0; i < registrar.loop_count; i++)
-        if (door->listeners[i] != NULL)
-            listener_free(&door->listeners[i]);
-    if (door->http != NULL)
-        http_server_free(&door->http);
-    if (door->limit != NULL)
-        limit_free(&door->limit);
+        if (e->listeners[i] != NULL)
+            listener_free(&e->listeners[i]);
+    if (e->http != NULL)
+        http_server_free(&e->http);
+    door_free(&e->door);
 }
 
 static enum rc start_http(const struct options *o)
@@ -274,13 +271,13 @@ static bool is_ready(struct svc *svc, char *reason, size_t room)
     return false;
 }
 
-static void shut(struct door *door)
+static void shut(struct entrance *e)
 {
     for (size_t i = 0; i < registrar.loop_count; i++)
-        if (door->listeners[i] != NULL)
-            listener_stop(door->listeners[i]);
-    if (door->http != NULL)
-        http_server_stop_listening(door->http);
+        if (e->listeners[i] != NULL)
+            listener_stop(e->listeners[i]);
+    if (e->http != NULL)
+        http_server_stop_listening(e->http);
 }
 
 static void drain(struct svc *svc)

@@ -17,6 +17,7 @@
 
 struct accept;
 struct bus;
+struct door;
 struct login;
 struct options;
 struct rate;
@@ -34,7 +35,7 @@ struct port {
     struct ingress *ingress;
     enum port_kind kind;
     struct tls_context *tls; /* for STARTTLS, or from the first byte */
-    struct limit *limit;
+    struct door *door;
     struct pace_limits pace;
     struct spool_room spool; /* strangers cannot take what accounts need */
     struct listener_options listener;

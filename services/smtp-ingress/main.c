@@ -14,6 +14,7 @@
 #include "cmd_data.h"
 #include "ingress.h"
 #include "net/cidr.h"
+#include "net/door.h"
 #include "net/limit.h"
 #include "session.h"
 #include "smtp_commands.h"
@@ -76,6 +77,7 @@ static void register_metrics(void)
     session_register_metrics();
     cmd_data_register_metrics();
     spool_register_metrics();
+    door_register_metrics();
 }
 
 static struct login *make_login(const struct options *o)
@@ -132,7 +134,7 @@ static struct listener_options listener_of(const struct service *s, struct port 
         .tls = implicit_tls ? port->tls : NULL,
         .proxy_protocol = o->proxy_protocol,
         .trusted_proxies = s->trusted_proxies,
-        .limit = port->limit,
+        .door = port->door,
         .busy_text = "421 4.7.0 Too many connections\r\n",
         .conn = { .in_max_bytes = IN_MAX_BYTES },
         .handler = &session_handler,
@@ -147,9 +149,9 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
                                                               TLS_VERSION_1_3 };
     const struct options *o = svc->options;
     struct port *port = &s->ports[i];
-    int64_t per_network = o->max_connections_per_network > 0
-                              ? o->max_connections_per_network
-                              : (o->max_smtp_connections + 4) / 5;
+    struct door_options door = { .max = (size_t)o->max_smtp_connections,
+                                 .max_per_network =
+                                     options_per_network(o, o->max_smtp_connections) };
 
     port->ingress = &s->ingress;
     port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
@@ -159,7 +161,7 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
         port->pace.quiet_ms = o->session_timeout_seconds * 1000;
     port->spool = (struct spool_room){ .small_bytes = SPOOL_SMALL_BYTES,
                                        .chunks = s->spool_chunks[i == 0 ? 0 : 1] };
-    port->limit = limit_new((size_t)o->max_smtp_connections, (size_t)per_network);
+    port->door = door_new(&door);
     port->listener = listener_of(s, port, number, i == 2);
     port->listener.open_gauge = &sessions[i];
     port->listener.accepted_counter = &connections[i];
@@ -283,7 +285,7 @@ static void stop(struct svc *svc)
         loop_free(&s->loops[i]);
     }
     for (size_t i = 0; i < PORT_COUNT; i++)
-        limit_free(&s->ports[i].limit);
+        door_free(&s->ports[i].door);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
         limit_free(&s->spool_chunks[i]);
     accept_free(&s->ingress.accept);

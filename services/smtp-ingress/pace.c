@@ -3,7 +3,6 @@
 
 const struct pace_limits pace_standard = {
     .quiet_ms = 300 * 1000, /* RFC 5321 4.5.3.2.7; Delta Chat counts on more than 60 s */
-    .quiet_stranger_ms = 10 * 1000,
     .step_ms = 60 * 1000,
     .data_begins_ms = 300 * 1000, /* a thousand recipients lie in between */
     .data_stalls_ms = 180 * 1000, /* RFC 5321 4.5.3.2.5; phones lose their network */
@@ -40,12 +39,13 @@ void pace_command(struct pace *p)
 }
 
 /* Once for each message: recipients one by one must not stretch the time. */
-void pace_recipient(struct pace *p, int64_t now_ms)
+bool pace_recipient(struct pace *p, int64_t now_ms)
 {
     if (p->has_recipient)
-        return;
+        return false;
     p->has_recipient = true;
     p->step_by_ms = now_ms + p->limits->data_begins_ms;
+    return true;
 }
 
 void pace_data_begins(struct pace *p, int64_t now_ms)
@@ -57,12 +57,13 @@ void pace_data_begins(struct pace *p, int64_t now_ms)
 
 /* Each byte buys time, but not more than data_stalls_ms ahead: what came fast at first
  * is no leave to stall later. */
-void pace_data(struct pace *p, size_t bytes, int64_t now_ms)
+bool pace_data(struct pace *p, size_t bytes, int64_t now_ms)
 {
     int64_t bought_ms = (int64_t)bytes * 1000 / p->limits->data_bytes_per_s;
+    int64_t most_ms = now_ms + p->limits->data_stalls_ms;
 
-    p->data_by_ms =
-        earlier(p->data_by_ms + bought_ms, now_ms + p->limits->data_stalls_ms);
+    p->data_by_ms = earlier(p->data_by_ms + bought_ms, most_ms);
+    return p->data_by_ms == most_ms;
 }
 
 void pace_data_ends(struct pace *p, bool accepted, int64_t now_ms)
@@ -79,7 +80,6 @@ bool pace_dawdles(const struct pace *p)
     return !p->known && p->commands > p->limits->commands;
 }
 
-/* Without a crowd. */
 static int64_t over_at_ms(const struct pace *p)
 {
     int64_t at_ms = p->heard_at_ms + p->limits->quiet_ms;
@@ -89,24 +89,14 @@ static int64_t over_at_ms(const struct pace *p)
     return p->known ? at_ms : earlier(at_ms, p->step_by_ms);
 }
 
-static int64_t over_in_a_crowd_at_ms(const struct pace *p)
+bool pace_is_over(const struct pace *p, int64_t now_ms)
 {
-    if (p->known)
-        return over_at_ms(p);
-    return earlier(over_at_ms(p), p->heard_at_ms + p->limits->quiet_stranger_ms);
-}
-
-bool pace_is_over(const struct pace *p, bool crowded, int64_t now_ms)
-{
-    return now_ms >= (crowded ? over_in_a_crowd_at_ms(p) : over_at_ms(p));
+    return now_ms >= over_at_ms(p);
 }
 
 int64_t pace_wait_ms(const struct pace *p, int64_t now_ms)
 {
     int64_t wait_ms = over_at_ms(p) - now_ms;
 
-    /* Others may come meanwhile. */
-    if (!p->known)
-        wait_ms = earlier(wait_ms, p->limits->quiet_stranger_ms);
     return wait_ms > 0 ? wait_ms : 1;
 }

@@ -2,9 +2,8 @@
  *
  * Silence is bounded for everybody, and a message in DATA has a least speed.  A stranger
  * must also get on: a login or an accepted recipient soon, then a message, with so many
- * commands in between; and is heard less patiently while the port is nearly full.
- * So a handful of networks cannot hold all connections of a port for nothing
- * (reliability spec 3.2 no. 19).
+ * commands in between.  Whoever has all this time loses the place earlier when others
+ * need it: see net/door.h.
  * Pure: the caller brings the time (monotonic).  Thread: the session's.
  */
 #pragma once
@@ -14,14 +13,13 @@
 #include <stdint.h>
 
 struct pace_limits {
-    int64_t quiet_ms;          /* between two commands */
-    int64_t quiet_stranger_ms; /* the same for strangers while the port is nearly full */
-    int64_t step_ms;           /* to the login or the first recipient of a message */
-    int64_t data_begins_ms;    /* from that recipient to DATA */
-    int64_t data_stalls_ms;    /* a message may stand still */
-    int64_t data_ms;           /* a whole message */
-    int64_t data_bytes_per_s;  /* below this it counts as standing still */
-    unsigned commands;         /* of a stranger, without a message */
+    int64_t quiet_ms;         /* between two commands */
+    int64_t step_ms;          /* to the login or the first recipient of a message */
+    int64_t data_begins_ms;   /* from that recipient to DATA */
+    int64_t data_stalls_ms;   /* a message may stand still */
+    int64_t data_ms;          /* a whole message */
+    int64_t data_bytes_per_s; /* below this it counts as standing still */
+    unsigned commands;        /* of a stranger, without a message */
 };
 
 extern const struct pace_limits pace_standard;
@@ -42,14 +40,15 @@ void pace_begin(struct pace *p, const struct pace_limits *limits, int64_t now_ms
 void pace_heard(struct pace *p, int64_t now_ms);
 void pace_login(struct pace *p);
 void pace_command(struct pace *p); /* one that was no accepted recipient */
-void pace_recipient(struct pace *p, int64_t now_ms); /* that was accepted */
+/* One was accepted; true: the first of a message. */
+bool pace_recipient(struct pace *p, int64_t now_ms);
 void pace_data_begins(struct pace *p, int64_t now_ms);
-void pace_data(struct pace *p, size_t bytes, int64_t now_ms); /* that came */
+/* So many have come; false: it is slower than it should be. */
+bool pace_data(struct pace *p, size_t bytes, int64_t now_ms);
 void pace_data_ends(struct pace *p, bool accepted, int64_t now_ms);
 
 /* More commands than a stranger needs. */
 bool pace_dawdles(const struct pace *p);
-/* The time is over; crowded: the port is nearly full. */
-bool pace_is_over(const struct pace *p, bool crowded, int64_t now_ms);
+bool pace_is_over(const struct pace *p, int64_t now_ms);
 /* When to ask pace_is_over again at the latest; at least 1. */
 int64_t pace_wait_ms(const struct pace *p, int64_t now_ms);

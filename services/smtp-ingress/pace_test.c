@@ -21,12 +21,12 @@ static struct pace begin(void)
 }
 
 /* [s] from the start at which it ends, if something is heard every `every` seconds. */
-static int64_t ends_after(struct pace p, int64_t every, bool crowded)
+static int64_t ends_after(struct pace p, int64_t every)
 {
     int64_t s = 0;
 
     for (; s < 10000; s++) {
-        if (pace_is_over(&p, crowded, start_ms + s * SECOND))
+        if (pace_is_over(&p, start_ms + s * SECOND))
             return s;
         if (s % every == 0)
             pace_heard(&p, start_ms + s * SECOND);
@@ -39,17 +39,17 @@ static void a_stranger_gets_on_or_goes(void **state)
     struct pace p = begin();
 
     (void)state;
-    assert_int_equal(ends_after(p, 5, false), 60); /* NOOPs help nobody */
-    pace_recipient(&p, start_ms + 50 * SECOND);
-    assert_int_equal(ends_after(p, 5, false), 350);
+    assert_int_equal(ends_after(p, 5), 60); /* NOOPs help nobody */
+    assert_true(pace_recipient(&p, start_ms + 50 * SECOND));
+    assert_int_equal(ends_after(p, 5), 350);
     for (int i = 0; i < 100; i++) /* nor do more recipients */
-        pace_recipient(&p, start_ms + 100 * SECOND);
-    assert_int_equal(ends_after(p, 5, false), 350);
+        assert_false(pace_recipient(&p, start_ms + 100 * SECOND));
+    assert_int_equal(ends_after(p, 5), 350);
     pace_data_begins(&p, start_ms + 200 * SECOND);
     pace_data_ends(&p, true, start_ms + 210 * SECOND);
-    assert_int_equal(ends_after(p, 5, false), 270);
-    pace_recipient(&p, start_ms + 260 * SECOND);
-    assert_int_equal(ends_after(p, 5, false), 560);
+    assert_int_equal(ends_after(p, 5), 270);
+    assert_true(pace_recipient(&p, start_ms + 260 * SECOND));
+    assert_int_equal(ends_after(p, 5), 560);
 }
 
 static void an_account_may_be_quiet(void **state)
@@ -57,22 +57,18 @@ static void an_account_may_be_quiet(void **state)
     struct pace p = begin();
 
     (void)state;
-    assert_int_equal(ends_after(p, 100000, false), 60);
+    assert_int_equal(ends_after(p, 100000), 60);
     pace_login(&p);
-    assert_int_equal(ends_after(p, 100000, false), 300);
-    assert_int_equal(ends_after(p, 100000, true), 300);
-    assert_int_equal(ends_after(p, 299, false), 10000);
+    assert_int_equal(ends_after(p, 100000), 300);
+    assert_int_equal(ends_after(p, 299), 10000);
 }
 
-static void in_a_crowd_silence_is_short(void **state)
+static void time_is_looked_at_when_it_is_over(void **state)
 {
     struct pace p = begin();
 
     (void)state;
-    assert_int_equal(ends_after(p, 100000, true), 10);
-    assert_int_equal(ends_after(p, 9, true), 60);
-    /* and is asked about in time, should the crowd come later */
-    assert_int_equal(pace_wait_ms(&p, start_ms), 10 * SECOND);
+    assert_int_equal(pace_wait_ms(&p, start_ms), 60 * SECOND);
     assert_int_equal(pace_wait_ms(&p, start_ms + 55 * SECOND), 5 * SECOND);
     assert_int_equal(pace_wait_ms(&p, start_ms + 70 * SECOND), 1);
     pace_login(&p);
@@ -88,15 +84,15 @@ static int64_t message_ends_after(size_t first, size_t bytes, int64_t every)
 
     pace_login(&p);
     pace_data_begins(&p, start_ms);
-    pace_data(&p, first, start_ms);
+    (void)pace_data(&p, first, start_ms);
     for (; s < 10000; s++) {
         int64_t now_ms = start_ms + s * SECOND;
 
-        if (pace_is_over(&p, false, now_ms))
+        if (pace_is_over(&p, now_ms))
             return s;
         if (s % every == 0) {
             pace_heard(&p, now_ms);
-            pace_data(&p, bytes, now_ms);
+            (void)pace_data(&p, bytes, now_ms);
         }
     }
     return s;
@@ -112,6 +108,21 @@ static void a_message_has_a_least_speed(void **state)
     /* slow, or with long holes, but on the whole fast enough: until the hour is over */
     assert_int_equal(message_ends_after(0, 600, 1), 3600);
     assert_int_equal(message_ends_after(0, 90000, 170), 3600);
+}
+
+/* What counts as getting on: the least speed, on the whole. */
+static void a_slow_message_is_told_from_one_that_comes(void **state)
+{
+    struct pace p = begin();
+
+    (void)state;
+    pace_data_begins(&p, start_ms);
+    assert_true(pace_data(&p, 1, start_ms));
+    assert_true(pace_data(&p, 1000, start_ms + 2 * SECOND));
+    assert_false(pace_data(&p, 499, start_ms + 3 * SECOND));
+    assert_false(pace_data(&p, 500, start_ms + 4 * SECOND));
+    assert_true(pace_data(&p, 501, start_ms + 5 * SECOND));
+    assert_false(pace_data(&p, 1, start_ms + 65 * SECOND));
 }
 
 static void commands_without_a_message_are_counted(void **state)
@@ -138,8 +149,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stranger_gets_on_or_goes),
         cmocka_unit_test(an_account_may_be_quiet),
-        cmocka_unit_test(in_a_crowd_silence_is_short),
+        cmocka_unit_test(time_is_looked_at_when_it_is_over),
         cmocka_unit_test(a_message_has_a_least_speed),
+        cmocka_unit_test(a_slow_message_is_told_from_one_that_comes),
         cmocka_unit_test(commands_without_a_message_are_counted),
     };
 

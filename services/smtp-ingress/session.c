@@ -16,7 +16,7 @@
 #include "cmd_data.h"
 #include "ingress.h"
 #include "net/cidr.h"
-#include "net/limit.h"
+#include "net/door.h"
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
@@ -63,21 +63,28 @@ static void set_timeout(struct session *s)
     conn_set_timeout_ms(s->conn, pace_wait_ms(&s->pace, clock_monotonic_ms()));
 }
 
-/* What a command that was answered means for the time that is left. */
+/* What a command that was answered means for the time that is left, and at the door. */
 static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state before)
 {
+    struct door_guest *guest = conn_guest(s->conn);
     int64_t now_ms = clock_monotonic_ms();
+    bool good = result == CMD_DONE, first = false;
 
     if (s->event == EV_END)
-        pace_data_ends(&s->pace, result == CMD_DONE, now_ms);
-    else if (s->event == EV_RCPT && result == CMD_DONE)
-        pace_recipient(&s->pace, now_ms);
+        pace_data_ends(&s->pace, good, now_ms);
+    else if (s->event == EV_RCPT && good)
+        first = pace_recipient(&s->pace, now_ms);
     else
         pace_command(&s->pace);
     if (before != ST_DATA && s->state == ST_DATA)
         pace_data_begins(&s->pace, now_ms);
     if (s->account != 0)
         pace_login(&s->pace);
+    /* Nobody is kept: a client that has nothing to send comes again when it has. */
+    if (good && (s->event == EV_AUTH || s->event == EV_END))
+        door_prove(guest, DOOR_FRIEND, now_ms);
+    else if (first)
+        door_step(guest, now_ms);
 }
 
 /* Where the command that just ended leads to.  The end of a message leads on whether it
@@ -212,12 +219,14 @@ static bool step_line(struct session *s, struct buf *in)
 static bool step_data(struct session *s, struct buf *in)
 {
     struct smtp_cmd cmd = { .session = s, .out = conn_out(s->conn) };
+    int64_t now_ms = clock_monotonic_ms();
     size_t before = in->n;
     enum cmd_result result;
 
     s->event = EV_END;
     result = cmd_data_feed(&cmd, in);
-    pace_data(&s->pace, before - in->n, clock_monotonic_ms());
+    if (pace_data(&s->pace, before - in->n, now_ms))
+        door_step(conn_guest(s->conn), now_ms);
     finish(s, result);
     return in->n > 0;
 }
@@ -263,6 +272,7 @@ static void job_back(struct loop_post *post)
         session_free(s);
         return;
     }
+    door_busy(conn_guest(s->conn), false);
     if (s->event == EV_AUTH && s->job_result == CMD_FAIL && delay_ms > 0) {
         s->delayed = true;
         conn_set_timeout_ms(s->conn, delay_ms);
@@ -339,8 +349,7 @@ static void on_timeout(struct conn *c)
         deliver(s);
     else if (s->in_job)
         return;
-    else if (pace_is_over(&s->pace, limit_is_nearly_full(s->port->limit),
-                          clock_monotonic_ms()))
+    else if (pace_is_over(&s->pace, clock_monotonic_ms()))
         say_goodbye(s, 421, "4.4.2", "Timeout exceeded");
     else
         set_timeout(s);
@@ -385,11 +394,13 @@ enum cmd_result session_job(struct smtp_cmd *cmd, struct worker_pool *pool,
     s->back.run = job_back;
     s->job_fn = fn;
     s->in_job = true;
+    door_busy(conn_guest(s->conn), true);
     conn_set_timeout_ms(s->conn, 0);
     rc = worker_pool_submit(pool, &s->job);
     if (rc == RC_OK)
         return CMD_LATER;
     s->in_job = false;
+    door_busy(conn_guest(s->conn), false);
     smtp_reply_rc(cmd->out, rc == RC_CLOSED ? RC_CLOSED : RC_RETRY);
     return CMD_FAIL;
 }

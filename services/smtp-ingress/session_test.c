@@ -14,6 +14,7 @@
 #include "base/rate.h"
 #include "ingress.h"
 #include "net/cidr.h"
+#include "net/door.h"
 #include "net/limit.h"
 #include "net/stream.h"
 #include "net/test_certificate.h"
@@ -34,8 +35,11 @@
 enum { WAIT_MS = 20000, MAX_MESSAGE_BYTES = 3000000, WORKERS = 3 };
 
 #define DOMAIN "chat.example"
+#define BUSY   "421 4.7.0 Too many connections"
 
 DB_STATEMENT(stmt_counts, "test_counts", "SELECT count(*) FROM queue");
+DB_STATEMENT(stmt_waiting, "test_waiting",
+             "SELECT count(*) FROM pg_locks WHERE NOT granted");
 DB_STATEMENT(stmt_last, "test_last",
              "SELECT body_id, sender, rcpt, envelope::text FROM queue "
              "ORDER BY body_id DESC LIMIT 1");
@@ -44,17 +48,17 @@ static const char *database;
 static char cert_file[64], key_file[64], nocreate_file[64];
 static struct options options;
 static struct ingress ingress;
-/* smtp, submission, submissions, submissions behind a proxy, an impatient smtp */
-static struct port ports[5];
+/* smtp, submission, submissions, submissions behind a proxy, an impatient smtp, and both
+ * kinds under TLS behind a door with ten places */
+static struct port ports[7];
 static struct listener *listeners[ARRAY_LEN(ports)];
 static struct cidr_list *proxies;
 static struct limit *chunks; /* of large messages */
-static struct limit *crowd;  /* of the impatient port */
+static struct door *door;    /* of the last two ports */
 
-enum { CROWD_MAX = 10 };
+enum { PLACES = 10 };
 
 static const struct pace_limits impatient = { .quiet_ms = 60000,
-                                              .quiet_stranger_ms = 300,
                                               .step_ms = 1500,
                                               .data_begins_ms = 60000,
                                               .data_stalls_ms = 1000,
@@ -106,15 +110,16 @@ static void start_port(size_t i, enum port_kind kind, bool implicit)
     p->kind = kind;
     p->tls = server_tls;
     p->pace = pace_standard;
-    if (i == 4) {
+    if (i == 4)
         p->pace = impatient;
-        p->limit = crowd;
-    }
+    if (i > 4)
+        p->door = door;
     p->spool = (struct spool_room){ .small_bytes = 65536, .chunks = chunks };
     p->listener = (struct listener_options){ .address = "127.0.0.1",
                                              .tls = implicit ? server_tls : NULL,
                                              .proxy_protocol = i == 3,
-                                             .limit = p->limit,
+                                             .door = p->door,
+                                             .busy_text = BUSY "\r\n",
                                              .trusted_proxies = proxies,
                                              .handler = &session_handler,
                                              .user = p };
@@ -162,8 +167,10 @@ static int start(void **state)
     start_port(2, PORT_SUBMISSION, true);
     assert_int_equal(cidr_list_new(S("127.0.0.0/8"), &proxies), RC_OK);
     start_port(3, PORT_SUBMISSION, true);
-    crowd = limit_new(CROWD_MAX, 0);
     start_port(4, PORT_MX, false);
+    door = door_new(&(struct door_options){ .max = PLACES });
+    start_port(5, PORT_MX, true);
+    start_port(6, PORT_SUBMISSION, true);
     observer = test_database_connect("postgres", database);
     arena = arena_new();
     return 0;
@@ -178,7 +185,7 @@ static int stop(void **state)
     worker_pool_free(&ingress.logins);
     cidr_list_free(&proxies);
     limit_free(&chunks);
-    limit_free(&crowd);
+    door_free(&door);
     loop_stop(loop);
     loop_free(&loop);
     accept_free(&ingress.accept);
@@ -246,7 +253,7 @@ static struct client dial_from(size_t port, char from)
     header[19] = from;
     if (port == 3)
         say_bytes(&c, str_n(header, sizeof(header) - 1));
-    if (port == 2 || port == 3)
+    if (ports[port].listener.tls != NULL)
         assert_int_equal(stream_start_tls(c.stream, client_tls, "mail.example",
                                           TLS_VERIFY_NAME, c.until),
                          RC_OK);
@@ -897,24 +904,151 @@ static void a_message_that_stands_still_is_cut_off(void **state)
     hang_up(&c);
 }
 
-/* Who came when there was room is asked to hurry when there is none. */
-static void in_a_crowd_the_silent_are_cut_off(void **state)
+static void wait_for_an_empty_port(void)
 {
-    struct client first = foreign_at(4), others[CROWD_MAX];
-    struct client known = log_in("alice0001");
+    struct deadline until = deadline_in_ms(WAIT_MS);
+
+    while (door_count(door) > 0 && !deadline_passed(until))
+        poll(NULL, 0, 1);
+    assert_int_equal(door_count(door), 0);
+}
+
+static void fill(struct client places[PLACES])
+{
+    wait_for_an_empty_port();
+    for (int i = 0; i < PLACES; i++)
+        places[i] = dial(5);
+}
+
+static void hang_up_all(struct client places[PLACES])
+{
+    for (int i = 0; i < PLACES; i++)
+        hang_up(&places[i]);
+}
+
+static void goes(struct client *c)
+{
+    expect(c, BUSY);
+    expect_end(c);
+}
+
+/* Neither a command nor a recipient that is refused is a step forward; the first that is
+ * accepted is one. */
+static void who_gets_on_keeps_the_place_of_who_does_not(void **state)
+{
+    struct client places[PLACES], more[2];
 
     (void)state;
-    say(&first, "MAIL FROM:<carol@elsewhere.example>");
-    expect(&first, "250 2.1.0 ");
-    say(&first, "RCPT TO:<alice0001@" DOMAIN ">");
-    expect(&first, "250 2.1.5 "); /* a minute for the rest, were it not for the crowd */
-    for (int i = 0; i < CROWD_MAX - 1; i++)
-        others[i] = dial(4);
-    expect(&first, "421 4.4.2 ");
-    for (int i = 0; i < CROWD_MAX - 1; i++)
-        hang_up(&others[i]);
-    hang_up(&first);
-    hang_up(&known);
+    fill(places);
+    for (int i = 0; i < 3; i++) {
+        say(&places[i], "EHLO mx.elsewhere.example");
+        expect(&places[i], "250 ");
+        say(&places[i], "MAIL FROM:<carol@elsewhere.example>");
+        expect(&places[i], "250 ");
+    }
+    say(&places[0], "RCPT TO:<nobody0001@" DOMAIN ">");
+    expect(&places[0], "550 5.1.1 ");
+    say(&places[1], "RCPT TO:<alice0001@" DOMAIN ">");
+    expect(&places[1], "250 2.1.5 ");
+    more[0] = dial(5);
+    goes(&places[0]);
+    more[1] = dial(5);
+    goes(&places[2]);
+    say(&places[1], "NOOP");
+    expect(&places[1], "250 ");
+    hang_up_all(places);
+    hang_up(&more[0]);
+    hang_up(&more[1]);
+}
+
+/* A message that comes is a step forward with every piece. */
+static void who_sends_a_message_keeps_the_place(void **state)
+{
+    struct client places[PLACES], sender, next;
+    str_t m = message("carol@elsewhere.example", "", 100000);
+    int64_t before = queued();
+
+    (void)state;
+    wait_for_an_empty_port();
+    sender = dial(5);
+    say(&sender, "EHLO mx.elsewhere.example");
+    expect(&sender, "250 ");
+    begin_data(&sender, "carol@elsewhere.example", "alice0001@" DOMAIN);
+    for (int i = 0; i < PLACES - 1; i++)
+        places[i] = dial(5);
+    say_bytes(&sender, m);
+    while (limit_total(chunks) == 0 && !deadline_passed(sender.until))
+        poll(NULL, 0, 1);
+    places[PLACES - 1] = dial(5);
+    goes(&places[0]);
+    next = dial(5);
+    goes(&places[1]);
+    say(&sender, ".");
+    expect(&sender, "250 2.0.0 ");
+    assert_int_equal(queued(), before + 1);
+    hang_up_all(places);
+    hang_up(&next);
+    hang_up(&sender);
+}
+
+static int64_t waiting_for_locks(void)
+{
+    assert_int_equal(db_run(observer, &stmt_waiting, DB_NO_PARAMS), RC_OK);
+    return db_get_int(observer, 0, 0, 0);
+}
+
+/* The silence is ours. */
+static void who_waits_for_us_keeps_the_place(void **state)
+{
+    struct client places[PLACES], next;
+
+    (void)state;
+    fill(places);
+    say(&places[0], "EHLO mx.elsewhere.example");
+    expect(&places[0], "250 ");
+    assert_int_equal(db_script(observer, "BEGIN; LOCK TABLE account"), RC_OK);
+    say(&places[0], "MAIL FROM:<carol@elsewhere.example>");
+    expect(&places[0], "250 ");
+    say(&places[0], "RCPT TO:<nobody0001@" DOMAIN ">");
+    while (waiting_for_locks() == 0 && !deadline_passed(places[0].until))
+        poll(NULL, 0, 1);
+    next = dial(5);
+    goes(&places[1]);
+    assert_int_equal(db_script(observer, "COMMIT"), RC_OK);
+    expect(&places[0], "550 5.1.1 ");
+    hang_up(&next);
+    next = dial(5);
+    hang_up_all(places);
+    hang_up(&next);
+}
+
+/* An account that is silent for less than half a minute goes after all strangers. */
+static void who_has_logged_in_is_preferred(void **state)
+{
+    struct client places[PLACES], account;
+
+    (void)state;
+    wait_for_an_empty_port();
+    account = dial(6);
+    say(&account, "EHLO x");
+    expect(&account, "250 ");
+    say(&account, plain("alice0001@" DOMAIN, "correct horse"));
+    expect(&account, "235 ");
+    for (int i = 0; i < PLACES - 1; i++)
+        places[i] = dial(5);
+    for (int i = 0; i < PLACES - 1; i++) {
+        struct client next = dial(5);
+
+        goes(&places[i]);
+        hang_up(&places[i]);
+        places[i] = next;
+    }
+    begin_data(&account, "alice0001@" DOMAIN, "b@elsewhere.example");
+    send_message(&account, message("alice0001@" DOMAIN, "", 500));
+    expect(&account, "250 2.0.0 ");
+    for (int i = 0; i < PLACES - 1; i++)
+        hang_up(&places[i]);
+    hang_up(&account);
 }
 
 /* What stands behind DATA is not run as commands when DATA is refused. */
@@ -1206,7 +1340,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(nor_is_what_stands_behind_a_refused_command_run),
         cmocka_unit_test(a_stranger_without_a_message_is_cut_off),
         cmocka_unit_test(a_message_that_stands_still_is_cut_off),
-        cmocka_unit_test(in_a_crowd_the_silent_are_cut_off),
+        cmocka_unit_test(who_gets_on_keeps_the_place_of_who_does_not),
+        cmocka_unit_test(who_sends_a_message_keeps_the_place),
+        cmocka_unit_test(who_waits_for_us_keeps_the_place),
+        cmocka_unit_test(who_has_logged_in_is_preferred),
         cmocka_unit_test(postmaster_is_an_account_of_the_operator),
         cmocka_unit_test(a_forged_bounce_address_is_dropped),
         cmocka_unit_test(a_web_browser_is_turned_away),

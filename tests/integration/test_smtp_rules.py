@@ -153,8 +153,7 @@ def test_a_message_in_a_loop_is_refused(product):
 @pytest.fixture(scope="module")
 def small(product):
     with running(product, "smtp-ingress", max_message_size=65536, max_user_send_per_minute=1,
-                 max_user_send_burst_size=3, max_recipients=5,
-                 max_smtp_connections=20, max_connections_per_network=4) as r:
+                 max_user_send_burst_size=3, max_recipients=5) as r:
         yield r
 
 
@@ -261,37 +260,62 @@ def test_without_room_for_an_appended_message_the_client_may_try_again(product):
         assert kind == "NO" and answer[0].startswith(b"[TOOBIG]")
 
 
-def test_connections_of_all(product):
-    """To each port; a network may hold a fifth of them unless told otherwise."""
-    def greeting(r, port, stack):
-        s = stack.enter_context(socket.create_connection(("127.0.0.1", r.port(port)), 30))
-        return s.recv(512)[:4], s
+def connect(port, source="127.0.0.1"):
+    return socket.create_connection(("127.0.0.1", port), 30, source_address=(source, 0))
+
+
+def is_over(s):
+    """The server has said that there is no place, and closed."""
+    assert s.recv(512).startswith(b"421 4.7.0 Too many connections")
+    assert s.recv(1) == b""
+    return True
+
+
+@pytest.mark.parametrize("port", [2525, 2587])
+def test_a_full_port_has_room_for_who_comes(product, port):
+    """The longest silent makes room; commands that lead nowhere are silence."""
     with running(product, "smtp-ingress", max_smtp_connections=3,
                  max_connections_per_network=100) as r, contextlib.ExitStack() as stack:
-        for port in (2525, 2587):
-            greeted = [greeting(r, port, stack) for _ in range(4)]
-            assert [code for code, _ in greeted] == [b"220 "] * 3 + [b"421 "]
-        greeted[0][1].close()
-        wait_for("room again", lambda: greeting(r, 2587, stack)[0] == b"220 ")
+        came = []
+        for i in range(7):
+            came.append(stack.enter_context(connect(r.port(port), f"127.0.0.{i + 1}")))
+            assert came[i].recv(512).startswith(b"220 ")
+            if i < 3:
+                came[0].send(b"NOOP\r\n")
+                assert came[0].recv(512).startswith(b"250 ")
+            else:
+                assert is_over(came[i - 3])
+        assert r.metric("postbus_connections_shown_out_total") == 4
+
+
+def test_a_network_has_a_fifth_and_makes_room_for_itself(product):
     with running(product, "smtp-ingress", max_smtp_connections=15) as r, \
             contextlib.ExitStack() as stack:
-        codes = [greeting(r, 2525, stack)[0] for _ in range(4)]
-        assert codes == [b"220 "] * 3 + [b"421 "]
+        other = stack.enter_context(connect(r.port(2525), "127.0.0.9"))
+        assert other.recv(512).startswith(b"220 ")
+        came = []
+        for i in range(6):
+            came.append(stack.enter_context(connect(r.port(2525))))
+            assert came[i].recv(512).startswith(b"220 ")
+            if i >= 3:
+                assert is_over(came[i - 3])
+        other.send(b"NOOP\r\n")
+        assert other.recv(512).startswith(b"250 ")
 
 
-def test_connections_of_one_network(small):
-    """The fifth is told why; when one has gone there is room again."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(4):
-            s = stack.enter_context(socket.create_connection(
-                ("127.0.0.1", small.port(2525)), 30))
-            assert s.recv(512).startswith(b"220 ")
-        fifth = stack.enter_context(socket.create_connection(
-            ("127.0.0.1", small.port(2525)), 30))
-        assert fifth.recv(512).startswith(b"421 ")
-        s.close()
-
-        def greeted():
-            with socket.create_connection(("127.0.0.1", small.port(2525)), 30) as again:
-                return again.recv(512).startswith(b"220 ")
-        wait_for("room for another", greeted)
+def test_five_addresses_do_not_shut_the_door(product):
+    """Each holds all that an address may, in several manners; whoever comes is served."""
+    user = mail.new_account(product)
+    with running(product, "smtp-ingress", max_smtp_connections=50) as r, \
+            contextlib.ExitStack() as stack:
+        for i in range(100):
+            for port in (2465, 2525):
+                s = stack.enter_context(connect(r.port(port), f"127.0.1.{i % 5 + 1}"))
+                if i % 2:
+                    s.send(b"\x16\x03\x01\x02" if port == 2465 else b"EHLO x")
+        for _ in range(10):
+            mail.smtp(r, user).quit()
+            client = smtplib.SMTP("127.0.0.1", r.port(2525), "mx.elsewhere.example", timeout=30)
+            client.starttls(context=mail.tls())
+            assert client.ehlo()[0] == 250
+            client.quit()
