@@ -30,7 +30,7 @@ enum {
     DEFAULT_IN_BYTES = 64 * 1024,
     DEFAULT_OUT_SOFT_BYTES = 256 * 1024,
     DEFAULT_OUT_BYTES = 64 * 1024 * 1024,
-    DEFAULT_HANDSHAKE_MS = 10 * 1000,
+    DEFAULT_HANDSHAKE_MS = 30 * 1000, /* when thousands come back at once, each waits */
     DEFAULT_STALL_MS = 60 * 1000,
     DEFAULT_CLOSE_MS = 5 * 1000,
 };

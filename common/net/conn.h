@@ -41,7 +41,7 @@ struct conn_options {
     size_t in_max_bytes;    /* unconsumed input; reading stops there.  0: 64 KiB */
     size_t out_soft_bytes;  /* conn_out_room is 0 beyond.  0: 256 KiB */
     size_t out_max_bytes;   /* hard limit for unsent output.  0: 64 MiB */
-    int64_t handshake_ms;   /* deadline for PROXY header and TLS.  0: 10 s */
+    int64_t handshake_ms;   /* deadline for PROXY header and TLS.  0: 30 s */
     int64_t write_stall_ms; /* cut a peer that takes nothing for so long.  0: 60 s */
     int64_t close_ms;       /* deadline of conn_close.  0: 5 s */
 };
