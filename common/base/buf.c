@@ -30,7 +30,7 @@ void buf_fini(struct buf *b)
     b->full = false;
 }
 
-static void grow(struct buf *b, size_t need)
+static bool grow(struct buf *b, size_t need)
 {
     size_t cap = b->cap == 0 ? FIRST_BYTES : b->cap;
 
@@ -38,7 +38,13 @@ static void grow(struct buf *b, size_t need)
         cap *= 2;
     if (cap > b->max)
         cap = b->max;
-    if (b->arena == NULL) {
+    if (b->arena == NULL && b->may_fail) {
+        char *p = mem_try_realloc(b->p, cap);
+
+        if (p == NULL)
+            return false;
+        b->p = p;
+    } else if (b->arena == NULL) {
         b->p = mem_realloc(b->p, cap);
     } else {
         char *p = arena_alloc(b->arena, cap);
@@ -48,16 +54,15 @@ static void grow(struct buf *b, size_t need)
         b->p = p;
     }
     b->cap = cap;
+    return true;
 }
 
 char *buf_reserve(struct buf *b, size_t n)
 {
-    if (n > b->max - b->n) {
+    if (n > b->max - b->n || (n > b->cap - b->n && !grow(b, b->n + n))) {
         b->full = true;
         return NULL;
     }
-    if (n > b->cap - b->n)
-        grow(b, b->n + n);
     return b->p + b->n;
 }
 

@@ -21,6 +21,7 @@ struct buf {
     size_t max;          /* [bytes] limit for n */
     struct arena *arena; /* NULL: heap */
     bool full;           /* an append was refused */
+    bool may_fail;       /* heap only: without memory an append is refused, too */
 };
 
 void buf_init(struct buf *b, size_t max_bytes); /* heap; end with buf_fini */

@@ -3,8 +3,18 @@
 
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum {
+    TRIM_MIN_BYTES = 16 << 20, /* less is not worth the work */
+    TRIM_PART = 4,             /* of what is in use */
+};
 
 void *mem_alloc(size_t bytes)
 {
@@ -34,4 +44,50 @@ char *mem_cstr(const char *p, size_t bytes)
 void mem_free(void *p)
 {
     free(p);
+}
+
+void *mem_try_alloc(size_t bytes)
+{
+    return calloc(1, bytes == 0 ? 1 : bytes);
+}
+
+void *mem_try_realloc(void *p, size_t bytes)
+{
+    return realloc(p, bytes == 0 ? 1 : bytes);
+}
+
+/* Anonymous memory that is resident [bytes]. */
+static size_t resident_bytes(void)
+{
+    unsigned long long size, resident, shared;
+    char text[128] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0 || sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3)
+        return 0;
+    return (size_t)(resident - shared) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Twice in a row, so that what the next moment needs again is left alone; and not again
+ * for what the last time could not give back. */
+void mem_trim(void)
+{
+    static size_t seen, kept;
+    struct mallinfo2 m = mallinfo2();
+    size_t used = m.uordblks + m.hblkhd, resident = resident_bytes();
+    size_t waste = resident > used ? resident - used : 0;
+    bool much = waste > TRIM_MIN_BYTES + kept && waste > used / TRIM_PART;
+
+    if (waste < kept)
+        kept = waste;
+    if (much && seen > TRIM_MIN_BYTES) {
+        malloc_trim(0);
+        resident = resident_bytes();
+        kept = resident > used ? resident - used : 0;
+        much = false;
+    }
+    seen = much ? waste : 0;
 }

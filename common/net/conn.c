@@ -299,7 +299,8 @@ static bool read_in(struct conn *c)
             break;
         io =
             read_bytes(c, scratch, room < sizeof(scratch) ? room : sizeof(scratch), &got);
-        CHECK(buf_append(&c->in, scratch, got) == RC_OK);
+        if (buf_append(&c->in, scratch, got) != RC_OK)
+            io = TLS_IO_ERROR; /* there is no memory for it */
         if (c->tls == NULL && got < sizeof(scratch))
             break; /* the socket is empty, or at its end: the poll will tell */
         if (c->tls != NULL && io == TLS_IO_OK && !tls_has_pending(c->tls))
@@ -400,6 +401,10 @@ static void handshake(struct conn *c)
 
     if (c->tls == NULL)
         c->tls = tls_accept_new(c->tls_next, c->fd);
+    if (c->tls == NULL) {
+        destroy(c);
+        return;
+    }
     io = tls_handshake(c->tls);
     if (io == TLS_IO_OK) {
         c->tls_events = 0;
@@ -586,8 +591,10 @@ static void on_timer(uv_timer_t *timer)
 struct conn *conn_new(struct listener *l, const struct listener_options *o,
                       struct loop *loop, int fd, const struct addr *peer)
 {
-    struct conn *c = mem_alloc(sizeof(*c));
+    struct conn *c = mem_try_alloc(sizeof(*c));
 
+    if (c == NULL)
+        return NULL;
     if (uv_poll_init(loop_uv(loop), &c->poll, fd) != 0) {
         mem_free(c);
         return NULL;
@@ -601,6 +608,7 @@ struct conn *conn_new(struct listener *l, const struct listener_options *o,
     c->serial = atomic_fetch_add(&last_serial, 1) + 1;
     buf_init(&c->in, or_default(o->conn.in_max_bytes, DEFAULT_IN_BYTES));
     buf_init(&c->out, or_default(o->conn.out_max_bytes, DEFAULT_OUT_BYTES));
+    c->in.may_fail = c->out.may_fail = true;
     c->poll.data = c->timer.data = c;
     c->handles = 2;
     return c;
@@ -641,11 +649,14 @@ size_t conn_out_room(const struct conn *c)
 static void take_storage(struct buf *to, struct buf *from)
 {
     size_t to_max = to->max;
+    bool may_fail = to->may_fail;
 
     buf_fini(to);
     buf_swap(to, from);
     from->max = to->max;
     to->max = to_max;
+    from->may_fail = to->may_fail;
+    to->may_fail = may_fail;
 }
 
 enum rc conn_put_buf(struct conn *c, struct buf *b)
@@ -660,7 +671,7 @@ enum rc conn_put_buf(struct conn *c, struct buf *b)
     if (out->n == 0 && b->arena == NULL)
         take_storage(out, b);
     else
-        CHECK(buf_put(out, buf_str(b)) == RC_OK);
+        (void)buf_put(out, buf_str(b)); /* without memory the flush ends it */
     buf_clear(b);
     conn_flush(c);
     return RC_OK;

@@ -56,8 +56,8 @@ struct conn {
     bool held;                 /* output met a full socket: on_drain is owed */
 };
 
-/* conn.c: takes the fd over, unless the kernel refuses to watch it: NULL.  peer is the
- * socket's. */
+/* conn.c: takes the fd over, unless there is no memory, or the kernel refuses to watch
+ * it: NULL.  peer is the socket's. */
 struct conn *conn_new(struct listener *l, const struct listener_options *o,
                       struct loop *loop, int fd, const struct addr *peer);
 void conn_begin(struct conn *c);

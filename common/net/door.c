@@ -127,16 +127,19 @@ static struct door_network **find_network(struct door *d, uint64_t key)
     return at;
 }
 
-static void join_network(struct door_guest *g, uint64_t key)
+static enum rc join_network(struct door_guest *g, uint64_t key)
 {
     struct door_network **at = find_network(g->door, key);
 
     if (*at == NULL) {
-        *at = mem_alloc(sizeof(**at));
+        *at = mem_try_alloc(sizeof(**at));
+        if (*at == NULL)
+            return RC_RETRY;
         (*at)->key = key;
     }
     g->network = *at;
     g->network->guests++;
+    return RC_OK;
 }
 
 static void leave_network(struct door_guest *g)
@@ -359,9 +362,9 @@ enum rc door_introduce(struct door_guest *g, const struct addr *client, int64_t 
     pthread_mutex_lock(&lock);
     if (!g->going) {
         stand_aside(g);
-        if (client != NULL)
-            join_network(g, key);
-        rc = make_room(g, now_ms);
+        rc = client == NULL ? RC_OK : join_network(g, key);
+        if (rc == RC_OK)
+            rc = make_room(g, now_ms);
         if (rc != RC_OK)
             leave_network(g);
         else if (client != NULL && lately_has(proven, key, now_ms - LATELY_MS))

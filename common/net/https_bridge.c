@@ -152,8 +152,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_open(struct conn *c)
 {
-    struct bridge *b = mem_alloc(sizeof(*b));
+    struct bridge *b = mem_try_alloc(sizeof(*b));
 
+    if (b == NULL) {
+        conn_abort(c);
+        return;
+    }
     b->conn = c;
     b->fd = -1;
     buf_init(&b->pending, PENDING_MAX_BYTES);
@@ -198,6 +202,8 @@ static void on_close(struct conn *c)
 {
     struct bridge *b = conn_user(c);
 
+    if (b == NULL) /* there was no memory for it */
+        return;
     if (b->fd >= 0) {
         uv_close((uv_handle_t *)&b->poll, on_poll_closed);
         return;

@@ -446,7 +446,14 @@ static SSL *session_new(struct tls_context *c, int fd)
     pthread_mutex_unlock(&c->lock);
     ssl = SSL_new(ctx);
     SSL_CTX_free(ctx);
-    CHECK(ssl != NULL && SSL_set_fd(ssl, fd) == 1);
+    if (ssl != NULL && SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        ssl = NULL;
+    }
+    if (ssl == NULL) {
+        ERR_clear_error();
+        return NULL;
+    }
     SSL_set_read_ahead(ssl, 1); /* one system call for a record, not two */
     return ssl;
 }
@@ -455,7 +462,8 @@ struct tls *tls_accept_new(struct tls_context *c, int fd)
 {
     SSL *ssl = session_new(c, fd);
 
-    SSL_set_accept_state(ssl);
+    if (ssl != NULL)
+        SSL_set_accept_state(ssl);
     return (struct tls *)ssl;
 }
 
@@ -476,6 +484,7 @@ struct tls *tls_connect_new(struct tls_context *c, int fd, const char *name,
     struct addr literal;
     bool is_ip = addr_parse(str_of(name), &literal) == RC_OK;
 
+    CHECK(ssl != NULL);
     SSL_set_connect_state(ssl);
     if (!is_ip)
         SSL_set_tlsext_host_name(ssl, name); /* too long a name is not sent */

@@ -71,7 +71,7 @@ int64_t tls_context_not_after_unix(const struct tls_context *c);
 bool tls_context_is_self_signed(const struct tls_context *c);
 
 /* Sessions.  The socket is non-blocking and stays the caller's. */
-struct tls *tls_accept_new(struct tls_context *c, int fd);
+struct tls *tls_accept_new(struct tls_context *c, int fd); /* NULL: no memory */
 /* name: what the certificate must show and what is sent as SNI; an IP literal is fine. */
 struct tls *tls_connect_new(struct tls_context *c, int fd, const char *name,
                             enum tls_verify verify);

@@ -397,6 +397,8 @@ static enum rc serve(struct svc *svc)
         } else if (started && svc->service->tick != NULL) {
             svc->service->tick(svc);
         }
+        if (started && ticks % (MEM_TRIM_MS / TICK_MS) == 0)
+            mem_trim();
         if (ticks % CERTIFICATE_TICKS == 0)
             poll_certificates(st);
         if (rc == RC_OK && wait_signal(st, started ? TICK_MS : HURRY_MS))

@@ -438,10 +438,14 @@ static void go_on(struct session *s)
 static void on_open(struct conn *conn)
 {
     struct io *io = conn_listener_user(conn);
-    struct session *s = mem_alloc(sizeof *s);
+    struct session *s = mem_try_alloc(sizeof *s);
     struct imap_cursor cursor = { 0 };
     struct imap_cmd cmd;
 
+    if (s == NULL) {
+        conn_abort(conn);
+        return;
+    }
     s->conn = conn;
     s->io = io;
     s->imap.state = ST_GREETED;
@@ -536,6 +540,8 @@ static void on_close(struct conn *conn)
 {
     struct session *s = conn_user(conn);
 
+    if (s == NULL) /* there was no memory for it */
+        return;
     s->conn = NULL;
     /* What waits for the output only is not away. */
     if (s->waits) {

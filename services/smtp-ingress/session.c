@@ -297,8 +297,12 @@ static void job_run(struct job *j, struct worker *w)
 static void on_open(struct conn *c)
 {
     const struct port *port = conn_listener_user(c);
-    struct session *s = mem_alloc(sizeof(*s));
+    struct session *s = mem_try_alloc(sizeof(*s));
 
+    if (s == NULL) {
+        conn_abort(c);
+        return;
+    }
     s->conn = c;
     s->loop = conn_loop(c);
     s->ingress = port->ingress;
