@@ -94,6 +94,16 @@ static void reserve_for(int fd, struct buf *out)
         (void)buf_reserve(out, (size_t)st.st_size + READ_BYTES);
 }
 
+/* Whoever brought the file may not know as whom we run. */
+static enum rc refuse_file(struct buf *why, const char *path, int error)
+{
+    char reason[128];
+
+    snprintf(reason, sizeof(reason), "%s; user %u has to read it", strerror(error),
+             (unsigned)geteuid());
+    return refuse(why, path, error == EACCES ? reason : strerror(error));
+}
+
 static enum rc read_file(const char *path, struct buf *why, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -101,7 +111,7 @@ static enum rc read_file(const char *path, struct buf *why, struct buf *out)
 
     buf_init(out, FILE_MAX_BYTES);
     if (fd < 0)
-        return refuse(why, path, strerror(errno));
+        return refuse_file(why, path, errno);
     reserve_for(fd, out);
     do {
         char *p = buf_reserve(out, READ_BYTES);

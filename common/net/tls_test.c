@@ -242,6 +242,28 @@ static void an_expired_certificate_is_better_than_none(void **state)
     assert_int_equal(tls_context_poll(f->server, NULL), RC_OK);
 }
 
+static void who_has_to_read_a_file_is_told(void **state)
+{
+    enum { NOBODY = 65534 };
+    struct fixture *f = *state;
+    bool root = geteuid() == 0;
+    char expected[64];
+    struct buf why;
+
+    serve(f, TLS_VERSION_1_3);
+    buf_init(&why, 1000);
+    assert_int_equal(chmod(f->key, 0), 0);
+    if (root)
+        assert_int_equal(seteuid(NOBODY), 0);
+    snprintf(expected, sizeof(expected), "; user %u has to read it", (unsigned)geteuid());
+    assert_int_equal(tls_context_poll(f->server, &why), RC_INVALID);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_true(str_find(buf_str(&why), str_of(expected)) != SIZE_MAX);
+    assert_int_equal(chmod(f->key, 0600), 0);
+    buf_fini(&why);
+}
+
 /* What is wrong for hours is told once, and what comes back is no news. */
 static void a_file_that_cannot_be_read_is_told_once(void **state)
 {
@@ -277,6 +299,7 @@ int main(void)
         TEST(an_expired_certificate_is_not_swapped_in),
         TEST(an_expired_certificate_is_better_than_none),
         TEST(a_file_that_cannot_be_read_is_told_once),
+        TEST(who_has_to_read_a_file_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
