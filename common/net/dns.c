@@ -413,10 +413,13 @@ enum rc dns_addresses(struct dns *d, struct arena *a, str_t name, struct deadlin
     q4 = ask(d, text, TYPE_A);
     rc6 = take_addresses(q6, until, out);
     rc4 = take_addresses(q4, until, out);
+    out->missing = rc4 != RC_NOT_FOUND && rc4 != RC_OK ? rc4
+                   : rc6 == RC_NOT_FOUND               ? RC_OK
+                                                       : rc6;
     if (out->count > 0)
         return RC_OK;
     out->status.secure = out->status.secure && rc4 == RC_NOT_FOUND && rc6 == RC_NOT_FOUND;
-    return rc4 != RC_NOT_FOUND && rc4 != RC_OK ? rc4 : rc6 == RC_OK ? RC_NOT_FOUND : rc6;
+    return out->missing != RC_OK ? out->missing : RC_NOT_FOUND;
 }
 
 struct ranked_mx {

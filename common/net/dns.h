@@ -48,11 +48,12 @@ enum { DNS_ADDRESSES_MAX = 32, DNS_MX_MAX = 32, DNS_RECORDS_MAX = 64 };
 
 struct dns_addresses {
     struct dns_status status; /* secure: all of it */
+    enum rc missing; /* RC_OK: both families are known; else why one of them is not */
     size_t count;
     struct addr *addr; /* what AAAA records say first; port 0 */
 };
 
-/* A and AAAA.  One family may fail when the other has answers. */
+/* A and AAAA.  One family may fail when the other has answers: see missing. */
 enum rc dns_addresses(struct dns *d, struct arena *a, str_t name, struct deadline until,
                       struct dns_addresses *out) RC_CHECKED;
 

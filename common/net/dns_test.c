@@ -83,6 +83,7 @@ static const struct record records[] = {
     R("plain.test", A, "\xc0\0\2\1"),
     R("both.test", A, "\xc0\0\2\2"),
     R("both.test", AAAA, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"),
+    R("half.test", AAAA, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"),
     R("mapped.test", AAAA, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\5"),
     R("text.test", TXT, "\5v=abc\4 def"),
     R("text.test", TXT, "\1x"),
@@ -160,6 +161,8 @@ static void answer(int fd, const unsigned char *p, size_t n, const struct sockad
     if (end == 0 || strcmp(name, "silent.test") == 0)
         return;
     type = p[end] << 8 | p[end + 1];
+    if (strcmp(name, "half.test") == 0 && type == A)
+        return;
     buf_init(&out, 4096);
     buf_init(&records_out, 4096);
     count = add_answers(&records_out, name, type, &exists);
@@ -327,6 +330,25 @@ static void test_addresses(void **state)
     assert_false(got.status.nxdomain);
 }
 
+/* What one family says is not all: who has waited longer may learn the other. */
+static void test_half_of_the_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct dns_addresses got;
+
+    assert_int_equal(dns_addresses(f->dns, f->arena, S("both.test"), soon(), &got),
+                     RC_OK);
+    assert_int_equal(got.missing, RC_OK);
+    assert_int_equal(dns_addresses(f->dns, f->arena, S("plain.test"), soon(), &got),
+                     RC_OK);
+    assert_int_equal(got.missing, RC_OK); /* that there is no AAAA is known */
+    assert_int_equal(
+        dns_addresses(f->dns, f->arena, S("half.test"), deadline_in_ms(500), &got),
+        RC_OK);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(got.missing, RC_TIMEOUT);
+}
+
 /* An address has one form, whoever gave it: the lists that judge it know only that. */
 static void test_mapped_address(void **state)
 {
@@ -467,6 +489,7 @@ int main(void)
         TEST(test_temporary_is_not_absent),
         TEST(test_hostile_names),
         TEST(test_addresses),
+        TEST(test_half_of_the_addresses),
         TEST(test_mapped_address),
         TEST(test_raw),
         TEST(test_dnssec),

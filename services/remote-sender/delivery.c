@@ -264,7 +264,8 @@ static enum rc ask_addresses(struct delivery *d, struct arena *a, str_t host,
 
     do {
         rc = dns_addresses(d->desk->finder.dns, a, host, dns_slice(until), out);
-    } while (rc == RC_TIMEOUT && !deadline_passed(until) && !is_interrupted(d));
+    } while ((rc == RC_TIMEOUT || out->missing == RC_TIMEOUT) &&
+             !deadline_passed(until) && !is_interrupted(d));
     return rc;
 }
 
@@ -283,6 +284,7 @@ static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_
         *failure = (struct failure){ "no address", rc == RC_NOT_FOUND };
         return 0;
     }
+    d->hopeless &= found.missing == RC_OK && found.count <= ADDRESSES_MAX;
     for (size_t i = 0; i < found.count && n < ADDRESSES_MAX; i++) {
         bool last_room = n == ADDRESSES_MAX - 1;
 
@@ -383,6 +385,7 @@ static bool search(struct delivery *d, struct arena *a, const char *reason)
         reason = f.reason;
         if (reason == NULL) {
             d->answer = (struct smtp_client_answer){ 0 };
+            d->hopeless = false; /* it does take mail, whatever comes of this one */
             return true;
         }
         log_debug("remote.host_failed", "host=%s reason=\"%s\"", d->host, reason);

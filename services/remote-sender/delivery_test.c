@@ -298,6 +298,25 @@ static void test_hopeless(void **state)
     end(&peer);
 }
 
+/* The only host has taken a connection and ended it: what waits behind is put off. */
+static void test_last_host_ends_the_connection(void **state)
+{
+    static const char *const script[] = { HELLO,  ENVELOPE("S 250 ok"),
+                                          "DATA", "S 421 enough for now",
+                                          "END",  NULL };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    route_to(&to);
+    assert_int_equal(send_one(d, parcel(S("first\r\n"))), 421);
+    assert_false(delivery_is_connected(d));
+    assert_int_equal(send_one(d, parcel(S("second\r\n"))), 421);
+    delivery_free(&d);
+    end(&p);
+}
+
 static void test_private_addresses(void **state)
 {
     struct delivery *d = delivery_new(&desk, S("[127.0.0.1]"));
@@ -311,6 +330,68 @@ static void test_private_addresses(void **state)
     assert_true(str_find(result.rcpt[0].answer.text, S("private")) != SIZE_MAX);
     parcel_free(&p);
     delivery_free(&d);
+}
+
+/* A name server for one domain: a private IPv6 address, and no answer now about IPv4. */
+static void *answer_half(void *arg)
+{
+    enum { HEADER = 12, QUESTION_TAIL = 4, A = 1, AAAA = 28 };
+    static const unsigned char record[] = { 0xc0, 12, 0,    AAAA, 0, 1, 0, 0, 0, 60,
+                                            0,    16, 0xfd, 0,    0, 0, 0, 0, 0, 0,
+                                            0,    0,  0,    0,    0, 0, 0, 1 };
+    unsigned char packet[1500];
+    struct sockaddr_storage from;
+    socklen_t from_n = sizeof(from);
+    int fd = *(int *)arg;
+    ssize_t n;
+
+    while ((n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from,
+                         &from_n)) > HEADER + QUESTION_TAIL) {
+        size_t end = HEADER + strlen((char *)packet + HEADER) + 1 + QUESTION_TAIL;
+        int type = packet[end - 3];
+
+        packet[2] = 0x81;
+        packet[3] = type == A ? 0x82 : 0x80; /* SERVFAIL */
+        packet[7] = type == AAAA;
+        memset(packet + 8, 0, 4);
+        if (type == AAAA)
+            memcpy(packet + end, record, sizeof(record));
+        end += type == AAAA ? sizeof(record) : 0;
+        sendto(fd, packet, end, 0, (struct sockaddr *)&from, from_n);
+        from_n = sizeof(from);
+    }
+    return NULL;
+}
+
+/* That the addresses which are known are none of use is not final while there may be
+ * others. */
+static void test_half_of_the_addresses(void **state)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof(at);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct dns_options o = { .trust_anchor_file = "none" };
+    struct delivery *d = delivery_new(&desk, S("x.org"));
+    pthread_t server;
+
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, n), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    o.resolver = arena_printf(arena, "127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
+    assert_int_equal(pthread_create(&server, NULL, answer_half, &fd), 0);
+    assert_int_equal(dns_new(&o, NULL, &desk.finder.dns), RC_OK);
+    desk.finder.routes = S("");
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
+    desk.disable_ipv6 = true;
+    delivery_retry(d);
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
+    desk.disable_ipv6 = false;
+    delivery_free(&d);
+    dns_free(&desk.finder.dns);
+    shutdown(fd, SHUT_RDWR);
+    pthread_join(server, NULL);
+    close(fd);
 }
 
 /* Somebody else has the row: the host never sees the end of the message. */
@@ -392,7 +473,9 @@ int main(void)
         cmocka_unit_test_setup(test_abort, test_setup),
         cmocka_unit_test_setup(test_abort_while_connecting, test_setup),
         cmocka_unit_test_setup(test_hopeless, test_setup),
+        cmocka_unit_test_setup(test_last_host_ends_the_connection, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),
+        cmocka_unit_test_setup(test_half_of_the_addresses, test_setup),
         cmocka_unit_test_setup(test_lost_lease, test_setup),
         cmocka_unit_test_setup(test_no_body, test_setup),
     };
