@@ -77,6 +77,10 @@ static void what_is_past_its_lifetime_fails_by_itself(void **state)
              " WHERE domain = 'dead.example'");
     test_sql("UPDATE queue_remote SET expires = now_unix() - 1, lease = 1,"
              " due = now_us() + 60000000 WHERE domain = 'held.example'");
+    test_sql("UPDATE trusted_time SET us = now_us() - 26 * 3600000000");
+    assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
+    assert_int_equal(rows, 0); /* the clock may have jumped */
+    test_sql("UPDATE trusted_time SET us = now_us() - 24 * 3600000000");
     assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
     assert_int_equal(rows, 2);
     assert_int_equal(recipients, 4);
