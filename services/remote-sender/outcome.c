@@ -3,6 +3,8 @@
 
 #include "base/arena.h"
 
+enum { LAST_TRY_S = 60 }; /* before the end of the lifetime */
+
 static bool is_done(const struct smtp_client_rcpt *r)
 {
     return r->answer.code / 100 == 2;
@@ -38,6 +40,17 @@ static struct store_remote_failure failure(struct arena *a, const struct outcome
     return x;
 }
 
+/* The last try is right before the end of the lifetime; at the end itself the dispatcher
+ * returns what nobody has begun to send. */
+static int64_t retry_after_s(const struct outcome_facts *f)
+{
+    int64_t wait = (backoff_ms(f->backoff, f->row->attempts, f->random) + 999) / 1000;
+    int64_t left = f->row->expires_unix - f->now_unix;
+    int64_t most = left > LAST_TRY_S ? left - LAST_TRY_S : left;
+
+    return wait > most && left > 0 ? most : wait;
+}
+
 struct outcome_counts outcome_sort(struct arena *a, const struct outcome_facts *f,
                                    struct store_remote_outcome *out)
 {
@@ -62,10 +75,6 @@ struct outcome_counts outcome_sort(struct arena *a, const struct outcome_facts *
     }
     out->retry_count = n.retry;
     out->failure_count = n.failed;
-    out->retry_after_s =
-        (backoff_ms(f->backoff, f->row->attempts, f->random) + 999) / 1000;
-    /* The last try is at the end of the lifetime, not an hour after it. */
-    if (out->retry_after_s > f->row->expires_unix - f->now_unix && !expired)
-        out->retry_after_s = f->row->expires_unix - f->now_unix;
+    out->retry_after_s = retry_after_s(f);
     return n;
 }

@@ -72,6 +72,8 @@ static void test_expires(void **state)
     assert_int_equal(o.failure_count, 4);
     assert_true(str_eq(o.failures[1].status, S("5.4.7")));
     assert_true(str_find(o.failures[1].diagnostic, S("452 4.2.2 full")) != SIZE_MAX);
+    sort(a, 9, 1000100, &o); /* there is a last try before the dispatcher's end */
+    assert_int_equal(o.retry_after_s, 40);
     sort(a, 9, 1000010, &o);
     assert_int_equal(o.retry_after_s, 10);
     arena_free(&a);
