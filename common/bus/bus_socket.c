@@ -80,8 +80,8 @@ enum rc bus_socket_bind(void *socket, const char *address, int port,
              address, port);
     if (zmq_bind(socket, endpoint) == 0)
         return RC_OK;
-    snprintf(error, BUS_ERROR_BYTES, "cannot listen on %s: %s", endpoint,
-             zmq_strerror(errno));
+    snprintf(error, BUS_ERROR_BYTES, "cannot listen on %s: %s (errno %d)", endpoint,
+             zmq_strerror(errno), errno);
     return RC_EXISTS;
 }
 

@@ -35,6 +35,17 @@ static enum rc rc_of_errno(void)
     }
 }
 
+/* errno tells of the failure, not of the closing. */
+static enum rc give_up(int fd)
+{
+    enum rc rc = rc_of_errno();
+    int error = errno;
+
+    close(fd);
+    errno = error;
+    return rc;
+}
+
 static void set_options(int fd, int family, bool reuse_port)
 {
     const int on = 1, off = 0, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S,
@@ -57,16 +68,12 @@ static enum rc bind_one(const struct addr *at, bool reuse_port, int *out)
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(at, &sa);
     int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    enum rc rc;
 
     if (fd < 0)
         return rc_of_errno();
     set_options(fd, sa.ss_family, reuse_port);
-    if (bind(fd, (struct sockaddr *)&sa, n) != 0) {
-        rc = rc_of_errno();
-        close(fd);
-        return rc;
-    }
+    if (bind(fd, (struct sockaddr *)&sa, n) != 0)
+        return give_up(fd);
     *out = fd;
     return RC_OK;
 }
@@ -84,10 +91,8 @@ static enum rc open_at(const struct listen_socket_options *o, const struct addr 
         close(fd);
     }
     rc = bind_one(at, o->reuse_port, &fd);
-    if (rc == RC_OK && listen(fd, BACKLOG) != 0) {
-        rc = rc_of_errno();
-        close(fd);
-    }
+    if (rc == RC_OK && listen(fd, BACKLOG) != 0)
+        return give_up(fd);
     if (rc == RC_OK)
         *out = fd;
     return rc;
@@ -122,6 +127,7 @@ enum rc listen_socket_open(const struct listen_socket_options *o, int *fd, uint1
     if (o->address == NULL || o->address[0] == '\0') {
         rc = open_any(o, fd);
     } else {
+        errno = EINVAL; /* no address at all */
         rc = addr_parse(str_of(o->address), &at);
         at.port = o->port;
         if (rc == RC_OK)

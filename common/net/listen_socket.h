@@ -15,6 +15,7 @@ struct listen_socket_options {
 };
 
 /* Non-blocking, keepalive, TCP_NODELAY; accepted sockets inherit the latter two.
- * RC_EXISTS: the port is taken; RC_DENIED: not allowed; RC_INVALID: not our address. */
+ * RC_EXISTS: the port is taken; RC_DENIED: not allowed; RC_INVALID: not our address;
+ * errno says more. */
 enum rc listen_socket_open(const struct listen_socket_options *o, int *fd,
                            uint16_t *port) RC_CHECKED;

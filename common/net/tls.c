@@ -435,6 +435,19 @@ int64_t tls_context_not_after_unix(const struct tls_context *c)
     return atomic_load(&c->not_after_unix);
 }
 
+bool tls_context_names(struct tls_context *c, const char *host)
+{
+    X509 *x;
+    bool yes;
+
+    pthread_mutex_lock(&c->lock);
+    x = SSL_CTX_get0_certificate(c->ctx);
+    yes = x != NULL && (X509_check_host(x, host, 0, 0, NULL) == 1 ||
+                        X509_check_ip_asc(x, host, 0) == 1);
+    pthread_mutex_unlock(&c->lock);
+    return yes;
+}
+
 bool tls_context_is_self_signed(const struct tls_context *c)
 {
     return atomic_load(&c->self_signed);

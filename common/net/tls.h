@@ -66,6 +66,8 @@ enum rc tls_context_poll(struct tls_context *c, struct buf *why) RC_CHECKED;
 /* [s since 1970] end of the served certificate; also metric
  * postbus_tls_not_after_seconds, the earliest of all contexts. */
 int64_t tls_context_not_after_unix(const struct tls_context *c);
+/* Does the served certificate name this host, or this address? */
+bool tls_context_names(struct tls_context *c, const char *host);
 /* The served certificate names itself as its issuer: no client can verify it by way of an
  * authority.  False says nothing about an authority that nobody knows. */
 bool tls_context_is_self_signed(const struct tls_context *c);

@@ -534,42 +534,47 @@ enum rc db_commit(struct db *db)
     }
     queue(db, &stmt_commit, DB_NO_PARAMS, false);
     rc = db_flush(db);
-    if (rc == RC_OK) {
+    if (rc == RC_OK)
         db->tx = TX_NONE;
-    } else {
-        bool lost = db->lost, committing = db->committing;
-        char state[sizeof(db->sqlstate)];
-
-        memcpy(state, db->sqlstate, sizeof(state));
+    else
         db_rollback(db);
-        memcpy(db->sqlstate, state, sizeof(state));
-        db->lost = lost;
-        db->committing = committing;
-    }
     return rc;
+}
+
+/* The ROLLBACK of an open transaction, which the connection does not survive otherwise.
+ */
+static void undo(struct db *db)
+{
+    enum rc rc;
+
+    db->tx = TX_OPEN;
+    queue(db, &stmt_rollback, DB_NO_PARAMS, false);
+    rc = db_flush(db);
+    if (rc != RC_OK || PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+        drop(db);
 }
 
 void db_rollback(struct db *db)
 {
     bool open = db->tx == TX_OPEN || db->tx == TX_FAILED;
+    bool lost = db->lost, committing = db->committing;
+    char state[sizeof(db->sqlstate)];
 
+    /* What led here is what will be asked for. */
+    memcpy(state, db->sqlstate, sizeof(state));
     db->trouble = RC_OK;
     db->relax = false;
     /* What was queued outside a transaction would be committed by the Sync that gets it
      * out of the way. */
     if (db->pending_count > 0 && !open)
         drop(db);
-    if (open && db->conn != NULL) {
-        enum rc rc;
-
-        db->tx = TX_OPEN;
-        queue(db, &stmt_rollback, DB_NO_PARAMS, false);
-        rc = db_flush(db);
-        if (rc != RC_OK || PQtransactionStatus(db->conn) != PQTRANS_IDLE)
-            drop(db);
-    }
+    if (open && db->conn != NULL)
+        undo(db);
     db->tx = TX_NONE;
     clear_results(db);
+    memcpy(db->sqlstate, state, sizeof(state));
+    db->lost = lost;
+    db->committing = committing;
 }
 
 bool db_in_transaction(const struct db *db)

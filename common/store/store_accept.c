@@ -13,6 +13,8 @@
 #include "store/store_body.h"
 #include "store/store_ids.h"
 
+#include <stdio.h>
+
 enum { COLLISIONS_MAX = 5 };
 
 DB_STATEMENT(stmt_queue, "accept_queue",
@@ -94,6 +96,7 @@ static enum rc write_all(struct arena *a, struct db *db, struct store_accept *m,
     for (size_t i = 0; i < n; i++) {
         m[i].rc = rc;
         m[i].unknown = rc != RC_OK && unknown;
+        snprintf(m[i].sqlstate, sizeof(m[i].sqlstate), "%s", db_sqlstate(db));
     }
     return rc;
 }

@@ -18,6 +18,7 @@ struct store_accept {
     int64_t idate_unix;     /* 0: now */
     int64_t body_id;        /* set on RC_OK */
     enum rc rc;             /* the outcome for this one */
+    char sqlstate[6];       /* not RC_OK: PostgreSQL's word, for the log */
     bool unknown; /* not RC_OK, and yet it may have been made durable: say nothing */
 };
 

@@ -111,19 +111,20 @@ DB_STATEMENT(stmt_oldest, "expire_oldest",
              " (SELECT min(body_id) FROM queue), (SELECT min(body_id) FROM queue_aside),"
              " (SELECT min(body_id) FROM queue_remote),"
              " (SELECT min(body_id) FROM queue_failed), " CUTOFF("$1") ")");
-DB_STATEMENT(
-    stmt_report, "expire_report",
-    "SELECT count(*), count(*) FILTER (WHERE seen_day >= today() - 1),"
-    " count(*) FILTER (WHERE seen_day >= today() - 10),"
-    " count(*) FILTER (WHERE seen_day >= today() - 30),"
-    " (SELECT coalesce(sum(nmsg), 0)::int8 FROM mailbox),"
-    " (SELECT coalesce(sum(bytes), 0)::int8 FROM mailbox),"
-    " (SELECT sum(pg_total_relation_size(oid))::int8 FROM pg_class"
-    "  WHERE relkind = 'r' AND relname ~ '^body_[0-9][0-9]$'),"
-    " pg_database_size(current_database()),"
-    " count(*) FILTER (WHERE seen_day > today() + 1),"
-    " (SELECT count(*) FROM message WHERE body_id > " CUTOFF("-86400") ")"
-                                                                       " FROM account");
+DB_STATEMENT(stmt_report, "expire_report",
+             "SELECT count(*), count(*) FILTER (WHERE seen_day >= today() - 1),"
+             " count(*) FILTER (WHERE seen_day >= today() - 10),"
+             " count(*) FILTER (WHERE seen_day >= today() - 30),"
+             " (SELECT coalesce(sum(nmsg), 0)::int8 FROM mailbox),"
+             " (SELECT coalesce(sum(bytes), 0)::int8 FROM mailbox),"
+             " (SELECT sum(pg_total_relation_size(oid))::int8 FROM pg_class"
+             "  WHERE relkind = 'r' AND relname ~ '^body_[0-9][0-9]$'),"
+             " pg_database_size(current_database()),"
+             " count(*) FILTER (WHERE seen_day > today() + 1),"
+             " (SELECT count(*) FROM message WHERE body_id > " CUTOFF(
+                 "-86400") "),"
+                           " count(*) FILTER (WHERE right(addr, length($1)) <> $1)"
+                           " FROM account");
 
 static enum rc run_flag(struct db *db, struct db_statement *s, bool *out)
 {
@@ -363,12 +364,13 @@ enum rc store_expire_bodies(struct db *db, int64_t older_than_s, int *tables,
     return rc == RC_OK ? one : rc;
 }
 
-enum rc store_expire_report(struct db *db, struct store_expire_report *out)
+enum rc store_expire_report(struct db *db, str_t at_domain,
+                            struct store_expire_report *out)
 {
     enum rc rc;
 
     db_queue(db, &stmt_bulk, DB_NO_PARAMS);
-    db_queue(db, &stmt_report, DB_NO_PARAMS);
+    db_queue(db, &stmt_report, DB_PARAMS(db_text(at_domain)));
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
@@ -382,5 +384,6 @@ enum rc store_expire_report(struct db *db, struct store_expire_report *out)
     out->database_bytes = db_get_int(db, 1, 0, 7);
     out->accounts_ahead = db_get_int(db, 1, 0, 8);
     out->messages_ahead = db_get_int(db, 1, 0, 9);
+    out->foreign_accounts = db_get_int(db, 1, 0, 10);
     return RC_OK;
 }

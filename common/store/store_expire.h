@@ -81,5 +81,7 @@ struct store_expire_report {
     /* That seem to be of tomorrow or later, because a clock was ahead. */
     int64_t accounts_ahead, messages_ahead;
     int64_t body_bytes, database_bytes;
+    int64_t foreign_accounts; /* that do not end in at_domain, "@chat.example" */
 };
-enum rc store_expire_report(struct db *db, struct store_expire_report *out) RC_CHECKED;
+enum rc store_expire_report(struct db *db, str_t at_domain,
+                            struct store_expire_report *out) RC_CHECKED;

@@ -13,6 +13,8 @@
 #include "svc/svc_arguments.h"
 #include "svc/svc_database.h"
 #include "svc/svc_db.h"
+#include "svc/svc_files.h"
+#include "svc/svc_listen.h"
 #include "svc/svc_status.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -42,6 +45,7 @@ struct svc_state {
     struct svc_database *database;
     struct tls_context *contexts[CONTEXTS_MAX];
     int context_count;
+    struct svc_files files;
     struct svc_pulse pulse; /* the main thread's */
     int signals;            /* signalfd */
     int64_t began_ms;
@@ -59,17 +63,6 @@ static struct metric build_info = { .kind = METRIC_GAUGE,
 
 /* --- the process ----------------------------------------------------------------------
  */
-
-static void raise_file_limit(void)
-{
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-        return;
-    files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-        log_warn("service.file_limit", "reason=\"%s\"", strerror(errno));
-}
 
 /* Keys and mail in memory must not end in a core file or under a debugger.  Sanitizers
  * need what this forbids. */
@@ -185,7 +178,9 @@ static enum rc start_bus(struct svc *svc)
     add_peers(&to, svc);
     rc = bus_start(&to, &svc->bus, error);
     if (rc != RC_OK)
-        log_error("bus.failed", "reason=\"%s\"", error);
+        log_error("bus.failed",
+                  "options=\"bus_address, bus_work_port, bus_event_port\" reason=\"%s\"",
+                  error);
     return rc;
 }
 
@@ -231,17 +226,43 @@ bool svc_has_certificate(const struct svc *svc)
     return has_certificate(svc->options, reason);
 }
 
-static void poll_certificates(struct svc_state *st)
+/* What is served from now on; several ports may serve the same, which is said once. */
+static void tell_certificate(const struct svc *svc, struct tls_context *c)
 {
+    const char *host = options_public_host(svc->options);
+    time_t at = (time_t)tls_context_not_after_unix(c);
+    char date[32];
+    struct tm utc;
+
+    gmtime_r(&at, &utc);
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    log_info("tls.certificate", "not_after=%s self_signed=%s", date,
+             tls_context_is_self_signed(c) ? "true" : "false");
+    if (at <= (time_t)clock_unix())
+        log_warn("tls.certificate_expired",
+                 "not_after=%s file=%s advice=\"renew it; the new one is served within a "
+                 "minute\"",
+                 date, svc->options->tls_certificate_file);
+    if (!options_is_uncertified(svc->options) && !tls_context_names(c, host))
+        log_warn(
+            "tls.certificate_name",
+            "host=%s file=%s advice=\"it names others, so clients will refuse it; get "
+            "one that names the host, or set public_host\"",
+            host, svc->options->tls_certificate_file);
+}
+
+static void poll_certificates(struct svc *svc)
+{
+    struct svc_state *st = svc->state;
+
     for (int i = 0; i < st->context_count; i++) {
         struct buf why;
         enum rc rc;
 
         buf_init(&why, REASON_BYTES);
         rc = tls_context_poll(st->contexts[i], &why);
-        if (rc == RC_OK)
-            log_info("tls.certificate_changed", "not_after=%lld",
-                     (long long)tls_context_not_after_unix(st->contexts[i]));
+        if (rc == RC_OK && i == 0)
+            tell_certificate(svc, st->contexts[i]);
         else if (rc == RC_INVALID)
             log_warn("tls.certificate_refused", "reason=\"%.*s\"",
                      STR_ARG(buf_str(&why)));
@@ -259,8 +280,11 @@ struct tls_context *svc_tls(struct svc *svc, enum tls_version min_version,
         return NULL;
     CHECK(st->context_count < CONTEXTS_MAX);
     if (open_certificate(svc->options, min_version, alpn, reason,
-                         &st->contexts[st->context_count]) == RC_OK)
+                         &st->contexts[st->context_count]) == RC_OK) {
+        if (st->context_count == 0)
+            tell_certificate(svc, st->contexts[0]);
         return st->contexts[st->context_count++];
+    }
     log_error("tls.certificate_refused", "reason=\"%s\"", reason);
     return NULL;
 }
@@ -347,9 +371,8 @@ static enum rc start_parts(struct svc *svc)
         return rc;
     rc = svc_admin_new(svc->options, st->status, &st->admin);
     if (rc != RC_OK) {
-        log_error("admin.failed",
-                  "port=%d reason=%s advice=\"choose another admin_port\"",
-                  (int)svc->options->admin_port, rc_name(rc));
+        svc_listen_failed("admin_port", svc->options->admin_address,
+                          (int)svc->options->admin_port);
         return rc;
     }
     st->pulse.name = "the main thread";
@@ -400,7 +423,7 @@ static enum rc serve(struct svc *svc)
         if (started && ticks % (MEM_TRIM_MS / TICK_MS) == 0)
             mem_trim();
         if (ticks % CERTIFICATE_TICKS == 0)
-            poll_certificates(st);
+            poll_certificates(svc);
         if (rc == RC_OK && wait_signal(st, started ? TICK_MS : HURRY_MS))
             break;
     }
@@ -447,7 +470,9 @@ static int run(struct svc *svc)
 
     log_init(svc->service->name, level_of(svc->options->log_level),
              strcmp(svc->options->log_format, "json") == 0);
-    raise_file_limit();
+    svc_files_init(
+        &svc->state->files, svc->options,
+        svc->service->connections == NULL ? 0 : svc->service->connections(svc->options));
     forbid_dumps();
     svc->state->signals = block_signals();
     snprintf(build_labels, sizeof(build_labels),
@@ -496,6 +521,11 @@ struct db *svc_db_new(struct svc *svc)
 bool svc_database_ok(const struct svc *svc)
 {
     return svc_database_is_ok(svc->state->database);
+}
+
+size_t svc_connections(const struct svc *svc, int64_t configured)
+{
+    return svc_files_share(&svc->state->files, configured);
 }
 
 bool svc_is_draining(const struct svc *svc)

@@ -48,6 +48,10 @@ struct svc_service {
     const char *name; /* "smtp-ingress" */
     enum options_user option_user;
     unsigned flags; /* enum svc_flag */
+    /* How many connections clients may hold by the options, all ports together; NULL:
+     * none.
+     */
+    int64_t (*connections)(const struct options *options);
     /* A flag of its own ("--print-invite"): extra does it instead of serving and returns
      * the exit status.  NULL: none. */
     const char *extra_flag;
@@ -85,6 +89,10 @@ bool svc_is_draining(const struct svc *svc);
 /* Can the configured certificate be served now?  While it cannot, /readyz and the log
  * say why (SVC_NEEDS_TLS, SVC_USES_TLS). */
 bool svc_has_certificate(const struct svc *svc);
+
+/* What of `configured` connections there are descriptors for, when those of all ports are
+ * to leave some to the service itself. */
+size_t svc_connections(const struct svc *svc, int64_t configured);
 
 /* Server context with the configured certificate, polled and swapped while running.
  * Owned by svc; NULL when there is none to serve: not configured, or the log says why. */

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "bus/bus.h"
 #include "store/db.h"
@@ -198,6 +199,9 @@ enum cmd_result imap_command_run(struct imap_cmd *cmd)
         *cmd->cursor = cursor;
         result = cmd->row->run(cmd);
     }
+    if (cmd->failed == RC_RETRY || cmd->failed == RC_TIMEOUT)
+        log_warn("imap.failed", "command=\"%s\" rc=%s sqlstate=%s", cmd->row->name,
+                 rc_name(cmd->failed), db_sqlstate(cmd->db));
     if (result != CMD_AWAY)
         metric_observe_us(&timers[cmd->row - rows], clock_monotonic_us() - start_us);
     return result;

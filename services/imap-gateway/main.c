@@ -21,6 +21,7 @@
 #include "net/listener.h"
 #include "net/tls.h"
 #include "svc/svc.h"
+#include "svc/svc_listen.h"
 #include "svc/svc_pool.h"
 #include "work/worker_pool.h"
 
@@ -137,7 +138,7 @@ static enum rc listen_on(struct io *io, size_t i)
         return RC_OK;
     rc = listener_new(io->loop, port, &io->listeners[i]);
     if (rc != RC_OK)
-        log_error("imap.listen", "port=%u reason=%s", port->port, rc_name(rc));
+        svc_listen_failed(i == 0 ? "imap_port" : "imaps_port", port->address, port->port);
     return rc;
 }
 
@@ -166,7 +167,7 @@ static void make_shared(struct svc *svc)
         .deliver = deliver,
     };
     struct door_options doors = {
-        .max = (size_t)o->max_imap_connections,
+        .max = svc_connections(svc, o->max_imap_connections),
         .max_per_network = options_per_network(o, o->max_imap_connections),
     };
 
@@ -255,10 +256,16 @@ static void stop(struct svc *svc)
     cidr_list_free(&proxies);
 }
 
+static int64_t connections_at_most(const struct options *o)
+{
+    return o->max_imap_connections;
+}
+
 static const struct svc_service service = {
     .name = "imap-gateway",
     .option_user = OPTIONS_IMAP_GATEWAY,
     .flags = SVC_BINDS_EVENTS | SVC_NEEDS_TLS,
+    .connections = connections_at_most,
     .start = start,
     .tick = tick,
 

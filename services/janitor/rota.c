@@ -90,7 +90,8 @@ static int64_t interval_ms(const struct rota *r, const struct task_row *row)
 static void note_lock(struct rota *r, bool locked, enum rc rc)
 {
     if (rc != RC_OK && r->failures++ == 0)
-        log_warn("janitor.lock_failed", "reason=%s", rc_name(rc));
+        log_warn("janitor.lock_failed", "reason=%s sqlstate=%s", rc_name(rc),
+                 db_sqlstate(r->lock_db));
     if (rc == RC_OK)
         r->failures = 0;
     if (locked == r->locked)
@@ -127,7 +128,8 @@ static void note_run(struct rota *r, size_t i, enum rc rc, int64_t removed,
         log_info("janitor.done", "task=%s %s=%" PRId64 " ms=%" PRId64, rows[i].name,
                  rows[i].counts, removed, took_ms);
     else if (rc != RC_OK && !r->failed[i])
-        log_warn("janitor.failed", "task=%s reason=%s", rows[i].name, rc_name(rc));
+        log_warn("janitor.failed", "task=%s reason=%s sqlstate=%s", rows[i].name,
+                 rc_name(rc), db_sqlstate(r->tools.db));
     r->failed[i] = rc != RC_OK;
 }
 

@@ -1,4 +1,5 @@
 /* task_report - the totals of the whole store as gauges. */
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "store/store_expire.h"
@@ -12,6 +13,7 @@
     }
 
 GAUGE(accounts, "accounts", "", "Accounts.");
+GAUGE(foreign, "accounts_foreign", "", "Accounts of another domain than mail_domain.");
 GAUGE(active_1, "accounts_active", "days=\"1\"", "Accounts that logged in lately.");
 GAUGE(active_10, "accounts_active", "days=\"10\"", "Accounts that logged in lately.");
 GAUGE(active_30, "accounts_active", "days=\"30\"", "Accounts that logged in lately.");
@@ -27,8 +29,9 @@ GAUGE(database_bytes, "storage_bytes", "kind=\"database\"", "Bytes by kind.");
 static void register_once(void)
 {
     static struct metric *const all[] = {
-        &accounts,      &active_1,   &active_10,      &active_30,      &messages,
-        &message_bytes, &body_bytes, &database_bytes, &accounts_ahead, &messages_ahead
+        &accounts,       &active_1,       &active_10,  &active_30,
+        &messages,       &message_bytes,  &body_bytes, &database_bytes,
+        &accounts_ahead, &messages_ahead, &foreign
     };
     static bool done;
 
@@ -37,15 +40,33 @@ static void register_once(void)
     done = true;
 }
 
+/* Whose domain was changed: they exist, and can neither log in nor get mail. */
+static void tell_foreign(const char *domain, int64_t count)
+{
+    static int64_t told;
+
+    if (count > 0 && count != told)
+        log_warn("janitor.foreign_accounts",
+                 "accounts=%" PRId64
+                 " mail_domain=%s advice=\"these accounts are of another "
+                 "domain: nobody can use them until mail_domain is theirs again\"",
+                 count, domain);
+    told = count;
+    metric_set(&foreign, count);
+}
+
 enum rc task_report(struct task_tools *t, int64_t *removed)
 {
     struct store_expire_report r;
-    enum rc rc = store_expire_report(t->db, &r);
+    const char *domain = t->options->mail_domain;
+    enum rc rc =
+        store_expire_report(t->db, str_of(arena_printf(t->arena, "@%s", domain)), &r);
 
     (void)removed; /* there is nothing */
     if (rc != RC_OK)
         return rc;
     register_once();
+    tell_foreign(domain, r.foreign_accounts);
     metric_set(&accounts, r.accounts);
     metric_set(&active_1, r.accounts_seen_1d);
     metric_set(&active_10, r.accounts_seen_10d);

@@ -21,6 +21,7 @@
 #include "router.h"
 #include "site.h"
 #include "svc/svc.h"
+#include "svc/svc_listen.h"
 #include "web.h"
 #include "www.h"
 
@@ -153,11 +154,12 @@ static void start_loops(struct svc *svc)
 }
 
 /* tls: NULL for HTTP. */
-static enum rc add_listeners(const struct options *o, uint16_t port,
-                             struct tls_context *tls, struct entrance *e)
+static enum rc add_listeners(struct svc *svc, uint16_t port, struct tls_context *tls,
+                             struct entrance *e)
 {
+    const struct options *o = svc->options;
     struct door_options door = {
-        .max = (size_t)o->max_http_connections,
+        .max = svc_connections(svc, o->max_http_connections),
         .max_per_network = options_per_network(o, o->max_http_connections),
     };
     enum rc rc = make_server(o, tls == NULL, e);
@@ -193,16 +195,16 @@ static void dismantle(struct entrance *e)
     door_free(&e->door);
 }
 
-static enum rc start_http(const struct options *o)
+static enum rc start_http(struct svc *svc)
 {
+    const struct options *o = svc->options;
     enum rc rc;
 
     if (o->http_port == 0)
         return RC_OK;
-    rc = add_listeners(o, (uint16_t)o->http_port, NULL, &registrar.plain);
+    rc = add_listeners(svc, (uint16_t)o->http_port, NULL, &registrar.plain);
     if (rc != RC_OK)
-        log_error("registrar.http", "port=%" PRId64 " reason=%s", o->http_port,
-                  rc_name(rc));
+        svc_listen_failed("http_port", o->listen_address, (int)o->http_port);
     return rc;
 }
 
@@ -222,9 +224,13 @@ static enum rc start_https(struct svc *svc)
         registrar.tls = svc_tls(svc, TLS_VERSION_1_2, "http/1.1");
     if (registrar.tls == NULL || !wants_https(o) || registrar.secure.http != NULL)
         return RC_OK;
-    rc = add_listeners(o, (uint16_t)o->https_port, registrar.tls, &registrar.secure);
-    if (rc != RC_OK)
+    rc = add_listeners(svc, (uint16_t)o->https_port, registrar.tls, &registrar.secure);
+    if (rc != RC_OK) {
+        int error = errno;
+
         dismantle(&registrar.secure);
+        errno = error;
+    }
     return rc;
 }
 
@@ -238,13 +244,12 @@ static enum rc start(struct svc *svc)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
     if (rc == RC_OK) {
         start_loops(svc);
-        rc = start_http(o);
+        rc = start_http(svc);
     }
     if (rc == RC_OK) {
         rc = start_https(svc);
         if (rc != RC_OK)
-            log_error("registrar.https", "port=%" PRId64 " reason=%s", o->https_port,
-                      rc_name(rc));
+            svc_listen_failed("https_port", o->listen_address, (int)o->https_port);
     }
     if (rc == RC_OK && o->https_port != 0 && !wants_https(o))
         log_warn("registrar.https", "reason=\"no certificate is configured\"");
@@ -312,10 +317,16 @@ static void stop(struct svc *svc)
         close(registrar.web.www);
 }
 
+static int64_t connections_at_most(const struct options *o)
+{
+    return ((o->http_port != 0) + (o->https_port != 0)) * o->max_http_connections;
+}
+
 static const struct svc_service service = {
     .name = "registrar",
     .option_user = OPTIONS_REGISTRAR,
     .flags = SVC_BINDS_EVENTS | SVC_USES_TLS,
+    .connections = connections_at_most,
     .extra_flag = "--print-invite",
     .extra = print_invite,
     .start = start,

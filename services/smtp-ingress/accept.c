@@ -112,7 +112,8 @@ static void answer(struct commit_item *item)
     log_context("session=%" PRIx64, s->serial);
     if (item->message.rc != RC_OK) {
         metric_add(&accept_failures, 1);
-        log_warn("smtp.not_stored", "rc=%s unknown=%d", rc_name(item->message.rc),
+        log_warn("smtp.not_stored", "rc=%s sqlstate=%s unknown=%d",
+                 rc_name(item->message.rc), item->message.sqlstate,
                  item->message.unknown);
         /* Whether it is stored nobody knows: the one honest answer is none. */
         if (item->message.unknown) {

@@ -52,7 +52,8 @@ bool check_account(struct check *c)
     }
     if (rc != RC_OK && rc != RC_NOT_FOUND) {
         /* Waiting for a database that is away is the commit's business. */
-        log_debug("smtp.account_not_read", "rc=%s", rc_name(rc));
+        log_debug("smtp.account_not_read", "rc=%s sqlstate=%s", rc_name(rc),
+                  db_sqlstate(c->db));
         return true;
     }
     smtp_reply_put(c->out, 421, "4.7.0", S("Please log in again"));

@@ -15,6 +15,7 @@
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
+#include "store/db.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -63,6 +64,8 @@ static enum cmd_result check_login(struct session *s, struct worker *w, struct b
         return CMD_DONE;
     }
     if (rc != RC_DENIED && rc != RC_LIMIT) {
+        log_warn("smtp.login_not_judged", "rc=%s sqlstate=%s", rc_name(rc),
+                 db_sqlstate(w->context));
         smtp_reply_put(out, 454, "4.7.0", S("Temporary authentication failure"));
         return CMD_FAIL;
     }

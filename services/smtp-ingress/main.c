@@ -19,6 +19,7 @@
 #include "session.h"
 #include "smtp_commands.h"
 #include "svc/svc.h"
+#include "svc/svc_listen.h"
 #include "svc/svc_pool.h"
 
 #include <inttypes.h>
@@ -149,7 +150,7 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
                                                               TLS_VERSION_1_3 };
     const struct options *o = svc->options;
     struct port *port = &s->ports[i];
-    struct door_options door = { .max = (size_t)o->max_smtp_connections,
+    struct door_options door = { .max = svc_connections(svc, o->max_smtp_connections),
                                  .max_per_network =
                                      options_per_network(o, o->max_smtp_connections) };
 
@@ -177,7 +178,7 @@ static void find_postmaster(const struct options *o, struct ingress *in)
 }
 
 /* Every port on every loop. */
-static enum rc listen_on(struct service *s, struct port *port)
+static enum rc listen_on(struct service *s, struct port *port, const char *option)
 {
     for (size_t i = 0; i < s->loop_count && port->listener.port != 0; i++) {
         struct listener **l = &s->listeners[s->listener_count];
@@ -187,8 +188,7 @@ static enum rc listen_on(struct service *s, struct port *port)
         rc = listener_new(s->loops[i], &port->listener, l);
 
         if (rc != RC_OK) {
-            log_error("smtp.listen_failed", "port=%u reason=%s", port->listener.port,
-                      rc_name(rc));
+            svc_listen_failed(option, port->listener.address, port->listener.port);
             return rc;
         }
         s->listener_count++;
@@ -213,6 +213,8 @@ static enum rc start(struct svc *svc)
     const struct options *o = svc->options;
     const int64_t numbers[PORT_COUNT] = { o->smtp_port, o->submission_port,
                                           o->submissions_port };
+    static const char *const names[PORT_COUNT] = { "smtp_port", "submission_port",
+                                                   "submissions_port" };
     struct service *s = mem_alloc(sizeof(*s));
     enum rc rc = RC_OK;
 
@@ -230,7 +232,7 @@ static enum rc start(struct svc *svc)
     for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
         fill_port(svc, s, i, numbers[i]);
         /* No certificate?  It was there a moment ago. */
-        rc = s->ports[i].tls != NULL ? listen_on(s, &s->ports[i]) : RC_RETRY;
+        rc = s->ports[i].tls != NULL ? listen_on(s, &s->ports[i], names[i]) : RC_RETRY;
     }
     return rc;
 }
@@ -295,10 +297,19 @@ static void stop(struct svc *svc)
     mem_free(s);
 }
 
+static int64_t connections_at_most(const struct options *o)
+{
+    int ports =
+        (o->smtp_port != 0) + (o->submission_port != 0) + (o->submissions_port != 0);
+
+    return ports * o->max_smtp_connections;
+}
+
 static const struct svc_service service = {
     .name = "smtp-ingress",
     .option_user = OPTIONS_SMTP_INGRESS,
     .flags = SVC_BINDS_WORK | SVC_NEEDS_TLS,
+    .connections = connections_at_most,
     .start = start,
     .drain = drain,
     .is_drained = is_drained,

@@ -84,11 +84,11 @@ class Beside:
 
 
 @contextlib.contextmanager
-def running(product, service, ready=True, environment=None, **options):
+def running(product, service, ready=True, environment=None, prefix=(), **options):
     b = Beside(product, service, options)
     b.environment.update(environment or {})
     with open(b.log, "ab") as log:
-        b.process = process = subprocess.Popen([BUILD / service], env=b.environment, stdout=log, stderr=log)
+        b.process = process = subprocess.Popen([*prefix, BUILD / service], env=b.environment, stdout=log, stderr=log)
     try:
         wait_for(f"{service} is ready", lambda: process.poll() is not None or not ready or b.is_ready(), 60)
         assert process.poll() is None, b.log.read_text()
