@@ -1,6 +1,10 @@
 """The way to PostgreSQL: what is said when there is none, TLS, several hosts, a standby that
 becomes the primary under load."""
+import os
+import signal
+import smtplib
 import subprocess
+import threading
 
 import pytest
 
@@ -41,6 +45,39 @@ def test_a_name_that_nobody_knows(product):
     with running(product, "queue-worker", ready=False, database_host="pg.nowhere.example") as r:
         wait_for("the reason", lambda: "no address for pg.nowhere.example: " in r.admin("/readyz"))
         assert "(database_host)" in r.admin("/readyz")
+
+
+def test_a_commit_of_which_nobody_knows_is_answered_by_silence():
+    """PostgreSQL has committed, waits for a standby that does not come, and dies: 250 could be
+    a lie, and 4xx would double the message."""
+    with Product(domain="_doubt.localhost") as p:
+        user, heard = mail.new_account(p), []
+        client = mail.smtp(p, user)
+        p.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        p.sql("SELECT pg_reload_conf()")
+
+        def send():
+            try:
+                client.sendmail(user, [user], mail.encrypted(user))
+            except smtplib.SMTPException as error:
+                heard.append(error)
+        sending = threading.Thread(target=send)
+        sending.start()
+        wait_for("the commit that waits", lambda: p.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' "
+            "AND usename = 'postbus_smtp_ingress'") == "1")
+        os.kill(p.process.pid, signal.SIGSTOP)  # nobody starts it again
+        try:
+            p.kill("postgres", signal.SIGQUIT)
+            sending.join(60)
+        finally:
+            conf = p.run / "postgres/postgresql.auto.conf"
+            conf.write_text(conf.read_text().replace("'nobody'", "''"))
+            os.kill(p.process.pid, signal.SIGCONT)
+        assert [type(e) for e in heard] == [smtplib.SMTPServerDisconnected], heard
+        p.wait_healthy("imap-gateway", 90)
+        box = mail.imap(p, user)
+        wait_for("the message", lambda: box.select("INBOX")[1] == [b"1"], 60)
 
 
 # --- TLS --------------------------------------------------------------------------------
