@@ -102,6 +102,13 @@ static bool has_one_boundary(const struct subject *s)
     return count == 1;
 }
 
+/* RFC 2046 5.1.1 has neither; "<b>" is b to some (Python's reader), and so is "b ". */
+static bool is_plain_boundary(str_t s)
+{
+    return s.n > 0 && s.p[s.n - 1] != ' ' && s.p[s.n - 1] != '\t' &&
+           str_find_char(s, '<') == SIZE_MAX && str_find_char(s, '>') == SIZE_MAX;
+}
+
 /* Lines that begin like a delimiter; the relay's reader does not ask how they go on. */
 static size_t count_delimiters(str_t body, str_t boundary)
 {
@@ -122,6 +129,7 @@ static bool is_unmistakable(const struct subject *s)
 
     return has_plain_type(s->arena, root->header) && has_one_boundary(s) &&
            mime_type_param(&root->type, "boundary", &boundary) &&
+           is_plain_boundary(boundary) &&
            count_delimiters(root->body, boundary) == root->children + root->closed;
 }
 

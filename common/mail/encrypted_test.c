@@ -92,6 +92,16 @@ static const struct {
                    "--b\r\nContent-Disposition: inline; filename=a.html\r\n"
                    "Content-Type: application/octet-stream\r\n\r\n" ARMOR(DATA) CLOSE),
       YES, YES },
+    { "boundary in angle brackets",
+      STR(HEAD "Content-Type: multipart/encrypted; boundary=\"<b>\"\r\n\r\n"
+               "--b\r\n\r\nBuy now!\r\n--b--\r\n"
+               "--<b>\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
+               "--<b>\r\nContent-Type: application/octet-stream\r\n\r\n" ARMOR(
+                   DATA) "--<b>--\r\n"),
+      NO, NO },
+    { "boundary that ends in a blank",
+      STR(HEAD "Content-Type: multipart/encrypted; boundary=\"b \"\r\n\r\n" GOOD), NO,
+      NO },
     { "lines without a colon before a part's type",
       STR(HEAD ENC "\r\n" PART1 "--b\r\nDear all,\r\n buy now!\r\n"
                    "Content-Type: application/octet-stream\r\n\r\n" ARMOR(DATA) CLOSE),
