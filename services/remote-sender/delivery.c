@@ -269,7 +269,8 @@ static enum rc ask_addresses(struct delivery *d, struct arena *a, str_t host,
     return rc;
 }
 
-/* The host's addresses; a literal has one. */
+/* The host's addresses; a literal has one.  A host of the operator's that has none may be
+ * about to start: names within Docker come and go with it. */
 static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_host *h,
                            struct addr out[ADDRESSES_MAX], struct failure *failure)
 {
@@ -281,7 +282,8 @@ static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_
         return 1;
     rc = ask_addresses(d, a, h->name, &found);
     if (rc != RC_OK) {
-        *failure = (struct failure){ "no address", rc == RC_NOT_FOUND };
+        *failure =
+            (struct failure){ "no address", rc == RC_NOT_FOUND && !h->by_operator };
         return 0;
     }
     d->hopeless &= found.missing == RC_OK && found.count <= ADDRESSES_MAX;
@@ -293,7 +295,7 @@ static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_
         out[n++] = found.addr[i];
     }
     if (n == 0)
-        *failure = (struct failure){ "no usable address", true };
+        *failure = (struct failure){ "no usable address", !h->by_operator };
     return n;
 }
 

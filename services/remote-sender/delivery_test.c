@@ -332,7 +332,8 @@ static void test_private_addresses(void **state)
     delivery_free(&d);
 }
 
-/* A name server for one domain: a private IPv6 address, and no answer now about IPv4. */
+/* A name server: nothing for names with "n"; for others a private IPv6 address, and no
+ * answer now about IPv4. */
 static void *answer_half(void *arg)
 {
     enum { HEADER = 12, QUESTION_TAIL = 4, A = 1, AAAA = 28 };
@@ -348,7 +349,7 @@ static void *answer_half(void *arg)
     while ((n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from,
                          &from_n)) > HEADER + QUESTION_TAIL) {
         size_t end = HEADER + strlen((char *)packet + HEADER) + 1 + QUESTION_TAIL;
-        int type = packet[end - 3];
+        int type = packet[HEADER + 1] == 'n' ? 0 : packet[end - 3];
 
         packet[2] = 0x81;
         packet[3] = type == A ? 0x82 : 0x80; /* SERVFAIL */
@@ -364,8 +365,8 @@ static void *answer_half(void *arg)
 }
 
 /* That the addresses which are known are none of use is not final while there may be
- * others. */
-static void test_half_of_the_addresses(void **state)
+ * others; that there are none is. */
+static void test_addresses_that_are_not_known(void **state)
 {
     struct sockaddr_in at = { .sin_family = AF_INET,
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -387,6 +388,13 @@ static void test_half_of_the_addresses(void **state)
     delivery_retry(d);
     assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
     desk.disable_ipv6 = false;
+    delivery_free(&d);
+    d = delivery_new(&desk, S("none.test"));
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 550);
+    delivery_free(&d);
+    d = delivery_new(&desk, S("x.org"));
+    desk.finder.routes = S("x.org=none.test:25"); /* it may be about to start */
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
     delivery_free(&d);
     dns_free(&desk.finder.dns);
     shutdown(fd, SHUT_RDWR);
@@ -475,7 +483,7 @@ int main(void)
         cmocka_unit_test_setup(test_hopeless, test_setup),
         cmocka_unit_test_setup(test_last_host_ends_the_connection, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),
-        cmocka_unit_test_setup(test_half_of_the_addresses, test_setup),
+        cmocka_unit_test_setup(test_addresses_that_are_not_known, test_setup),
         cmocka_unit_test_setup(test_lost_lease, test_setup),
         cmocka_unit_test_setup(test_no_body, test_setup),
     };
