@@ -5,21 +5,52 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
+    RESERVE_BYTES = 8 << 20,   /* of addresses: nothing is written there */
     TRIM_MIN_BYTES = 16 << 20, /* less is not worth the work */
     TRIM_PART = 4,             /* of what is in use */
 };
+
+/* Given up when there is no memory, for those who cannot be refused; until it is there
+ * again, who can be is. */
+static void *_Atomic reserve;
+
+static bool give_up_reserve(void)
+{
+    void *r = atomic_exchange(&reserve, NULL);
+
+    return r != NULL && munmap(r, RESERVE_BYTES) == 0;
+}
+
+static bool has_reserve(void)
+{
+    void *none = NULL, *r;
+
+    if (atomic_load(&reserve) != NULL)
+        return true;
+    r = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+             0);
+    if (r == MAP_FAILED)
+        return false;
+    if (!atomic_compare_exchange_strong(&reserve, &none, r))
+        munmap(r, RESERVE_BYTES);
+    return true;
+}
 
 void *mem_alloc(size_t bytes)
 {
     void *p = calloc(1, bytes == 0 ? 1 : bytes);
 
+    if (p == NULL && give_up_reserve())
+        p = calloc(1, bytes == 0 ? 1 : bytes);
     CHECK(p != NULL);
     return p;
 }
@@ -28,6 +59,8 @@ void *mem_realloc(void *p, size_t bytes)
 {
     void *q = realloc(p, bytes == 0 ? 1 : bytes);
 
+    if (q == NULL && give_up_reserve())
+        q = realloc(p, bytes == 0 ? 1 : bytes);
     CHECK(q != NULL);
     return q;
 }
@@ -48,12 +81,12 @@ void mem_free(void *p)
 
 void *mem_try_alloc(size_t bytes)
 {
-    return calloc(1, bytes == 0 ? 1 : bytes);
+    return has_reserve() ? calloc(1, bytes == 0 ? 1 : bytes) : NULL;
 }
 
 void *mem_try_realloc(void *p, size_t bytes)
 {
-    return realloc(p, bytes == 0 ? 1 : bytes);
+    return has_reserve() ? realloc(p, bytes == 0 ? 1 : bytes) : NULL;
 }
 
 /* Anonymous memory that is resident [bytes]. */

@@ -10,7 +10,7 @@ char *mem_cstr(const char *p, size_t bytes); /* a copy that ends in NUL */
 void mem_free(void *p);                      /* NULL is allowed */
 
 /* For what a stranger alone is the cause of, and can be refused: NULL when there is no
- * memory. */
+ * memory, or just what is kept for those above. */
 void *mem_try_alloc(size_t bytes);
 void *mem_try_realloc(void *p, size_t bytes);
 

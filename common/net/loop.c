@@ -35,6 +35,23 @@ static void ignore_sigpipe(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void *uv_alloc(size_t bytes)
+{
+    return mem_alloc(bytes);
+}
+
+static void *uv_array(size_t count, size_t bytes)
+{
+    CHECK(bytes == 0 || count <= SIZE_MAX / bytes);
+    return mem_alloc(count * bytes);
+}
+
+/* The library ends the process where it gets no memory, so it gets ours. */
+static void lend_memory(void)
+{
+    CHECK(uv_replace_allocator(uv_alloc, mem_realloc, uv_array, mem_free) == 0);
+}
+
 static struct loop_post *take_in_order(struct loop *l)
 {
     struct loop_post *p = atomic_exchange_explicit(&l->posts, NULL, memory_order_acquire);
@@ -78,9 +95,11 @@ static void on_tick(struct loop_timer *t)
 
 struct loop *loop_new(const char *name)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct loop *l = mem_alloc(sizeof(*l));
 
     ignore_sigpipe();
+    pthread_once(&once, lend_memory);
     snprintf(l->name, sizeof(l->name), "%s", name);
     CHECK(uv_loop_init(&l->uv) == 0);
     l->uv.data = l;
