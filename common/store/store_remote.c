@@ -73,14 +73,15 @@ DB_STATEMENT(stmt_wait, "remote_wait",
              "WITH d AS (UPDATE queue_remote SET due = now_us() + $7 * 1000000,"
              " lease = lease + 1, rcpt = $8, last_error = $9"
              " WHERE id = $1 AND lease = $2 RETURNING *)" KEEP_FAILURES);
-/* What a sender holds is the sender's, until its lease is over.  A clock that has jumped
- * ahead by more than a day ends nobody's lifetime: see trusted_time. */
+/* What a sender holds is the sender's, until its lease has been over for longer than a
+ * host may take to answer the final dot.  A clock that has jumped ahead by more than a
+ * day ends nobody's lifetime: see trusted_time. */
 DB_STATEMENT(
     stmt_expire, "remote_expire",
     "WITH gone AS (DELETE FROM queue_remote WHERE ctid = ANY(ARRAY("
     " SELECT ctid FROM queue_remote WHERE expires <= now_unix()"
     " AND expires <= (SELECT us / 1000000 + 90000 FROM trusted_time)"
-    " AND (lease % 2 = 0 OR due <= now_us())"
+    " AND (lease % 2 = 0 OR due <= now_us() - 600000000)"
     " ORDER BY expires LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *), "
     "f AS (INSERT INTO queue_failed (id, lease, body_id, created, failed, size, "
     "domain, sender, envelope, rcpt, status, diagnostic, remote_mta) "

@@ -87,7 +87,8 @@ static void what_is_past_its_lifetime_fails_by_itself(void **state)
     assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
     assert_int_equal(rows, 1);
     assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote"), 2);
-    test_sql("UPDATE queue_remote SET due = now_us() WHERE domain = 'held.example'");
+    test_sql("UPDATE queue_remote SET due = now_us() - 601000000 WHERE domain = "
+             "'held.example'");
     assert_int_equal(store_remote_expire(test_db, 2, &rows, &recipients), RC_OK);
     assert_int_equal(rows, 1);
     db_begin(test_db);

@@ -21,11 +21,15 @@ enum {
     RENEW_MAX = 256,  /* leases in one round */
     EXPIRE_MAX = 500, /* rows in one round */
     EXPIRE_MS = 1000, /* between two rounds that leave nothing */
-    AHEAD_MS = 5000,  /* between two looks for what a wrong clock has put far away */
+    /* After a long standstill whoever is reachable gets his mail before it is returned.
+     */
+    EXPIRE_FIRST_MS = 10 * 1000,
+    AHEAD_MS = 5000, /* between two looks for what a wrong clock has put far away */
     SPARE_S = 60,
     /* How long a stranger's host is searched and knocked at while others wait, and how
      * soon it is seen that they do. */
-    PATIENCE_MS = 2000,
+    PATIENCE_MS = 2000, /* times the attempts, for hosts that are slow by nature */
+    PATIENCE_MAX_MS = 20 * 1000,
     LOOK_MS = 250,
     STACK_BYTES = 512 * 1024,
     STOP_MS = 5000, /* after a drain's deadline */
@@ -271,6 +275,15 @@ static void serve_lobby(struct dispatch *d)
         turn_away(leave_lobby(d, &d->lobby));
 }
 
+/* With the lock. */
+static int64_t patience_ms(const struct destination *t)
+{
+    int64_t ms =
+        PATIENCE_MS * (int64_t)(t->current != NULL ? t->current->row.attempts : 1);
+
+    return ms < PATIENCE_MAX_MS ? ms : PATIENCE_MAX_MS;
+}
+
 /* With the lock: as many strangers as wait for a thread get one from those whose host has
  * been searched for long; these are tried again later.  True: somebody waits. */
 static bool hurry(struct dispatch *d)
@@ -280,7 +293,7 @@ static bool hurry(struct dispatch *d)
     for (const struct destination *t = d->lobby; t != NULL; t = t->next)
         waiting += !t->proven;
     for (struct destination *t = d->list; t != NULL && waiting > 0; t = t->next)
-        if (!t->proven && delivery_yield(t->delivery, PATIENCE_MS))
+        if (!t->proven && delivery_yield(t->delivery, patience_ms(t)))
             waiting--;
     return d->lobby != NULL;
 }
@@ -560,6 +573,7 @@ struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
         .user = d,
     };
     d->db = svc_db_new(svc);
+    d->expire_at_ms = clock_monotonic_ms() + EXPIRE_FIRST_MS;
     d->arena = arena_new();
     d->concurrency = (size_t)o->remote_concurrency;
     d->per_destination = (size_t)o->remote_per_destination;
