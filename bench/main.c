@@ -318,8 +318,8 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "";
     int option;
 
-    *o = (struct load_options){ .imap = { "127.0.0.1", 2993 },
-                                .smtp = { "127.0.0.1", 2465 },
+    *o = (struct load_options){ .imap = { .host = "127.0.0.1", .port = 2993 },
+                                .smtp = { .host = "127.0.0.1", .port = 2465 },
                                 .domain = "_postbus.localhost",
                                 .door = load_door_kinds,
                                 .password = "loadgen-password-1",
