@@ -92,12 +92,13 @@ static TEST_UNUSED void test_exchange(int client, int server)
     bool ready = true; /* the server has nothing to answer */
 
     while (!atomic_load(&test_proxy.stop)) {
-        int fault;
+        int fault, good;
 
         if (poll(p, 2, 20) <= 0)
             continue;
-        fault = atomic_load(&test_proxy.good) > 0 ? TEST_FAULT_NONE
-                                                  : atomic_load(&test_proxy.fault);
+        /* Before anything is forwarded, after which the next fault may be armed. */
+        good = atomic_load(&test_proxy.good);
+        fault = good > 0 ? TEST_FAULT_NONE : atomic_load(&test_proxy.fault);
         if (p[0].revents != 0) {
             if (fault == TEST_FAULT_BEFORE && ready) {
                 test_fire();
@@ -115,7 +116,7 @@ static TEST_UNUSED void test_exchange(int client, int server)
             if (!test_forward(server, fault == TEST_FAULT_AFTER ? -1 : client, last, 6))
                 return;
             ready = last[0] == 'Z' && last[4] == 5;
-            if (ready && atomic_load(&test_proxy.good) > 0)
+            if (ready && good > 0)
                 atomic_fetch_sub(&test_proxy.good, 1);
             if (fault == TEST_FAULT_AFTER && ready) {
                 test_fire();
