@@ -16,11 +16,11 @@ DB_STATEMENT(stmt_find, "account_find",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr = $1");
 DB_STATEMENT(stmt_get, "account_get",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.id = $1");
-/* The first who can be reached ends the search. */
+/* One address, not a list: every message asks this. */
 DB_STATEMENT(stmt_sender, "account_sender",
              "SELECT a.state, EXISTS (SELECT FROM account r"
              "  JOIN mailbox m ON m.id = r.id << 18"
-             "  WHERE r.addr = ANY($2) AND r.state = 0"
+             "  WHERE r.addr = $2 AND r.state = 0"
              "  AND m.bytes + $3 <= quota_of(m.own_quota, $4) AND m.nmsg < $5) "
              "FROM account a WHERE a.id = $1");
 DB_STATEMENT(stmt_list, "account_list",
@@ -120,11 +120,11 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
     return read_one(a, db, &stmt_get, db_int8(id), out);
 }
 
-enum rc store_account_sender(struct db *db, int64_t id, const str_t *addresses, size_t n,
-                             int64_t size, struct store_account_sender *out)
+enum rc store_account_sender(struct db *db, int64_t id, str_t address, int64_t size,
+                             struct store_account_sender *out)
 {
     enum rc rc = db_run(db, &stmt_sender,
-                        DB_PARAMS(db_int8(id), db_texts(addresses, n), db_int8(size),
+                        DB_PARAMS(db_int8(id), db_text(address), db_int8(size),
                                   db_int8(db_quota_bytes(db)),
                                   db_int8(STORE_MAILBOX_MESSAGES_MAX)));
 

@@ -34,18 +34,25 @@ static void find_others(struct check *c)
     }
 }
 
+static enum rc ask(struct check *c, size_t other, struct store_account_sender *out)
+{
+    str_t address = other < c->other_count ? c->others[other] : S("");
+
+    return store_account_sender(c->db, c->account, address, (int64_t)c->message.n, out);
+}
+
 bool check_account(struct check *c)
 {
     struct store_account_sender sender;
-    int64_t size = (int64_t)c->message.n;
     enum rc rc;
 
     find_others(c);
-    rc =
-        store_account_sender(c->db, c->account, c->others, c->other_count, size, &sender);
+    rc = ask(c, 0, &sender);
     if (rc == RC_RETRY) /* a connection that was lost is a new one now */
-        rc = store_account_sender(c->db, c->account, c->others, c->other_count, size,
-                                  &sender);
+        rc = ask(c, 0, &sender);
+    /* The first one nearly always can be reached, and one is enough. */
+    for (size_t i = 1; i < c->other_count && rc == RC_OK && !sender.reaches; i++)
+        rc = ask(c, i, &sender);
     if (rc == RC_OK && sender.state == STORE_ACCOUNT_ACTIVE) {
         c->reaches_none = c->other_count > 0 && !sender.reaches;
         return true;
