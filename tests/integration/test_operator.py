@@ -52,7 +52,8 @@ def test_the_admin_port_keeps_descriptors_of_its_own(product):
             for _ in range(700):
                 stack.enter_context(socket.create_connection(("127.0.0.1", r.port(2525)), 30))
             assert '"ready":true' in r.admin("/readyz")
-            assert 0 < r.metric('postbus_smtp_sessions{port="smtp"}') < 200
+            wait_for("those shown out to be gone",
+                     lambda: 0 < r.metric('postbus_smtp_sessions{port="smtp"}') < 200)
     with running(product, "smtp-ingress", max_smtp_connections=10) as r:
         assert not r.logged("service.file_limit")
 
