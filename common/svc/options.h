@@ -3,8 +3,8 @@
  * A value comes from the environment (POSTBUS_<NAME>), else from the file (chatmail.ini's
  * format: [params], `key = value`), else it is the default.  A secret also has the name
  * <name>_file, and is refused in the environment itself.  Immutable once loaded.
- * options.def is the table: a row there is a field here, a line of --help and of the
- * reference.
+ * options.def is the table, a file for each room: a row there is a field here, a line of
+ * --help and of the reference.
  * Thread: any, after loading.
  */
 #pragma once

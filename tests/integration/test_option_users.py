@@ -37,7 +37,7 @@ def reads(text, shared):
 
 def table():
     """(option, services that are named one by one); peers are read by their row."""
-    text = (ROOT / "common/svc/options.def").read_text()
+    text = "\n".join(p.read_text() for p in sorted((ROOT / "common/svc").rglob("*.def")))
     rows = re.findall(r'^OPTION\((\w+), (\w+), "[^"]*", \d+, \d+, "[^"]*",\s*([A-Z |]+),', text, re.M)
     assert len(rows) == len(re.findall(r"^OPTION\(", text, re.M)) > 80
     return [(name, users.split(" | ")) for kind, name, users in rows
