@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dbs.h"
-#include "destination_guard.h"
+#include "net/destination_guard.h"
 #include "mail/envelope.h"
 #include "mail/scrub.h"
 #include "net/stream.h"

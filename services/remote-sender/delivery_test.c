@@ -2,7 +2,7 @@
 #include "delivery.h"
 
 #include "dbs.h"
-#include "destination_guard.h"
+#include "net/destination_guard.h"
 #include "scripted_peer.h"
 #include "store/store_remote.h"
 #include "store/store_test.h"

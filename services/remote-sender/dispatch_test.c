@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "bus/bus.h"
 #include "dbs.h"
-#include "destination_guard.h"
+#include "net/destination_guard.h"
 #include "scripted_peer.h"
 #include "store/store_remote.h"
 #include "store/store_test.h"

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dbs.h"
-#include "destination_guard.h"
+#include "net/destination_guard.h"
 #include "dispatch.h"
 #include "net/dns.h"
 #include "net/tls.h"

@@ -1,6 +1,6 @@
 /* destination_guard_test.c - no connection to inner networks unless the operator says so.
  */
-#include "destination_guard.h"
+#include "net/destination_guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

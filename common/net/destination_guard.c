@@ -1,5 +1,5 @@
-/* destination_guard.c - keeps mail of strangers' making away from our own networks. */
-#include "destination_guard.h"
+/* destination_guard.c - keeps what strangers make us do away from our own networks. */
+#include "net/destination_guard.h"
 
 #include "base/log.h"
 #include "base/mem.h"
