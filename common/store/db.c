@@ -25,6 +25,7 @@ enum {
     DEADLINE_SLACK_MS = 5000,
     PUMP_BYTES = 256 * 1024, /* queued bytes that are sent before more are queued */
     STATEMENTS_MAX = 1024,
+    MESSAGE_BYTES = 256,
 };
 
 struct pending {
@@ -61,6 +62,7 @@ struct db {
     bool lost;
     bool committing; /* the server may have committed, and has not said that it did not */
     char sqlstate[6];
+    char message[MESSAGE_BYTES]; /* of the last script that failed */
 };
 
 static struct db_statement stmt_begin = { .name = "begin", .sql = "BEGIN" };
@@ -674,6 +676,11 @@ const char *db_sqlstate(const struct db *db)
     return db->sqlstate;
 }
 
+const char *db_message(const struct db *db)
+{
+    return db->message;
+}
+
 const char *db_why(const struct db *db)
 {
     return db_server_why(db->server);
@@ -704,8 +711,13 @@ static bool run_script(struct db *db, const char *sql, enum rc *rc)
             return false;
         if (r == NULL)
             return true;
-        if (PQresultStatus(r) == PGRES_FATAL_ERROR && *rc == RC_OK)
+        if (PQresultStatus(r) == PGRES_FATAL_ERROR && *rc == RC_OK) {
+            const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+
             *rc = note_error(db, NULL, r);
+            snprintf(db->message, sizeof(db->message), "%s",
+                     message == NULL ? "" : message);
+        }
         PQclear(r);
     }
 }

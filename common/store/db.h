@@ -211,3 +211,5 @@ enum rc db_clock_offset_ms(struct db *db, int64_t *out) RC_CHECKED;
 /* Several statements without parameters, as schema files have them, in one transaction
  * of their own or in the open one.  Only migrate and tests need it. */
 enum rc db_script(struct db *db, const char *sql) RC_CHECKED;
+/* PostgreSQL's words about the last script that failed.  Borrowed until the next one. */
+const char *db_message(const struct db *db);

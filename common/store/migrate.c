@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* RAISE EXCEPTION: a migration cannot be, and says why. */
+#define RAISED "P0001"
+
 struct migration {
     int version;
     const char *name, *sql;
@@ -120,6 +123,10 @@ static enum rc apply(struct db *db, const struct migration *m, struct buf *repor
 {
     enum rc rc = db_script(db, m->sql);
 
+    if (rc != RC_OK && strcmp(db_sqlstate(db), RAISED) == 0) {
+        buf_printf(report, "%s\n", db_message(db));
+        return RC_DENIED;
+    }
     if (rc == RC_OK)
         rc = db_run(db, &stmt_applied,
                     DB_PARAMS(db_int4(m->version), db_text(str_of(m->name))));

@@ -31,9 +31,9 @@ const char *migrate_role_name(enum migrate_role role); /* "postbus_smtp_ingress"
 int migrate_latest(void); /* the version this program knows */
 
 /* db is the owner of the database (or a superuser).  RC_DENIED: the schema is newer than
- * this program, which changes nothing then.  Waits for another one that migrates
- * as long as db's statement timeout lets it.  `report` says what was done, or on failure
- * what to do, for people. */
+ * this program, or a migration refuses what is there; nothing is changed then.  Waits for
+ * another one that migrates as long as db's statement timeout lets it.  `report` says
+ * what was done, or on failure what to do, for people. */
 enum rc migrate_run(struct db *db, const struct migrate_options *o,
                     struct buf *report) RC_CHECKED;
 

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 
 enum {
-    BUCKET_BITS = 10,
     FOLDER_BITS = 18,
     ACCOUNT_RANDOM_BITS = 35,
     BODY_RANDOM_BITS = 22,
@@ -20,14 +19,16 @@ int64_t store_ids_new_account(str_t address)
 {
     unsigned char hash[CRYPTO_SHA256_BYTES];
     uint64_t random = crypto_random_u64() & ((UINT64_C(1) << ACCOUNT_RANDOM_BITS) - 1);
+    uint64_t bucket;
 
     crypto_sha256(address, hash);
-    return (int64_t)(random << BUCKET_BITS | (uint64_t)(hash[0] << 2 | hash[1] >> 6));
+    bucket = (uint64_t)(hash[0] << 2 | hash[1] >> 6);
+    return (int64_t)(bucket << ACCOUNT_RANDOM_BITS | random);
 }
 
 int store_ids_bucket(int64_t account)
 {
-    return (int)(account & (STORE_IDS_BUCKETS - 1));
+    return (int)(account >> ACCOUNT_RANDOM_BITS);
 }
 
 int64_t store_ids_mailbox(int64_t account, uint32_t folder)

@@ -19,7 +19,10 @@ enum {
 
 #define STORE_IDS_EPOCH_UNIX INT64_C(1735689600) /* 2025-01-01 00:00 UTC */
 
-/* 35 random bits and the bucket, the first 10 bits of SHA-256 of the address. */
+/* The bucket b, the first 10 bits of SHA-256 of the address, then 35 random bits.  So a
+ * bucket is one range of keys in every table with accounts (migrations/0010_buckets.sql
+ * has it for SQL), and the last mailbox id of the last bucket is INT64_MAX.  The database
+ * refuses other ids. */
 int64_t store_ids_new_account(str_t address);
 int store_ids_bucket(int64_t account);
 

@@ -23,6 +23,38 @@ static void account_ids_carry_the_bucket_of_the_address(void **state)
     assert_true(one > 0 && one < INT64_C(1) << 45);
 }
 
+/* The first and the last bucket: SHA-256 of the first address begins with ten bits 0,
+ * that of the second with ten bits 1. */
+static void ids_of_a_bucket_lie_together(void **state)
+{
+    static const struct {
+        const char *address;
+        int64_t bucket;
+    } cases[] = { { "user31@example.org", 0 }, { "user1290@example.org", 1023 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t bucket = cases[i].bucket;
+        int64_t last_mailbox = (bucket << 53) + ((INT64_C(1) << 53) - 1);
+
+        for (int n = 0; n < 1000; n++) {
+            int64_t account = store_ids_new_account(str_of(cases[i].address));
+
+            assert_int_equal(store_ids_bucket(account), bucket);
+            assert_in_range(account, bucket << 35, (bucket << 35) + (1LL << 35) - 1);
+            assert_true(store_ids_mailbox(account, 0) >= bucket << 53);
+            assert_true(store_ids_mailbox(account, STORE_IDS_FOLDER_MAX) <= last_mailbox);
+            assert_int_equal(store_ids_account_of(store_ids_mailbox(account, 9)),
+                             account);
+        }
+        assert_int_equal(
+            store_ids_mailbox(((bucket + 1) << 35) - 1, STORE_IDS_FOLDER_MAX),
+            last_mailbox);
+    }
+    assert_int_equal(store_ids_mailbox((INT64_C(1) << 45) - 1, STORE_IDS_FOLDER_MAX),
+                     INT64_MAX);
+}
+
 static void mailbox_ids_can_be_taken_apart(void **state)
 {
     int64_t account = store_ids_new_account(S("bob@example.org"));
@@ -101,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(account_ids_carry_the_bucket_of_the_address),
+        cmocka_unit_test(ids_of_a_bucket_lie_together),
         cmocka_unit_test(mailbox_ids_can_be_taken_apart),
         cmocka_unit_test(body_ids_carry_their_time),
         cmocka_unit_test(body_ids_of_one_process_never_collide),

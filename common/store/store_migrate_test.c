@@ -122,6 +122,59 @@ static void a_newer_schema_is_left_alone(void **state)
     buf_fini(&report);
 }
 
+/* One file of the schema once more, whatever has been added behind it. */
+static void apply_again(const char *name)
+{
+    static char sql[65536];
+    char path[100];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "common/store/migrations/%s.sql", name);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    sql[fread(sql, 1, sizeof(sql) - 1, f)] = '\0';
+    fclose(f);
+    assert_int_equal(db_script(test_db, sql), RC_OK);
+}
+
+/* The bucket in the last ten bits, as it once was. */
+static void ids_of_an_earlier_layout_are_refused(void **state)
+{
+    int before = migrate_latest();
+    int64_t accounts;
+    struct buf report;
+
+    (void)state;
+    accounts = test_number(test_db, "SELECT count(*) FROM account");
+    test_sql("DELETE FROM schema_version WHERE version >= 10");
+    test_sql("ALTER TABLE account DROP CONSTRAINT account_bucket; "
+             "DROP FUNCTION bucket_of");
+    /* The first 10 bits of sha256("alice@example.org") are 489. */
+    test_sql("INSERT INTO account (id, created_day, seen_day, addr, pwhash) "
+             "VALUES (77::int8 << 10 | 489, 1, 1, 'alice@example.org', '')");
+    assert_int_equal(migrate_report(test_db, &report), RC_DENIED);
+    assert_non_null(strstr(report.p, "ids of an earlier layout"));
+    assert_non_null(strstr(report.p, "create an empty database"));
+    assert_null(strstr(report.p, "is at version"));
+    buf_fini(&report);
+    assert_int_equal(test_number(test_db, "SELECT max(version) FROM schema_version"), 9);
+    /* The right one is not. */
+    test_sql("UPDATE account SET id = 489::int8 << 35 | 77 WHERE addr LIKE 'alice@%%'");
+    apply_again("0010_buckets");
+    test_sql("INSERT INTO schema_version SELECT v, 'again', 0 "
+             "FROM generate_series(10, %d) v",
+             before);
+    assert_int_equal(migrate_report(test_db, &report), RC_OK);
+    buf_fini(&report);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM account"), accounts + 1);
+    /* From now on nobody gets such an id, whoever makes it. */
+    assert_int_equal(db_script(test_db,
+                               "INSERT INTO account (id, created_day, seen_day, "
+                               "addr, pwhash) VALUES (77::int8 << 10 | 12, 1, 1, "
+                               "'bob@example.org', '')"),
+                     RC_INVALID);
+}
+
 /* As before PostgreSQL 15: everybody may create objects in the schema that all use. */
 static void nobody_creates_anything_beside_our_tables(void **state)
 {
@@ -174,18 +227,6 @@ static struct db *as(enum migrate_role role)
     return test_open(test_name, migrate_role_name(role));
 }
 
-/* The second schema's file once more, whatever has been added behind it. */
-static void apply_own_quota_again(void)
-{
-    static char sql[65536];
-    FILE *f = fopen("common/store/migrations/0002_own_quota.sql", "r");
-
-    assert_non_null(f);
-    sql[fread(sql, 1, sizeof(sql) - 1, f)] = '\0';
-    fclose(f);
-    assert_int_equal(db_script(test_db, sql), RC_OK);
-}
-
 /* A figure that was copied from the option, once, must not outlive the option. */
 static void accounts_of_the_first_schema_have_the_options_quota(void **state)
 {
@@ -198,7 +239,7 @@ static void accounts_of_the_first_schema_have_the_options_quota(void **state)
     test_sql("UPDATE mailbox SET quota = 77 WHERE id = %lld",
              (long long)test_inbox(account));
     test_sql("ALTER TABLE mailbox DROP COLUMN own_quota; DROP FUNCTION quota_of");
-    apply_own_quota_again();
+    apply_again("0002_own_quota");
     assert_int_equal(migrate(test_db, &o), RC_OK); /* the rights on the new column */
     gateway = as(MIGRATE_IMAP_GATEWAY);
     assert_int_equal(store_mailbox_quota(gateway, account, &quota), RC_OK);
@@ -460,6 +501,7 @@ int main(void)
         cmocka_unit_test(many_at_once_do_no_harm),
         cmocka_unit_test(again_keeps_what_is_there),
         cmocka_unit_test(a_newer_schema_is_left_alone),
+        cmocka_unit_test(ids_of_an_earlier_layout_are_refused),
         cmocka_unit_test(accounts_of_the_first_schema_have_the_options_quota),
         cmocka_unit_test(each_role_can_do_its_work),
         cmocka_unit_test(each_role_can_do_no_more),

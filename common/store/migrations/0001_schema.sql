@@ -13,7 +13,7 @@ CREATE FUNCTION today() RETURNS int4 LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT floor(extract(epoch FROM now()) / 86400)::int4 $$;
 
 CREATE TABLE account (
-    id int8 PRIMARY KEY,                 -- random 35 bits, bucket 10 bits
+    id int8 PRIMARY KEY,                 -- bucket 10 bits, random 35 bits
     created_day int4 NOT NULL,           -- days since 1970
     seen_day int4 NOT NULL,              -- last login, written at most once a day
     flags int4 NOT NULL DEFAULT 0,
