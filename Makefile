@@ -4,9 +4,10 @@ CC      ?= gcc
 OUT     := build/$(MODE)
 SERVICES := smtp-ingress imap-gateway queue-worker remote-sender registrar janitor
 
-PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libidn2 \
+PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libidn2 libcurl \
             openssl
-LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
+# A program needs at its start what it calls, and not what others do.
+LIBS     := -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
 CPPFLAGS += -D_GNU_SOURCE -Icommon -Iproto -I. $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wformat=2 -Wmissing-prototypes \
             -Wimplicit-fallthrough
