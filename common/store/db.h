@@ -16,13 +16,14 @@
 #include "base/metric.h"
 #include "base/rc.h"
 #include "base/str.h"
+#include "store/db_param.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DB_QUEUE_MAX = 4096, DB_PARAMS_MAX = 24 };
+enum { DB_QUEUE_MAX = 4096 };
 
 /* Strings are copied by db_new.  Zero or NULL means the default in brackets. */
 struct db_options {
@@ -67,75 +68,6 @@ struct db_statement {
 #define DB_STATEMENT(id, label, text)                                                    \
     DB_TIMER(id##_timer, label);                                                         \
     static struct db_statement id = { .name = label, .sql = text, .timer = &id##_timer }
-
-/* A bound parameter, always binary.  The pointers must live until the statement has been
- * queued, not longer. */
-enum db_type {
-    DB_INT2,
-    DB_INT4,
-    DB_INT8,
-    DB_BOOL,
-    DB_TEXT,
-    DB_BYTES,
-    DB_INT4S,
-    DB_INT8S,
-    DB_TEXTS
-};
-
-struct db_param {
-    enum db_type type;
-    bool null;
-    int64_t i;
-    str_t s;
-    const void *list; /* int32_t, int64_t or str_t */
-    size_t n;         /* of list */
-};
-
-static inline struct db_param db_int2(int64_t v)
-{
-    return (struct db_param){ .type = DB_INT2, .i = v };
-}
-static inline struct db_param db_int4(int64_t v)
-{
-    return (struct db_param){ .type = DB_INT4, .i = v };
-}
-static inline struct db_param db_int8(int64_t v)
-{
-    return (struct db_param){ .type = DB_INT8, .i = v };
-}
-static inline struct db_param db_bool(bool v)
-{
-    return (struct db_param){ .type = DB_BOOL, .i = v };
-}
-static inline struct db_param db_text(str_t v)
-{
-    return (struct db_param){ .type = DB_TEXT, .s = v };
-}
-static inline struct db_param db_bytes(str_t v)
-{
-    return (struct db_param){ .type = DB_BYTES, .s = v };
-}
-static inline struct db_param db_null(enum db_type type)
-{
-    return (struct db_param){ .type = type, .null = true };
-}
-static inline struct db_param db_int4s(const int32_t *list, size_t n)
-{
-    return (struct db_param){ .type = DB_INT4S, .list = list, .n = n };
-}
-static inline struct db_param db_int8s(const int64_t *list, size_t n)
-{
-    return (struct db_param){ .type = DB_INT8S, .list = list, .n = n };
-}
-static inline struct db_param db_texts(const str_t *list, size_t n)
-{
-    return (struct db_param){ .type = DB_TEXTS, .list = list, .n = n };
-}
-
-#define DB_PARAMS(...)                                                                   \
-    ((const struct db_param[]){ __VA_ARGS__ }),                                          \
-        (sizeof((const struct db_param[]){ __VA_ARGS__ }) / sizeof(struct db_param))
-#define DB_NO_PARAMS NULL, 0
 
 /* Put a statement behind those that wait.  Trouble (no connection among it) is kept for
  * db_flush.  The first statement after a flush makes the rows of the last one invalid. */

@@ -16,11 +16,6 @@ static const struct {
     [DB_INT4S] = { 1007, 23 }, [DB_INT8S] = { 1016, 20 }, [DB_TEXTS] = { 1009, 25 },
 };
 
-unsigned db_wire_oid(enum db_type type)
-{
-    return types[type].oid;
-}
-
 static char *put_int(char *to, int64_t value, size_t width)
 {
     for (size_t i = width; i-- > 0; value >>= 8)
@@ -79,7 +74,8 @@ static str_t encode_texts(struct arena *a, const struct db_param *p)
     return str_n(start, bytes);
 }
 
-str_t db_wire_encode(struct arena *a, const struct db_param *p)
+/* A NULL has p == NULL, and only a NULL has. */
+static str_t encode(struct arena *a, const struct db_param *p)
 {
     if (p->null)
         return str_n(NULL, 0);
@@ -103,6 +99,24 @@ str_t db_wire_encode(struct arena *a, const struct db_param *p)
         return encode_texts(a, p);
     }
     log_check_failed("known parameter type", __FILE__, __LINE__);
+}
+
+size_t db_wire_bind(struct arena *a, const struct db_param *params, size_t n,
+                    struct db_wire_bound *out)
+{
+    size_t all = 0;
+
+    CHECK(n <= DB_PARAMS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        str_t bytes = encode(a, &params[i]);
+
+        out->values[i] = bytes.p;
+        out->lengths[i] = (int)bytes.n;
+        out->formats[i] = 1;
+        out->types[i] = types[params[i].type].oid;
+        all += bytes.n;
+    }
+    return all;
 }
 
 int64_t db_wire_int(str_t bytes)

@@ -5,13 +5,20 @@
  */
 #pragma once
 
-#include "store/db.h"
+#include "base/arena.h"
+#include "store/db_param.h"
 
-unsigned db_wire_oid(enum db_type type);
+/* Parameters as libpq wants them. */
+struct db_wire_bound {
+    const char *values[DB_PARAMS_MAX];
+    int lengths[DB_PARAMS_MAX], formats[DB_PARAMS_MAX];
+    unsigned types[DB_PARAMS_MAX]; /* Oid */
+};
 
-/* The bytes of one value; borrowed from p or made in a.  A NULL has p == NULL, and only
- * a NULL has. */
-str_t db_wire_encode(struct arena *a, const struct db_param *p);
+/* At most DB_PARAMS_MAX; the bytes are borrowed from params or made in a.  Returns how
+ * many bytes they are. */
+size_t db_wire_bind(struct arena *a, const struct db_param *params, size_t n,
+                    struct db_wire_bound *out);
 
 int64_t db_wire_int(str_t bytes); /* 1, 2, 4 or 8 bytes */
 
