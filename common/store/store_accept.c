@@ -12,14 +12,17 @@
 #include "base/log.h"
 #include "store/store_body.h"
 #include "store/store_ids.h"
+#include "store/store_queue.h"
 
 #include <stdio.h>
 
 enum { COLLISIONS_MAX = 5 };
 
-DB_STATEMENT(stmt_queue, "accept_queue",
-             "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
-             "VALUES (due_now($1), $1, coalesce($2, now_unix()), $3, $4, $5, $6::jsonb)");
+DB_STATEMENT(
+    stmt_queue, "accept_queue",
+    "INSERT INTO queue (due, since, body_id, idate, size, sender, rcpt, envelope) "
+    "SELECT now, now, $1, coalesce($2, now_unix()), $3, $4, $5, $6::jsonb "
+    "FROM " STORE_QUEUE_DUE_NOW);
 
 static bool acceptable(const struct store_accept *m)
 {

@@ -16,13 +16,14 @@ DB_STATEMENT(stmt_find, "account_find",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr = $1");
 DB_STATEMENT(stmt_get, "account_get",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.id = $1");
+#define REACHES(those)                                                                   \
+    "EXISTS (SELECT FROM account r JOIN mailbox m ON m.id = r.id << 18"                  \
+    "  WHERE r.addr = " those " AND r.state = 0"                                         \
+    "  AND m.bytes + $2 <= quota_of(m.own_quota, $3) AND m.nmsg < $4)"
 /* One address, not a list: every message asks this. */
 DB_STATEMENT(stmt_sender, "account_sender",
-             "SELECT a.state, EXISTS (SELECT FROM account r"
-             "  JOIN mailbox m ON m.id = r.id << 18"
-             "  WHERE r.addr = $2 AND r.state = 0"
-             "  AND m.bytes + $3 <= quota_of(m.own_quota, $4) AND m.nmsg < $5) "
-             "FROM account a WHERE a.id = $1");
+             "SELECT a.state, " REACHES("$1") " FROM account a WHERE a.id = $5");
+DB_STATEMENT(stmt_reaches, "account_reaches", "SELECT " REACHES("ANY($1)"));
 DB_STATEMENT(stmt_list, "account_list",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr > $1 "
              "ORDER BY a.addr LIMIT $2");
@@ -120,13 +121,16 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
     return read_one(a, db, &stmt_get, db_int8(id), out);
 }
 
-enum rc store_account_sender(struct db *db, int64_t id, str_t address, int64_t size,
-                             struct store_account_sender *out)
+/* From $2 on. */
+#define REACHES_PARAMS(db, size)                                                         \
+    db_int8(size), db_int8(db_quota_bytes(db)), db_int8(STORE_MAILBOX_MESSAGES_MAX)
+
+enum rc store_account_sender(struct db *db, int64_t id, const str_t *addresses, size_t n,
+                             int64_t size, struct store_account_sender *out)
 {
     enum rc rc = db_run(db, &stmt_sender,
-                        DB_PARAMS(db_int8(id), db_text(address), db_int8(size),
-                                  db_int8(db_quota_bytes(db)),
-                                  db_int8(STORE_MAILBOX_MESSAGES_MAX)));
+                        DB_PARAMS(db_text(n > 0 ? addresses[0] : S("")),
+                                  REACHES_PARAMS(db, size), db_int8(id)));
 
     if (rc != RC_OK)
         return rc;
@@ -134,7 +138,14 @@ enum rc store_account_sender(struct db *db, int64_t id, str_t address, int64_t s
         return RC_NOT_FOUND;
     out->state = (int)db_get_int(db, 0, 0, 0);
     out->reaches = db_get_bool(db, 0, 0, 1);
-    return RC_OK;
+    /* The first one nearly always can be reached, and one is enough. */
+    if (out->reaches || n <= 1)
+        return RC_OK;
+    rc = db_run(db, &stmt_reaches,
+                DB_PARAMS(db_texts(addresses + 1, n - 1), REACHES_PARAMS(db, size)));
+    if (rc == RC_OK)
+        out->reaches = db_get_bool(db, 0, 0, 0);
+    return rc;
 }
 
 static enum rc why_not_made(struct db *db, const struct store_account *n, enum rc rc)

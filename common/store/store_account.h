@@ -38,14 +38,14 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
 
 struct store_account_sender {
     int state;
-    bool reaches; /* the address is an active account, whose INBOX has room for size bytes
-                   */
+    bool
+        reaches; /* one of the addresses is an active account with room for the message */
 };
 
-/* Whether an account may send, and whether it reaches an address of ours.  RC_NOT_FOUND.
- */
-enum rc store_account_sender(struct db *db, int64_t id, str_t address, int64_t size,
-                             struct store_account_sender *out) RC_CHECKED;
+/* Whether an account may send, and whether a message of size bytes reaches any of n
+ * addresses of ours.  RC_NOT_FOUND: there is no such sender. */
+enum rc store_account_sender(struct db *db, int64_t id, const str_t *addresses, size_t n,
+                             int64_t size, struct store_account_sender *out) RC_CHECKED;
 
 /* The account and its INBOX.  id, address, password_hash, quota_bytes and flags are
  * taken from n.  RC_EXISTS: the address is there; RC_CONFLICT: the id is, draw another.

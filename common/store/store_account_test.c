@@ -258,6 +258,40 @@ static void addresses_are_resolved_together(void **state)
     assert_int_equal(ids[0], 0);
 }
 
+static bool reaches(int64_t sender, const str_t *to, size_t n, int64_t size)
+{
+    struct store_account_sender s;
+
+    assert_int_equal(store_account_sender(test_db, sender, to, n, size, &s), RC_OK);
+    assert_int_equal(s.state, STORE_ACCOUNT_ACTIVE);
+    return s.reaches;
+}
+
+static void a_sender_reaches_whoever_is_there_and_has_room(void **state)
+{
+    int64_t sender = test_account(1, 5000), second = test_account(2, 5000);
+    str_t to[] = { S("nobody@example.org"), test_address(2), S("no@example.org") };
+    struct store_account_sender s;
+
+    (void)state;
+    assert_false(reaches(sender, NULL, 0, 100));
+    assert_false(reaches(sender, to, 1, 100));
+    assert_true(reaches(sender, to, 2, 5000)); /* the other one does */
+    assert_true(reaches(sender, to + 1, 2, 100));
+    assert_false(reaches(sender, to, 3, 5001));
+    test_sql("UPDATE mailbox SET nmsg = %d WHERE id = %lld", STORE_MAILBOX_MESSAGES_MAX,
+             (long long)second << 18);
+    assert_false(reaches(sender, to, 3, 100));
+    test_sql("UPDATE mailbox SET nmsg = 0");
+    assert_int_equal(store_account_set_state(test_db, second, STORE_ACCOUNT_DISABLED),
+                     RC_OK);
+    assert_false(reaches(sender, to, 3, 100));
+    assert_int_equal(store_account_sender(test_db, second, to, 3, 100, &s), RC_OK);
+    assert_int_equal(s.state, STORE_ACCOUNT_DISABLED);
+    assert_int_equal(store_account_sender(test_db, second + 1, to, 3, 100, &s),
+                     RC_NOT_FOUND);
+}
+
 static void lists_go_on_where_they_stopped(void **state)
 {
     struct store_account *list;
@@ -334,6 +368,8 @@ int main(void)
         cmocka_unit_test_setup(a_login_is_noted_once_a_day, test_setup),
         cmocka_unit_test_setup(many_are_noted_at_once, test_setup),
         cmocka_unit_test_setup(addresses_are_resolved_together, test_setup),
+        cmocka_unit_test_setup(a_sender_reaches_whoever_is_there_and_has_room,
+                               test_setup),
         cmocka_unit_test_setup(lists_go_on_where_they_stopped, test_setup),
         cmocka_unit_test_setup(removing_leaves_nothing, test_setup),
         cmocka_unit_test_setup(devices_have_several_tokens, test_setup),

@@ -79,8 +79,6 @@ static void a_look_reads_no_message_while_flags_rest(void **state)
     int64_t modseq = look(1).modseq;
 
     (void)state;
-    /* That is for older services only. */
-    test_sql("ALTER TABLE mailbox DISABLE TRIGGER flags_changed");
     for (int known = 0; known < 2; known++) {
         show("nothing has changed", modseq);
         assert_in_range(test_plan_cost(db, changed_since(modseq)), 1, NOTHING);
@@ -100,29 +98,6 @@ static void a_look_reads_no_message_while_flags_rest(void **state)
         test_sql("ANALYZE mailbox, message");
         assert_int_equal(db_script(db, "DISCARD PLANS"), RC_OK);
     }
-    test_sql("ALTER TABLE mailbox ENABLE TRIGGER flags_changed");
-}
-
-/* Statements of a service that knows nothing of changed_modseq. */
-static void what_an_older_service_changes_is_found(void **state)
-{
-    int64_t modseq = look(1).modseq;
-
-    (void)state;
-    test_sql("WITH n AS MATERIALIZED (SELECT greatest(modseq + 1, now_us()) AS modseq"
-             "  FROM mailbox WHERE id = %lld), u AS (UPDATE message x SET flags = 1,"
-             "  modseq = n.modseq FROM n WHERE x.mailbox_id = %lld AND x.uid = 5"
-             "  RETURNING x.*) UPDATE mailbox SET modseq = n.modseq FROM n"
-             " WHERE id = %lld AND EXISTS (SELECT 1 FROM u)",
-             (long long)box, (long long)box, (long long)box);
-    assert_int_equal(look(modseq).changed.n, 1);
-    modseq = look(modseq).modseq;
-    /* Its mail and its expunges are no changes of flags. */
-    test_sql("UPDATE mailbox SET modseq = modseq + 1, uidnext = uidnext + 1, "
-             "nmsg = nmsg + 1");
-    test_sql("UPDATE mailbox SET modseq = modseq + 1, nmsg = nmsg - 1");
-    test_sql("UPDATE mailbox SET subscribed = false");
-    assert_in_range(test_plan_cost(db, changed_since(modseq)), 1, NOTHING);
 }
 
 static void a_change_tells_what_was_before(void **state)
@@ -185,8 +160,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_look_reads_no_message_while_flags_rest, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_an_older_service_changes_is_found, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_change_tells_what_was_before, set_up,
                                         tear_down),

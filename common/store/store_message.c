@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { RECOVER_MS = 5000, COLUMN_COUNT = 6 };
+enum { RECOVER_MS = 5000, LOCKED_MODSEQ = 2 };
 
 #define COLUMNS     "uid, flags, size, body_id, modseq, idate"
 #define LOG_KEPT_US STR_NUMBER(STORE_MESSAGE_LOG_KEPT_US)
@@ -34,26 +34,28 @@ DB_STATEMENT(stmt_expunged, "message_expunged",
              "SELECT uids FROM expunged WHERE mailbox_id = $1 AND modseq > $2 "
              "ORDER BY modseq");
 DB_STATEMENT(stmt_lock, "message_lock",
-             "SELECT id, uidvalidity FROM mailbox WHERE id = ANY($1) ORDER BY id "
+             "SELECT id, uidvalidity, modseq FROM mailbox WHERE id = ANY($1) ORDER BY id "
              "FOR NO KEY UPDATE");
 DB_STATEMENT(stmt_lock_one, "message_lock_one",
-             "SELECT id, uidvalidity FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
-DB_STATEMENT(stmt_lock_relaxed, "message_lock_relaxed",
-             "SELECT id, uidvalidity, set_config('synchronous_commit', 'off', true) "
-             "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
+             "SELECT id, uidvalidity, modseq FROM mailbox WHERE id = $1 "
+             "FOR NO KEY UPDATE");
+DB_STATEMENT(
+    stmt_lock_relaxed, "message_lock_relaxed",
+    "SELECT id, uidvalidity, modseq, set_config('synchronous_commit', 'off', true) "
+    "FROM mailbox WHERE id = $1 FOR NO KEY UPDATE");
 DB_STATEMENT(stmt_conflicts, "message_conflicts",
              "SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox_id = $1 "
              "AND uid = ANY($2) AND modseq > $3");
 DB_STATEMENT(
     stmt_flag, "message_flag",
-    "WITH n AS MATERIALIZED (SELECT modseq AS before,"
-    "  greatest(modseq + 1, now_us()) AS modseq FROM mailbox WHERE id = $1), "
+    "WITH n AS MATERIALIZED (SELECT greatest(modseq + 1, now_us()) AS modseq"
+    "  FROM mailbox WHERE id = $1), "
     "u AS (UPDATE message x SET flags = x.flags & ~$3 | $4, modseq = n.modseq"
     "  FROM n WHERE x.mailbox_id = $1 AND x.uid = ANY($2)"
     "  AND x.flags & ~$3 | $4 <> x.flags AND x.modseq <= $5 RETURNING x.*), "
     "m AS (UPDATE mailbox SET modseq = n.modseq, changed_modseq = n.modseq FROM n"
     "  WHERE id = $1 AND EXISTS (SELECT 1 FROM u)) "
-    "SELECT " COLUMNS ", (SELECT before FROM n) FROM u ORDER BY uid");
+    "SELECT " COLUMNS " FROM u ORDER BY uid");
 /* $2 is folder 0 when the account's bytes shrink by this, or 0. */
 DB_STATEMENT(stmt_expunge, "message_expunge",
              "WITH d AS (DELETE FROM message WHERE mailbox_id = $1 AND uid = ANY($3)"
@@ -68,10 +70,9 @@ DB_STATEMENT(stmt_expunge, "message_expunge",
              "  bytes = x.bytes - CASE WHEN x.id = $2 THEN s.b ELSE 0 END"
              "  FROM s WHERE x.id = ANY(ARRAY[$1, $2]) AND s.n > 0"
              "  RETURNING x.id, x.modseq), "
-             "o AS MATERIALIZED (SELECT modseq FROM mailbox WHERE id = $1), "
              "e AS (INSERT INTO expunged (mailbox_id, modseq, uids)"
              "  SELECT m.id, m.modseq, s.uids FROM m, s WHERE m.id = $1) "
-             "SELECT m.modseq, s.uids, o.modseq FROM m, s, o WHERE m.id = $1");
+             "SELECT m.modseq, s.uids FROM m, s WHERE m.id = $1");
 /* $5: the account's bytes grow by this and must stay below its quota. */
 DB_STATEMENT(stmt_copy, "message_copy",
              "WITH s AS MATERIALIZED (SELECT uid, body_id, size, idate, flags,"
@@ -289,7 +290,7 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
                            struct store_message_flagged *out,
                            struct store_message_uids *conflicts)
 {
-    size_t which = conflicts != NULL ? 2 : 1;
+    size_t which = conflicts != NULL ? 2 : 1, locked;
     int64_t since = change->unchanged_since < 0 ? INT64_MAX : change->unchanged_since;
     uint32_t gone, come;
     enum rc rc;
@@ -306,14 +307,15 @@ enum rc store_message_flag(struct arena *a, struct db *db, int64_t mailbox,
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
-    if (locked_row(db, mailbox) == SIZE_MAX)
+    locked = locked_row(db, mailbox);
+    if (locked == SIZE_MAX)
         return RC_NOT_FOUND;
     if (conflicts != NULL)
         read_uids(a, db, 1, 0, conflicts);
     read_list(a, db, which, &out->changed);
     if (out->changed.n > 0) {
         out->modseq = out->changed.m[0].modseq;
-        out->before = db_get_int(db, which, 0, COLUMN_COUNT);
+        out->before = db_get_int(db, 0, locked, LOCKED_MODSEQ);
     }
     return RC_OK;
 }
@@ -329,6 +331,7 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
                               const struct store_message_uids *uids, bool only_deleted,
                               struct store_message_expunged *out)
 {
+    size_t locked;
     enum rc rc;
 
     *out = (struct store_message_expunged){ 0 };
@@ -338,12 +341,13 @@ enum rc store_message_expunge(struct arena *a, struct db *db, int64_t mailbox,
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;
-    if (locked_row(db, mailbox) == SIZE_MAX)
+    locked = locked_row(db, mailbox);
+    if (locked == SIZE_MAX)
         return RC_NOT_FOUND;
     if (db_rows(db, 1) > 0) {
         out->modseq = db_get_int(db, 1, 0, 0);
         read_uids(a, db, 1, 1, &out->uids);
-        out->before = db_get_int(db, 1, 0, 2);
+        out->before = db_get_int(db, 0, locked, LOCKED_MODSEQ);
     }
     return RC_OK;
 }

@@ -91,11 +91,13 @@ static void fill_all(void)
              "SELECT (i / 10 + 1)::int8 << 18, i, 1, 1, i %% 10 + 1, 100 "
              "FROM generate_series(0, %d - 1) i",
              ROWS);
-    test_sql("INSERT INTO queue (due, body_id, idate, size, sender, rcpt, attempts) "
-             "SELECT now_us() - i * 300::int8, i, 1, 100, 's' || i %% 1000, "
-             "ARRAY['user' || i || '@example.org'], CASE WHEN i %% 1000 = 0 THEN 2 "
-             "ELSE 0 END FROM generate_series(1, %d) i",
-             ROWS);
+    test_sql(
+        "INSERT INTO queue (due, since, body_id, idate, size, sender, rcpt, attempts) "
+        "SELECT now_us() - i * 300::int8, now_us() - i * 300::int8, i, 1, 100, 's' || i "
+        "%% 1000, "
+        "ARRAY['user' || i || '@example.org'], CASE WHEN i %% 1000 = 0 THEN 2 "
+        "ELSE 0 END FROM generate_series(1, %d) i",
+        ROWS);
     test_sql(
         "INSERT INTO queue_remote (id, due, body_id, created, expires, size, domain, "
         "sender, rcpt, prefix) SELECT i, now_us() - i, i, 1, 1, 100, "

@@ -12,10 +12,9 @@
 
 enum { SWEEP_MS = 5000, MARK_MAX = 2000, AHEAD_MAX = 2000, LIST_MAX = 10000 };
 
-#define ORDER "(CASE WHEN since = 0 THEN due ELSE since END)"
 #define COLUMNS                                                                          \
-    "due, body_id, size, idate, attempts, sender, rcpt, envelope::text, " ORDER          \
-    ", puts, now_us()"
+    "due, body_id, size, idate, attempts, sender, rcpt, envelope::text, since, puts, "   \
+    "now_us()"
 #define OVERDUE_US "30000000"
 _Static_assert(STORE_QUEUE_OVERDUE_S == 30, "OVERDUE_US is the same time");
 #define AHEAD_US "60000000"
@@ -32,17 +31,16 @@ DB_STATEMENT(stmt_claim, "queue_claim",
              "  now_us() - " OVERDUE_US ") AND due <= now_us()"
              " AND attempts <= 1 ORDER BY due, body_id LIMIT $2 FOR UPDATE SKIP LOCKED))"
              " RETURNING *) "
-             "SELECT " COLUMNS " FROM gone ORDER BY " ORDER ", body_id");
+             "SELECT " COLUMNS " FROM gone ORDER BY since, body_id");
 DB_STATEMENT(stmt_elders, "queue_elders",
              "SELECT s.sender, s.than, e.* FROM unnest($1::text[], $2::int8[])"
              "  AS s(sender, than)"
-             " CROSS JOIN LATERAL (SELECT " ORDER ", body_id, due, rcpt FROM queue q"
-             "  WHERE q.sender = s.sender AND " ORDER " <= s.than AND attempts <= 1"
-             "  ORDER BY q.sender, " ORDER " DESC LIMIT $3) e");
+             " CROSS JOIN LATERAL (SELECT since, body_id, due, rcpt FROM queue q"
+             "  WHERE q.sender = s.sender AND since <= s.than AND attempts <= 1"
+             "  ORDER BY q.sender, since DESC LIMIT $3) e");
 /* Not while rows that were marked before still wait: they would grow too old in turn. */
 DB_STATEMENT(stmt_mark, "queue_mark_overdue",
-             "UPDATE queue SET attempts = 1, due = now_us(), since = " ORDER
-             " WHERE ctid = ANY(ARRAY("
+             "UPDATE queue SET attempts = 1, due = now_us() WHERE ctid = ANY(ARRAY("
              " SELECT ctid FROM queue"
              " WHERE due <= now_us() - " OVERDUE_US " AND attempts = 0"
              " AND NOT EXISTS (SELECT 1 FROM queue WHERE attempts > 0 AND attempts = 1"
@@ -50,7 +48,7 @@ DB_STATEMENT(stmt_mark, "queue_mark_overdue",
              " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED))");
 /* They keep their order among them. */
 DB_STATEMENT(stmt_ahead, "queue_ahead",
-             "UPDATE queue SET due = now_us(), since = " ORDER " WHERE ctid = ANY(ARRAY("
+             "UPDATE queue SET due = now_us() WHERE ctid = ANY(ARRAY("
              " SELECT ctid FROM queue WHERE due > now_us() + " AHEAD_US
              " ORDER BY due, body_id LIMIT $1 FOR UPDATE SKIP LOCKED))");
 DB_STATEMENT(stmt_suspect, "queue_suspect",
@@ -66,9 +64,11 @@ DB_STATEMENT(stmt_survived, "queue_survived",
              "WHERE due = $1 AND body_id = $2 AND attempts > 0");
 DB_STATEMENT(stmt_take, "queue_take",
              "DELETE FROM queue WHERE due = $1 AND body_id = $2");
-DB_STATEMENT(stmt_add, "queue_add",
-             "INSERT INTO queue (due, body_id, idate, size, sender, rcpt, envelope) "
-             "VALUES (due_now($1), $1, now_unix(), $2, $3, $4, $5::jsonb)");
+DB_STATEMENT(
+    stmt_add, "queue_add",
+    "INSERT INTO queue (due, since, body_id, idate, size, sender, rcpt, envelope) "
+    "SELECT now, now, $1, now_unix(), $2, $3, $4, $5::jsonb "
+    "FROM " STORE_QUEUE_DUE_NOW);
 /* Whoever puts it back has survived it: no longer under suspicion. */
 DB_STATEMENT(
     stmt_requeue, "queue_requeue",
@@ -81,11 +81,13 @@ DB_STATEMENT(stmt_aside, "queue_set_aside",
              "rcpt, envelope, reason) SELECT body_id, now_unix(), idate, size, attempts, "
              "sender, rcpt, envelope, $3 FROM gone");
 /* Back as a suspect, so that it travels alone. */
-DB_STATEMENT(stmt_release, "queue_release",
-             "WITH gone AS (DELETE FROM queue_aside WHERE body_id = $1 RETURNING *) "
-             "INSERT INTO queue (due, body_id, idate, size, attempts, sender, rcpt, "
-             "envelope) SELECT now_us(), body_id, idate, size, 2, sender, rcpt, envelope "
-             "FROM gone");
+DB_STATEMENT(
+    stmt_release, "queue_release",
+    "WITH gone AS (DELETE FROM queue_aside WHERE body_id = $1 RETURNING *) "
+    "INSERT INTO queue (due, since, body_id, idate, size, attempts, sender, rcpt, "
+    "envelope) SELECT now_us(), now_us(), body_id, idate, size, 2, sender, rcpt, "
+    "envelope "
+    "FROM gone");
 DB_STATEMENT(stmt_drop, "queue_drop_aside", "DELETE FROM queue_aside WHERE body_id = $1");
 DB_STATEMENT(stmt_list_aside, "queue_list_aside",
              "SELECT since * 1000000, body_id, size, idate, attempts, sender, rcpt, "

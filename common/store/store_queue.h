@@ -24,6 +24,11 @@ enum {
     STORE_QUEUE_BATCH_MAX = 256,
 };
 
+/* FROM ...: a row whose `now` is when new mail with the body id $1 is due.  SQLSTATE
+ * PB001 (RC_RETRY): a clock is wrong. */
+#define STORE_QUEUE_DUE_NOW                                                              \
+    "(SELECT due_now($1, now_us(), (SELECT us FROM trusted_time)) AS now OFFSET 0) d"
+
 struct store_queue_row {
     int64_t due_us; /* with body_id: the key */
     int64_t body_id;

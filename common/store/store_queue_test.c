@@ -412,6 +412,7 @@ static void what_is_due_further_ahead_than_can_be_is_due_now(void **state)
         test_sql("UPDATE queue SET due = due + (3600 - %d) * 1000000::int8 "
                  "WHERE body_id = %lld",
                  i, (long long)body[i]);
+        test_sql("UPDATE queue SET since = due");
     }
     test_mail(test_db, &to, 1, S("put off"));
     test_sql("UPDATE queue SET due = due + 30 * 1000000 WHERE due <= now_us()");

@@ -326,6 +326,7 @@ static void what_does_not_fit_keeps_its_place(void **state)
         sent[sent_count++] = send_from(test_db, "", to, EACH);
         test_sql("UPDATE queue SET due = now_us() - %d * 1000000 WHERE body_id = %lld",
                  12 - 5 * i, (long long)sent[i]);
+        test_sql("UPDATE queue SET since = due");
     }
     work();
     assert_int_equal(news.rows, 1);

@@ -34,11 +34,10 @@ static void find_others(struct check *c)
     }
 }
 
-static enum rc ask(struct check *c, size_t other, struct store_account_sender *out)
+static enum rc ask(struct check *c, struct store_account_sender *out)
 {
-    str_t address = other < c->other_count ? c->others[other] : S("");
-
-    return store_account_sender(c->db, c->account, address, (int64_t)c->message.n, out);
+    return store_account_sender(c->db, c->account, c->others, c->other_count,
+                                (int64_t)c->message.n, out);
 }
 
 bool check_account(struct check *c)
@@ -47,12 +46,9 @@ bool check_account(struct check *c)
     enum rc rc;
 
     find_others(c);
-    rc = ask(c, 0, &sender);
+    rc = ask(c, &sender);
     if (rc == RC_RETRY) /* a connection that was lost is a new one now */
-        rc = ask(c, 0, &sender);
-    /* The first one nearly always can be reached, and one is enough. */
-    for (size_t i = 1; i < c->other_count && rc == RC_OK && !sender.reaches; i++)
-        rc = ask(c, i, &sender);
+        rc = ask(c, &sender);
     if (rc == RC_OK && sender.state == STORE_ACCOUNT_ACTIVE) {
         c->reaches_none = c->other_count > 0 && !sender.reaches;
         return true;

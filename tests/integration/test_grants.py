@@ -17,8 +17,6 @@ from product import ADMIN, BUILD, ROOT, free_port
 
 STATEMENT = re.compile(r'static struct db_statement (\w+)(?:\[\w+\])? = \{.*?\.name = ((?:"\w+"\s*)+),\s*'
                        r'\.sql =\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', re.S)
-# What a function of the database reads, which is looked at only when it runs.
-INSIDE = {"due_now(": "SELECT us FROM trusted_time"}
 # Linked, and yet never called: (service, statement)
 NEVER = {("smtp-ingress", "account_seen"): "logins to a mailbox are noted, which is IMAP"}
 
@@ -116,8 +114,6 @@ def probes(service):
         values = f"({', '.join(['NULL'] * len(s.types))})" if s.types else ""
         yield f"PREPARE s{n} {kinds} AS {s.sql};"
         yield f"INSERT INTO probe VALUES ({literal(s.name)}, 'EXPLAIN EXECUTE s{n}{values}');"
-        yield from (f"INSERT INTO probe VALUES ({literal(s.name)}, {literal(more)});"
-                    for function, more in INSIDE.items() if function in s.sql)
 
 
 @pytest.fixture(scope="module")
