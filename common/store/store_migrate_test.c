@@ -299,7 +299,7 @@ static void worker_delivers(struct db *db)
 
 static void sender_fails(struct db *db)
 {
-    struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
+    struct store_remote_claim how = { .limit = 1, .per_destination = 1, .lease_s = 60 };
     struct store_remote_failure f = { .recipient = person.address };
     struct store_remote_outcome o = { .failures = &f, .failure_count = 1 };
     struct store_remote_cursor at = { 0 };

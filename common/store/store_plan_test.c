@@ -16,7 +16,9 @@ enum { ROWS = 200000, ACCOUNTS = 20000, SLACK = 20 };
 static void plan_all(struct db *db)
 {
     const struct store_expire_rule rule = { .older_than_s = 20 * 86400 };
-    const struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
+    const struct store_remote_claim how = { .limit = 1,
+                                            .per_destination = 1,
+                                            .lease_s = 60 };
     struct store_remote_outcome done = { .retry = NULL };
     struct store_remote_cursor turn = { { 0 } };
     struct store_queue_cursor cursor = { 0 };

@@ -11,51 +11,66 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_MAX = 10000, CLAIM_MAX = 1000, FAILED_MAX = 256, AHEAD_MAX = 1000 };
+enum {
+    LIST_MAX = 10000,
+    CLAIM_MAX = 1000,
+    FAILED_MAX = 256,
+    AHEAD_MAX = 1000,
+    WAYS_MAX = 10000, /* pairs of domain and way */
+    REROUTE_MAX = 10000,
+};
 
 #define COLUMNS                                                                          \
     "q.id, q.body_id, q.size, q.created, q.expires, q.due / 1000000, q.lease, "          \
-    "q.attempts, q.domain, q.sender, q.rcpt, q.prefix, q.envelope::text, q.last_error"
+    "q.attempts, q.domain, q.sender, q.rcpt, q.prefix, q.envelope::text, "               \
+    "q.last_error, coalesce(q.transport, ''), q.transport IS NULL"
 
-/* From one domain straight to the next through the index: the cost is one look-up for
- * each domain that has rows, however many rows it has. */
-#define EACH_DOMAIN(after)                                                               \
-    "WITH RECURSIVE d(domain) AS ("                                                      \
-    " (SELECT domain FROM queue_remote WHERE domain > " after                            \
-    "  ORDER BY domain LIMIT 1)"                                                         \
-    " UNION ALL SELECT (SELECT q.domain FROM queue_remote q WHERE q.domain > d.domain"   \
-    "  ORDER BY q.domain LIMIT 1) FROM d WHERE d.domain IS NOT NULL)"
+/* As in the index. */
+#define DESTINATION "coalesce(nullif(q.transport, ''), q.domain)"
+
+/* From one destination straight to the next through the index: the cost is one look-up
+ * for each that has rows, however many rows it has. */
+#define EACH_DESTINATION(after)                                                          \
+    "WITH RECURSIVE d(destination) AS ("                                                 \
+    " (SELECT " DESTINATION " FROM queue_remote q WHERE " DESTINATION " > " after        \
+    "  ORDER BY " DESTINATION " LIMIT 1)"                                                \
+    " UNION ALL SELECT (SELECT " DESTINATION " FROM queue_remote q"                      \
+    "  WHERE " DESTINATION " > d.destination ORDER BY " DESTINATION " LIMIT 1)"          \
+    " FROM d WHERE d.destination IS NOT NULL)"
 
 DB_STATEMENT(
     stmt_add, "remote_add",
     "INSERT INTO queue_remote (id, due, body_id, created, expires, size, domain, "
-    "sender, rcpt, prefix, envelope) VALUES ($1, now_us(), $2, now_unix(), "
-    "now_unix() + $3, $4, $5, $6, $7, $8, $9::jsonb)");
-DB_STATEMENT(
-    stmt_claim, "remote_claim",
-    EACH_DOMAIN("$1") ", pick AS MATERIALIZED ("
-                      " SELECT r.at FROM d CROSS JOIN LATERAL ("
-                      "  SELECT q.ctid AS at FROM queue_remote q"
-                      "  WHERE q.domain = d.domain AND q.due <= now_us()"
-                      "  ORDER BY q.due LIMIT $4 FOR UPDATE SKIP LOCKED) r"
-                      " WHERE d.domain IS NOT NULL AND ($2 = '' OR d.domain <= $2)"
-                      " AND NOT d.domain = ANY($3) LIMIT $5), "
-                      "held AS (UPDATE queue_remote q SET due = now_us() + $6 * 1000000,"
-                      " lease = q.lease + 1 + q.lease % 2, attempts = q.attempts + 1,"
-                      " created = least(q.created, now_unix()),"
-                      " expires = least(q.expires, now_unix() + q.expires - q.created)"
-                      " WHERE q.ctid = ANY(ARRAY(SELECT at FROM pick)) RETURNING q.*) "
-                      "SELECT " COLUMNS
-                      " FROM held q ORDER BY q.domain, q.created, q.id");
-DB_STATEMENT(
-    stmt_ahead, "remote_ahead",
-    "UPDATE queue_remote SET due = now_us() + lease % 2 * $2 * 1000000"
-    " WHERE ctid = ANY(ARRAY(" EACH_DOMAIN(
-        "''") " SELECT r.at FROM d CROSS JOIN LATERAL ("
-              "  SELECT q.ctid AS at FROM queue_remote q WHERE q.domain = d.domain"
-              "  AND q.due > now_us() + $1 * 1000000"
-              "  ORDER BY q.domain DESC, q.due DESC LIMIT $3 FOR UPDATE SKIP LOCKED) r"
-              " WHERE d.domain IS NOT NULL LIMIT $3))");
+    "sender, rcpt, prefix, envelope, transport) VALUES ($1, now_us(), $2, now_unix(), "
+    "now_unix() + $3, $4, $5, $6, $7, $8, $9::jsonb, $10)");
+DB_STATEMENT(stmt_claim, "remote_claim",
+             EACH_DESTINATION(
+                 "$1") ", pick AS MATERIALIZED ("
+                       " SELECT r.at FROM d CROSS JOIN LATERAL ("
+                       "  SELECT q.ctid AS at FROM queue_remote q"
+                       "  WHERE " DESTINATION " = d.destination AND q.due <= now_us()"
+                       "  ORDER BY q.due LIMIT $4 FOR UPDATE SKIP LOCKED) r"
+                       " WHERE d.destination IS NOT NULL"
+                       " AND ($2 = '' OR d.destination <= $2)"
+                       " AND NOT d.destination = ANY($3) LIMIT $5), "
+                       "held AS (UPDATE queue_remote q SET"
+                       " due = now_us() + $6 * 1000000,"
+                       " lease = q.lease + 1 + q.lease % 2, attempts = q.attempts + 1,"
+                       " created = least(q.created, now_unix()),"
+                       " expires = least(q.expires, now_unix() + q.expires - q.created)"
+                       " WHERE q.ctid = ANY(ARRAY(SELECT at FROM pick)) RETURNING q.*) "
+                       "SELECT " COLUMNS " FROM held q ORDER BY " DESTINATION
+                       ", q.created, q.id");
+DB_STATEMENT(stmt_ahead, "remote_ahead",
+             "UPDATE queue_remote SET due = now_us() + lease % 2 * $2 * 1000000"
+             " WHERE ctid = ANY(ARRAY(" EACH_DESTINATION(
+                 "''") " SELECT r.at FROM d CROSS JOIN LATERAL ("
+                       "  SELECT q.ctid AS at FROM queue_remote q WHERE " DESTINATION
+                       " = d.destination"
+                       "  AND q.due > now_us() + $1 * 1000000"
+                       "  ORDER BY " DESTINATION " DESC, q.due DESC LIMIT $3"
+                       "  FOR UPDATE SKIP LOCKED) r"
+                       " WHERE d.destination IS NOT NULL LIMIT $3))");
 DB_STATEMENT(stmt_extend, "remote_extend",
              "UPDATE queue_remote SET due = now_us() + $3 * 1000000 "
              "WHERE id = $1 AND lease = $2");
@@ -104,9 +119,24 @@ DB_STATEMENT(stmt_now, "remote_retry_now",
              "UPDATE queue_remote SET due = now_us() "
              "WHERE ($1 = '' OR domain = $1) AND lease % 2 = 0 AND due > now_us()");
 DB_STATEMENT(stmt_oldest, "remote_oldest",
-             EACH_DOMAIN("''") " SELECT (now_us() - min((SELECT q.due FROM queue_remote q"
-                               " WHERE q.domain = d.domain ORDER BY q.due LIMIT 1)))"
-                               " / 1000000 FROM d WHERE d.domain IS NOT NULL");
+             EACH_DESTINATION(
+                 "''") " SELECT (now_us() - min((SELECT q.due FROM queue_remote q"
+                       " WHERE " DESTINATION " = d.destination ORDER BY q.due LIMIT 1)))"
+                       " / 1000000 FROM d WHERE d.destination IS NOT NULL");
+DB_STATEMENT(
+    stmt_ways, "remote_ways",
+    "SELECT DISTINCT domain, coalesce(transport, '') FROM queue_remote LIMIT $1");
+/* A holder has its copy of the row and goes on; its lease is not touched. */
+DB_STATEMENT(stmt_reroute, "remote_reroute",
+             "UPDATE queue_remote q SET transport = w.transport,"
+             " due = CASE WHEN q.lease % 2 = 0 THEN least(q.due, now_us()) ELSE q.due END"
+             " FROM unnest($1::text[], $2::text[]) w(domain, transport)"
+             " WHERE q.domain = w.domain AND q.ctid = ANY(ARRAY("
+             "  SELECT r.ctid FROM queue_remote r WHERE r.domain = ANY($1)"
+             "  AND NOT (r.domain, coalesce(r.transport, '')) IN"
+             "   (SELECT u.domain, u.transport FROM unnest($1::text[], $2::text[])"
+             "    u(domain, transport))"
+             "  LIMIT $3 FOR UPDATE SKIP LOCKED))");
 
 void store_remote_add(struct db *db, const struct store_remote_row *r, int64_t lifetime_s)
 {
@@ -115,7 +145,8 @@ void store_remote_add(struct db *db, const struct store_remote_row *r, int64_t l
                        db_int8(lifetime_s), db_int4(r->size), db_text(r->domain),
                        db_text(r->sender), db_texts(r->recipients, r->recipient_count),
                        db_bytes(r->prefix),
-                       db_text(r->envelope.n == 0 ? S("{}") : r->envelope)));
+                       db_text(r->envelope.n == 0 ? S("{}") : r->envelope),
+                       db_text(r->transport)));
 }
 
 static void read_row(struct arena *a, const struct db *db, size_t row,
@@ -135,6 +166,9 @@ static void read_row(struct arena *a, const struct db *db, size_t row,
     out->prefix = arena_str(a, db_get_str(db, 0, row, 11));
     out->envelope = arena_str(a, db_get_str(db, 0, row, 12));
     out->last_error = arena_str(a, db_get_str(db, 0, row, 13));
+    out->transport = arena_str(a, db_get_str(db, 0, row, 14));
+    out->is_unrouted = db_get_bool(db, 0, row, 15);
+    out->destination = out->transport.n > 0 ? out->transport : out->domain;
 }
 
 /* Appends the rows of the last flush. */
@@ -152,7 +186,7 @@ static void read_rows(struct arena *a, const struct db *db, struct store_remote_
     *n += more;
 }
 
-/* Domains after the cursor, up to last ("": to the end). */
+/* Destinations after the cursor, up to last ("": to the end). */
 static enum rc claim_range(struct arena *a, struct db *db, str_t after, str_t last,
                            const struct store_remote_claim *how,
                            struct store_remote_row **out, size_t *n)
@@ -161,7 +195,7 @@ static enum rc claim_range(struct arena *a, struct db *db, str_t after, str_t la
     enum rc rc = db_run(db, &stmt_claim,
                         DB_PARAMS(db_text(after), db_text(last),
                                   db_texts(how->busy, how->busy_count),
-                                  db_int8((int64_t)how->per_domain),
+                                  db_int8((int64_t)how->per_destination),
                                   db_int8((int64_t)(limit - *n)), db_int8(how->lease_s)));
 
     if (rc == RC_OK)
@@ -173,7 +207,7 @@ enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_c
                            const struct store_remote_claim *how,
                            struct store_remote_row **out, size_t *n)
 {
-    str_t start = arena_str(a, str_of(c->domain));
+    str_t start = arena_str(a, str_of(c->destination));
     enum rc rc;
 
     CHECK(!db_in_transaction(db)); /* the lease counts only when it is committed */
@@ -181,9 +215,10 @@ enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_c
     rc = claim_range(a, db, start, S(""), how, out, n);
     if (rc == RC_OK && *n < how->limit && start.n > 0)
         rc = claim_range(a, db, S(""), start, how, out, n);
-    c->domain[0] = '\0';
+    c->destination[0] = '\0';
     if (rc == RC_OK && *n >= how->limit && *n > 0)
-        snprintf(c->domain, sizeof(c->domain), "%.*s", STR_ARG((*out)[*n - 1].domain));
+        snprintf(c->destination, sizeof(c->destination), "%.*s",
+                 STR_ARG((*out)[*n - 1].destination));
     return rc;
 }
 
@@ -338,5 +373,36 @@ enum rc store_remote_oldest_s(struct db *db, int64_t *out)
     *out = rc == RC_OK && !db_is_null(db, 0, 0, 0) ? db_get_int(db, 0, 0, 0) : 0;
     if (*out < 0)
         *out = 0;
+    return rc;
+}
+
+enum rc store_remote_ways(struct arena *a, struct db *db, struct store_remote_way **out,
+                          size_t *n)
+{
+    enum rc rc = db_run(db, &stmt_ways, DB_PARAMS(db_int8(WAYS_MAX)));
+
+    *n = rc == RC_OK ? db_rows(db, 0) : 0;
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++)
+        (*out)[i] = (struct store_remote_way){ arena_str(a, db_get_str(db, 0, i, 0)),
+                                               arena_str(a, db_get_str(db, 0, i, 1)) };
+    return rc;
+}
+
+enum rc store_remote_reroute(struct arena *a, struct db *db,
+                             const struct store_remote_way *ways, size_t n, size_t *rows)
+{
+    str_t *domains = arena_array(a, n + 1, sizeof(*domains));
+    str_t *transports = arena_array(a, n + 1, sizeof(*transports));
+    enum rc rc;
+
+    for (size_t i = 0; i < n; i++) {
+        domains[i] = ways[i].domain;
+        transports[i] = ways[i].transport;
+    }
+    rc = db_run(
+        db, &stmt_reroute,
+        DB_PARAMS(db_texts(domains, n), db_texts(transports, n), db_int8(REROUTE_MAX)));
+    *rows = rc == RC_OK ? db_affected(db, 0) : 0;
     return rc;
 }

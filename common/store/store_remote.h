@@ -1,7 +1,9 @@
-/* store_remote.h - what waits for a foreign host: one row per message and destination.
+/* store_remote.h - what waits for a foreign host: one row per message and domain.
  *
- * A sender claims rows for a lease.  The lease number is a fencing token: whoever lost
- * the lease changes nothing any more.  Failures become rows of queue_failed in the
+ * A row's destination is where it is carried to: the target that its transport names,
+ * else the domain itself.  Claims are fair among destinations, and connections belong to
+ * them. A sender claims rows for a lease.  The lease number is a fencing token: whoever
+ * lost the lease changes nothing any more.  Failures become rows of queue_failed in the
  * transaction that ends the attempt; a worker turns them into bounces.
  * Thread: the db's.
  */
@@ -26,17 +28,22 @@ struct store_remote_row {
     str_t prefix;   /* header fields that only foreign hosts see */
     str_t envelope; /* JSON object */
     str_t last_error;
+    str_t transport;   /* the target, smtp://host:port; empty: the domain's MX records */
+    bool is_unrouted;  /* whoever made the row chose no way: the sender does */
+    str_t destination; /* the target or the domain, by which the row is claimed */
 };
 
 /* Queued into the caller's transaction.  Taken from r: body_id, size, domain, sender,
- * recipients, prefix, envelope; it expires lifetime_s after now. */
+ * recipients, prefix, envelope, transport; it expires lifetime_s after now. */
 void store_remote_add(struct db *db, const struct store_remote_row *r,
                       int64_t lifetime_s);
 
-/* Where the last claim stopped, so that with more domains due than limit each gets its
- * turn; zero to begin. */
+enum { STORE_REMOTE_DESTINATION_BYTES = 320 }; /* with the NUL */
+
+/* Where the last claim stopped, so that with more destinations due than limit each gets
+ * its turn; zero to begin. */
 struct store_remote_cursor {
-    char domain[256];
+    char destination[STORE_REMOTE_DESTINATION_BYTES];
 };
 
 /* Own transaction.  At most 1,000 rows whose time lies further ahead than it can, because
@@ -46,12 +53,12 @@ struct store_remote_cursor {
 enum rc store_remote_call_back(struct db *db, int64_t wait_max_s, int lease_s,
                                size_t *ahead) RC_CHECKED;
 
-/* Own transaction.  At most per_domain rows of each domain that is not in busy, at most
- * limit in all, leased for lease_s. */
+/* Own transaction.  At most per_destination rows of each destination that is not in busy,
+ * at most limit in all, leased for lease_s. */
 struct store_remote_claim {
-    size_t limit, per_domain;
+    size_t limit, per_destination;
     int lease_s;
-    const str_t *busy; /* domains that this sender is working on enough */
+    const str_t *busy; /* destinations that this sender is working on enough */
     size_t busy_count;
 };
 enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_cursor *c,
@@ -110,3 +117,16 @@ enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n) RC_CHECKE
 
 /* For how long the row has been due that is due longest; 0: none is. */
 enum rc store_remote_oldest_s(struct db *db, int64_t *out) RC_CHECKED;
+
+struct store_remote_way {
+    str_t domain, transport;
+};
+
+/* Which ways the waiting rows of which domains are to take; at most 10,000. */
+enum rc store_remote_ways(struct arena *a, struct db *db, struct store_remote_way **out,
+                          size_t *n) RC_CHECKED;
+/* Own transaction.  Other ways for the rows of some domains, at most 10,000 rows; those
+ * that nobody holds are due now. */
+enum rc store_remote_reroute(struct arena *a, struct db *db,
+                             const struct store_remote_way *ways, size_t n,
+                             size_t *rows) RC_CHECKED;

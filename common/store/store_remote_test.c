@@ -27,7 +27,7 @@ static struct store_remote_row *claim(struct store_remote_cursor *c, size_t limi
                                       size_t *n)
 {
     struct store_remote_claim how = { .limit = limit,
-                                      .per_domain = per_domain,
+                                      .per_destination = per_domain,
                                       .lease_s = 60,
                                       .busy = busy,
                                       .busy_count = busy_n };
@@ -135,6 +135,37 @@ static void busy_domains_are_left_out(void **state)
     assert_true(str_eq(r->domain, S("z.example")));
 }
 
+/* Many domains behind one host are one destination; an old worker's row is its domain's.
+ */
+static void rows_with_one_target_are_one_destination(void **state)
+{
+    struct store_remote_cursor c = { 0 };
+    str_t busy = S("smtp://relay:25");
+    struct store_remote_row *r;
+    size_t n;
+
+    (void)state;
+    add("a.example", 2);
+    add("b.example", 2);
+    add("c.example", 1);
+    add("d.example", 1);
+    test_sql("UPDATE queue_remote SET transport = 'smtp://relay:25' "
+             "WHERE domain IN ('a.example', 'b.example')");
+    test_sql("UPDATE queue_remote SET transport = NULL WHERE domain = 'c.example'");
+    r = claim(&c, 10, 3, &busy, 1, &n);
+    assert_int_equal(n, 2);
+    assert_true(str_eq(r[0].destination, S("c.example")) && r[0].is_unrouted);
+    assert_true(str_eq(r[1].destination, S("d.example")) && !r[1].is_unrouted);
+    assert_int_equal(r[0].transport.n + r[1].transport.n, 0);
+    r = claim(&c, 10, 3, NULL, 0, &n);
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(str_eq(r[i].destination, busy));
+        assert_true(str_eq(r[i].transport, busy) && !r[i].is_unrouted);
+    }
+    assert_true(str_eq(r[0].domain, S("a.example")));
+}
+
 static void with_more_domains_than_room_each_gets_its_turn(void **state)
 {
     struct store_remote_cursor c = { 0 };
@@ -154,7 +185,7 @@ static void with_more_domains_than_room_each_gets_its_turn(void **state)
     for (int i = 0; i < 9; i++)
         assert_int_equal(seen[i], 1);
     /* From the last domain on it begins again. */
-    c = (struct store_remote_cursor){ .domain = "d7.example" };
+    c = (struct store_remote_cursor){ .destination = "d7.example" };
     for (int i = 0; i < 2; i++) {
         size_t n;
 
@@ -319,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_past_its_lifetime_fails_by_itself, test_setup),
         cmocka_unit_test_setup(a_crowded_domain_does_not_crowd_out_others, test_setup),
         cmocka_unit_test_setup(busy_domains_are_left_out, test_setup),
+        cmocka_unit_test_setup(rows_with_one_target_are_one_destination, test_setup),
         cmocka_unit_test_setup(with_more_domains_than_room_each_gets_its_turn,
                                test_setup),
         cmocka_unit_test_setup(who_lost_the_lease_changes_nothing, test_setup),

@@ -507,30 +507,6 @@ size_t options_peers(const struct options *o, enum options_user user,
     return n;
 }
 
-bool options_route(str_t routes, str_t domain, str_t *host, int *port)
-{
-    str_t row, name;
-    uint64_t number;
-
-    while (str_split(&routes, ' ', &row)) {
-        size_t colon;
-
-        row = str_trim(row);
-        if (!str_split(&row, '=', &name) || !str_eq_nocase(name, domain))
-            continue;
-        for (colon = row.n; colon > 0 && row.p[colon - 1] != ':'; colon--)
-            continue;
-        if (colon < 2 || !str_to_u64(str_skip(row, colon), 65535, &number) || number == 0)
-            return false;
-        *host = str_head(row, colon - 1);
-        if (host->p[0] == '[' && host->p[host->n - 1] == ']')
-            *host = str_n(host->p + 1, host->n - 2);
-        *port = (int)number;
-        return host->n > 0;
-    }
-    return false;
-}
-
 static int cores(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);

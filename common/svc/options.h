@@ -49,7 +49,7 @@ typedef const char *options_type_FOLDER;
 typedef const char *options_type_RESOLVERS;
 typedef const char *options_type_PEERS;
 typedef const char *options_type_NETWORKS;
-typedef const char *options_type_ROUTES;
+typedef const char *options_type_ROUTES; /* see routes.h */
 
 struct options {
 #define OPTION(kind, name, standard, min, max, unit, users, sentence)                    \
@@ -95,9 +95,6 @@ struct options_peers {
 };
 size_t options_peers(const struct options *o, enum options_user user,
                      struct options_peers *out, size_t room);
-
-/* One row of a `routes` text: the host and port for a domain.  False: no route. */
-bool options_route(str_t routes, str_t domain, str_t *host, int *port);
 
 enum { OPTIONS_NAME_BYTES = 300 };
 

@@ -9,6 +9,7 @@
 #include "net/addr.h"
 #include "net/cidr.h"
 #include "store/db_hosts.h"
+#include "svc/routes.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -365,16 +366,11 @@ static enum rc parse_networks(const struct reading *r, str_t text)
 
 static enum rc parse_routes(const struct reading *r, str_t text)
 {
-    str_t rest = text, row, domain, host;
-    int port;
+    char why[OPTIONS_ERROR_BYTES / 2];
+    struct routes ignored;
 
-    while (str_split(&rest, ' ', &row)) {
-        str_t whole = row = str_trim(row);
-
-        if (row.n > 0 && (!str_split(&row, '=', &domain) || domain.n == 0 ||
-                          !options_route(whole, domain, &host, &port)))
-            return refuse(r, "not domain=host:port: %.*s", STR_ARG(whole));
-    }
+    if (routes_parse(r->arena, text, &ignored, why, sizeof(why)) != RC_OK)
+        return refuse(r, "%s", why);
     return parse_text(r, text);
 }
 

@@ -267,8 +267,8 @@ static void test_bad_files(void **state)
         { "trusted_proxies = 10.0.0.1/33\n", ":1:", "not a list of networks" },
         { "queue_worker_event_peers = queue-worker\n",
           ":1:", "neither dns: nor static:" },
-        { "routes = example.org\n", ":1:", "not domain=host:port: example.org" },
-        { "routes = a=b:25 c=d:0\n", ":1:", "not domain=host:port: c=d:0" },
+        { "routes = example.org\n", ":1:", "example.org: not domain=smtp://host:port" },
+        { "routes = a=b:25 c=d:0\n", ":1:", "c=d:0: it has no port from 1 to 65535" },
         { "[params]\nmax_user_send_per_minut = 60\n", ":2:", "no such option" },
         { "smtp_port = 25\nsmtp_port = 26\n", ":2:", "before" },
         { "[params]\n[other]\n", ":2:", "the only section" },
@@ -550,24 +550,16 @@ static void test_help_shows_what_is_used(void **state)
     buf_fini(&b);
 }
 
-static void test_routes_and_peers(void **state)
+static void test_peers(void **state)
 {
     const struct options *o;
     struct options_peers peers[8];
-    str_t host;
-    int port;
 
     (void)state;
-    setenv("POSTBUS_ROUTES", "a.example=10.0.0.1:2525  B.example=[::1]:25", 1);
     setenv("POSTBUS_JANITOR_EVENT_PEERS", "", 1);
     o = load(NULL);
     if (o == NULL)
         fail_msg("%s", error);
-    assert_true(options_route(str_of(o->routes), S("A.EXAMPLE"), &host, &port));
-    assert_true(str_eq(host, S("10.0.0.1")) && port == 2525);
-    assert_true(options_route(str_of(o->routes), S("b.example"), &host, &port));
-    assert_true(str_eq(host, S("::1")) && port == 25);
-    assert_false(options_route(str_of(o->routes), S("example"), &host, &port));
     assert_int_equal(options_peers(o, OPTIONS_IMAP_GATEWAY, peers, 8), 3);
     assert_string_equal(peers[0].name, "queue_worker_event_peers");
 }
@@ -588,7 +580,7 @@ int main(void)
         cmocka_unit_test_setup(test_secrets, set_up),
         cmocka_unit_test_setup(test_effective_is_a_file, set_up),
         cmocka_unit_test_setup(test_help_shows_what_is_used, set_up),
-        cmocka_unit_test_setup(test_routes_and_peers, set_up),
+        cmocka_unit_test_setup(test_peers, set_up),
     };
 
     return cmocka_run_group_tests(tests, make_files, remove_files);

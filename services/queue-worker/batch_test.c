@@ -374,7 +374,7 @@ static void test_failed_become_bounces(void **state)
     const str_t to[] = { STR("a@one.net"), STR("b@one.net") };
     struct store_remote_failure failure = { S("a@one.net"), S("5.7.1"),
                                             S("554 5.7.1 go away"), S("mx.one.net") };
-    struct store_remote_claim how = { .limit = 10, .per_domain = 10, .lease_s = 60 };
+    struct store_remote_claim how = { .limit = 10, .per_destination = 10, .lease_s = 60 };
     struct store_remote_outcome outcome = { .failures = &failure, .failure_count = 1 };
     struct store_remote_cursor cursor = { { 0 } };
     struct store_remote_row *rows;

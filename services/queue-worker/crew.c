@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "batch.h"
+#include "reroute.h"
 #include "store/db.h"
 #include "svc/svc.h"
 #include "work/backoff.h"
@@ -22,6 +23,7 @@ enum {
     THREADS_STANDARD = 1, /* the database is the limit: larger batches cost it less */
     THREADS_MAX = 64,
     CARE_MS = 5000,     /* between two looks for overdue rows and at the queue's length */
+    REROUTE_MS = 60000, /* between two looks for rows that were made by other routes */
     SUSPECTS_MAX = 100, /* of one such look */
 };
 
@@ -30,7 +32,7 @@ struct member {
     pthread_t thread;
     struct batch batch;
     int failures; /* in a row */
-    int64_t care_at_ms;
+    int64_t care_at_ms, reroute_at_ms;
     int64_t retry_at_ms; /* when something that was put back is due; 0: nothing was */
     bool marked;         /* overdue rows got another turn, there may be more of them */
     bool again;          /* there is more to do: do not wait */
@@ -253,6 +255,24 @@ static enum rc take_care(struct member *m)
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
+/* What waits follows the routes of today, also what another replica made that has not
+ * heard of them yet: hence again and again. */
+static enum rc look_at_routes(struct member *m)
+{
+    struct batch_news news = { 0 };
+    enum rc rc;
+
+    if (m != &m->crew->member[0] || clock_monotonic_ms() < m->reroute_at_ms)
+        return RC_OK;
+    rc = reroute(m->batch.db, &m->crew->rules.routes, &news.remote_rows);
+    if (rc == RC_OK) {
+        m->reroute_at_ms = clock_monotonic_ms() + jittered(REROUTE_MS);
+        tell(m->crew, &news);
+    }
+    db_reset(m->batch.db);
+    return rc;
+}
+
 static enum rc work(struct member *m, struct call call)
 {
     bool more_mail = false, more_failed = false, time_for_care, retry;
@@ -269,6 +289,8 @@ static enum rc work(struct member *m, struct call call)
     time_for_care = clock_monotonic_ms() >= m->care_at_ms;
     if (rc == RC_OK && (time_for_care || (m->marked && !more_mail)))
         rc = take_care(m);
+    if (rc == RC_OK)
+        rc = look_at_routes(m);
     if (time_for_care && m == &m->crew->member[0])
         show_queue(m);
     if (time_for_care)
@@ -345,17 +367,22 @@ struct crew *crew_new(struct svc *svc)
 {
     struct crew *c = mem_alloc(sizeof(*c));
     const struct options *o = svc->options;
-    char name[OPTIONS_NAME_BYTES];
+    char name[OPTIONS_NAME_BYTES], why[OPTIONS_ERROR_BYTES];
+    struct routes routes;
     pthread_condattr_t attr;
+    enum rc rc;
 
     register_metrics();
     c->svc = svc;
     c->arena = arena_new();
     options_smtp_name(o, name);
+    rc = routes_parse(c->arena, str_of(o->routes), &routes, why, sizeof(why));
+    CHECK(rc == RC_OK); /* looked at when the options were loaded */
     c->rules = (struct deliver_rules){
         .mail_domain = arena_str_lower(c->arena, str_of(o->mail_domain)),
         .hostname = arena_str(c->arena, str_of(name)),
         .remote_lifetime_s = o->maximal_queue_lifetime,
+        .routes = routes,
     };
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attr);

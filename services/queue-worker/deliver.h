@@ -14,6 +14,7 @@
 #include "bounce.h"
 #include "store/store_deliver.h"
 #include "store/store_queue.h"
+#include "svc/routes.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct deliver_rules {
     str_t mail_domain; /* lower case */
     str_t hostname;
     int64_t remote_lifetime_s;
+    struct routes routes; /* whose mail leaves by another way than its MX records */
 };
 
 struct deliver_done {

@@ -6,12 +6,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dbs.h"
+#include "cargo.h"
+#include "desk.h"
 #include "net/destination_guard.h"
 #include "mail/envelope.h"
-#include "mail/scrub.h"
 #include "net/stream.h"
-#include "store/store_body.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -24,19 +23,18 @@ enum {
     TALK_MS = 30 * 1000, /* more than connecting may take: until TLS, with both EHLO */
     ADDRESSES_MAX = 4,   /* tried of one host */
     CONNECTS_MAX = 12,   /* tried for one message */
-    SLICE_BYTES = 256 * 1024,
 };
 
 struct delivery {
-    const struct delivery_desk *desk;
+    const struct desk *desk;
     struct arena *arena; /* hosts and what is said about them */
     struct arena *slice; /* the piece of the message that is being sent */
-    str_t domain;
-    struct mx_hosts hosts;
+    struct transport_way way;
+    struct mail_hosts hosts;
     size_t host_next; /* to try when there is no connection */
     size_t connects;
     bool hopeless; /* what has failed so far will always fail */
-    struct smtp_client client;
+    struct transport_line line;
     bool connected;
     pthread_mutex_t lock; /* of those below, which delivery_abort and _yield use */
     struct stream *stream;
@@ -53,25 +51,16 @@ struct failure {
     bool final;         /* and never will be */
 };
 
-/* How one transaction ended. */
-enum sent {
-    SENT_OK,      /* each recipient has an answer */
-    SENT_BROKEN,  /* the connection failed before the final dot */
-    SENT_UNKNOWN, /* it failed after: the host may have the message */
-    SENT_LOST,    /* the lease is lost */
-    SENT_NO_BODY, /* the message has expired here */
-    SENT_OUR_FAULT,
-    SENT_STOPPING, /* this service is; the next one will send it */
-};
-
-struct delivery *delivery_new(const struct delivery_desk *desk, str_t domain)
+struct delivery *delivery_new(const struct desk *desk, const struct transport_way *way)
 {
     struct delivery *d = mem_alloc(sizeof(*d));
 
     d->desk = desk;
     d->arena = arena_new();
     d->slice = arena_new();
-    d->domain = arena_str(d->arena, domain);
+    d->way = *way;
+    d->way.domain = arena_str(d->arena, way->domain);
+    d->way.host = arena_str(d->arena, way->host);
     pthread_mutex_init(&d->lock, NULL);
     return d;
 }
@@ -102,7 +91,7 @@ static void disconnect(struct delivery *d)
 {
     hide_stream(d);
     if (d->connected)
-        smtp_client_close(&d->client);
+        d->way.transport->close(&d->line);
     d->connected = false;
 }
 
@@ -201,15 +190,15 @@ bool delivery_is_unreachable(const struct delivery *d)
 void delivery_retry(struct delivery *d)
 {
     d->answer = (struct smtp_client_answer){ 0 };
-    d->hosts = (struct mx_hosts){ 0 };
+    d->hosts = (struct mail_hosts){ 0 };
 }
 
 static void unreachable(struct delivery *d, int code, str_t status, str_t text)
 {
     d->answer = (struct smtp_client_answer){ code, status, text };
     log_info("remote.unreachable", "code=%d status=%.*s", code, STR_ARG(status));
-    log_debug("remote.unreachable_why", "domain=%.*s reason=\"%.*s\"", STR_ARG(d->domain),
-              STR_ARG(text));
+    log_debug("remote.unreachable_why", "domain=%.*s reason=\"%.*s\"",
+              STR_ARG(d->way.domain), STR_ARG(text));
 }
 
 static void unreachable_because(struct delivery *d, const char *reason)
@@ -219,7 +208,7 @@ static void unreachable_because(struct delivery *d, const char *reason)
                     str_of(arena_printf(d->arena,
                                         "550 5.4.4 No mail server of %.*s takes mail; "
                                         "last was %s: %s",
-                                        STR_ARG(d->domain), d->host, reason)));
+                                        STR_ARG(d->way.domain), d->host, reason)));
     else
         unreachable(d, 421, S("4.4.1"),
                     str_of(arena_printf(d->arena,
@@ -239,7 +228,7 @@ static struct deadline dns_slice(struct deadline until)
 static bool find_hosts(struct delivery *d)
 {
     struct deadline until = deadline_in_ms(DNS_MS);
-    struct mx_refusal why;
+    struct mail_hosts_refusal why;
     enum rc rc;
 
     d->host_next = 0;
@@ -247,8 +236,8 @@ static bool find_hosts(struct delivery *d)
     d->hopeless = true;
     d->host[0] = '\0';
     do {
-        rc = mx_find(d->arena, &d->desk->finder, d->domain, dns_slice(until), &d->hosts,
-                     &why);
+        rc = d->way.transport->find(d->arena, d->desk, &d->way, dns_slice(until),
+                                    &d->hosts, &why);
     } while (rc != RC_OK && why.timed_out && !deadline_passed(until) &&
              !is_interrupted(d));
     if (rc != RC_OK)
@@ -271,7 +260,7 @@ static enum rc ask_addresses(struct delivery *d, struct arena *a, str_t host,
 
 /* The host's addresses; a literal has one.  A host of the operator's that has none may be
  * about to start: names within Docker come and go with it. */
-static size_t addresses_of(struct delivery *d, struct arena *a, const struct mx_host *h,
+static size_t addresses_of(struct delivery *d, struct arena *a, const struct mail_host *h,
                            struct addr out[ADDRESSES_MAX], struct failure *failure)
 {
     struct dns_addresses found = { 0 };
@@ -322,16 +311,9 @@ static const char *reach(struct delivery *d, const struct addr *to, struct deadl
 }
 
 /* After a failure the connection is closed. */
-static struct failure open_client(struct delivery *d, struct arena *a,
-                                  const struct addr *to, const struct mx_host *h)
+static struct failure open_line(struct delivery *d, struct arena *a,
+                                const struct addr *to, const struct tls_policy *policy)
 {
-    struct smtp_client_setup setup = {
-        .helo = d->desk->helo,
-        .host = arena_cstr(a, h->name),
-        .command_ms = d->desk->command_ms,
-        .policy = tls_policy_for(h->name),
-        .tls = d->desk->tls,
-    };
     struct stream *stream;
     struct deadline until = deadline_in_ms(d->desk->connect_ms);
     struct failure f = { .reason = reach(d, to, until, &stream) };
@@ -340,17 +322,19 @@ static struct failure open_client(struct delivery *d, struct arena *a,
         return f;
     until.at_ms += TALK_MS;
     d->connected = true;
-    if (smtp_client_open(&d->client, stream, &setup, until) == RC_OK)
+    if (d->way.transport->open(&d->line, d->desk, policy, stream, until) == RC_OK)
         return f;
     disconnect(d);
-    return (struct failure){ arena_printf(a, "%s", d->client.failure),
-                             d->client.takes_no_mail };
+    return (struct failure){ arena_printf(a, "%s", d->line.failure),
+                             d->line.takes_no_mail && !d->way.transport->shared };
 }
 
 /* Each of its addresses in turn. */
 static struct failure connect_host(struct delivery *d, struct arena *a,
-                                   const struct mx_host *h)
+                                   const struct mail_host *h)
 {
+    const struct tls_policy_facts facts = { .host = h->name };
+    const struct tls_policy policy = tls_policy_for(&facts);
     struct failure f = { .reason = "no address" };
     struct addr to[ADDRESSES_MAX];
     size_t n = addresses_of(d, a, h, to, &f);
@@ -365,7 +349,7 @@ static struct failure connect_host(struct delivery *d, struct arena *a,
         } else {
             to[i].port = h->port;
             d->connects++;
-            f = open_client(d, a, &to[i], h);
+            f = open_line(d, a, &to[i], &policy);
             if (f.reason == NULL)
                 return f;
         }
@@ -408,92 +392,14 @@ static bool connect_next(struct delivery *d, struct arena *a, const char *reason
     return found;
 }
 
-/* Nobody else can send this parcel for a while. */
-static enum sent make_sure_of_lease(struct delivery *d, struct parcel *p)
+static enum transport_sent send_once(struct delivery *d, struct arena *a,
+                                     struct cargo *cargo, struct smtp_client_mail *m)
 {
-    int64_t now = clock_monotonic_ms();
-    int64_t until = p->leased_until_ms;
-    struct db *db;
-    enum rc rc;
-
-    if (until == 0)
-        return SENT_LOST;
-    if (until - now > PARCEL_SPARE_MS)
-        return SENT_OK;
-    db = dbs_take(d->desk->dbs);
-    rc = store_remote_extend(db, &p->row, PARCEL_LEASE_S);
-    dbs_give(d->desk->dbs, db);
-    parcel_renewed(p, rc, now);
-    return rc == RC_OK ? SENT_OK : rc == RC_CONFLICT ? SENT_LOST : SENT_OUR_FAULT;
-}
-
-/* Only one slice is in memory at a time, however large the message is. */
-static enum sent read_slice(struct delivery *d, const struct parcel *p, int64_t offset,
-                            str_t *out)
-{
-    struct db *db = dbs_take(d->desk->dbs);
-    enum rc rc;
-
-    arena_reset(d->slice);
-    rc = store_body_read(d->slice, db, p->row.body_id, p->row.size, offset, SLICE_BYTES,
-                         out);
-    dbs_give(d->desk->dbs, db);
-    if (rc == RC_OK && out->n == 0)
-        rc = RC_NOT_FOUND;
-    return rc == RC_OK ? SENT_OK : rc == RC_NOT_FOUND ? SENT_NO_BODY : SENT_OUR_FAULT;
-}
-
-/* Prefix and message.  After an error the connection is unusable: the host must never
- * see the end of half a message. */
-static enum sent send_message(struct delivery *d, struct parcel *p, str_t first)
-{
-    str_t slice = scrub_without_return_path(first);
-    int64_t offset = (int64_t)first.n;
-    enum rc rc = smtp_client_data(&d->client, d->slice, p->row.prefix);
-
-    while (rc == RC_OK) {
-        enum sent sent;
-
-        rc = smtp_client_data(&d->client, d->slice, slice);
-        if (rc != RC_OK || offset >= p->row.size)
-            break;
-        sent = read_slice(d, p, offset, &slice);
-        if (sent != SENT_OK)
-            return sent;
-        offset += (int64_t)slice.n;
-    }
-    return rc == RC_OK ? make_sure_of_lease(d, p) : SENT_BROKEN;
-}
-
-static enum sent transact(struct delivery *d, struct arena *a, struct parcel *p,
-                          struct smtp_client_mail *m)
-{
-    enum sent sent;
-    str_t first;
-
-    sent = read_slice(d, p, 0, &first); /* before the host is bothered */
-    if (sent != SENT_OK)
-        return sent;
-    if (smtp_client_envelope(&d->client, a, m) != RC_OK)
-        return SENT_BROKEN;
-    if (m->accepted == 0)
-        return SENT_OK;
-    sent = send_message(d, p, first);
-    if (sent != SENT_OK) {
-        d->client.broken = true;
-        return sent;
-    }
-    return smtp_client_end(&d->client, a, m) == RC_OK ? SENT_OK : SENT_UNKNOWN;
-}
-
-static enum sent send_once(struct delivery *d, struct arena *a, struct parcel *p,
-                           struct smtp_client_mail *m)
-{
-    enum sent sent;
+    enum transport_sent sent;
 
     if (!enter_message(d))
-        return SENT_STOPPING;
-    sent = transact(d, a, p, m);
+        return TRANSPORT_STOPPING;
+    sent = d->way.transport->send(&d->line, a, cargo, m);
     leave_message(d);
     return sent;
 }
@@ -511,7 +417,7 @@ static struct smtp_client_answer broken_answer(struct delivery *d, struct arena 
         .code = 421,
         .status = S("4.4.2"),
         .text = str_of(arena_printf(a, "421 4.4.2 connection with %s failed: %s", d->host,
-                                    d->client.failure)),
+                                    d->line.failure)),
     };
 }
 
@@ -522,48 +428,54 @@ static bool is_first_answer_421(const struct smtp_client_mail *m)
 
 /* A kept connection may have died of age: its failure, or a 421, means a fresh one to
  * the same host.  A fresh one's failure means the next host. */
-static enum sent send_somewhere(struct delivery *d, struct arena *a, struct parcel *p,
-                                struct smtp_client_mail *m)
+static enum transport_sent send_somewhere(struct delivery *d, struct arena *a,
+                                          struct cargo *cargo, struct smtp_client_mail *m)
 {
     bool kept = d->connected;
+    bool spoke = false;
     const char *reason = NULL;
-    enum sent sent;
+    enum transport_sent sent;
 
     while (d->connected || connect_next(d, a, reason)) {
-        sent = send_once(d, a, p, m);
-        if (d->client.broken) {
-            reason = arena_printf(a, "%s", d->client.failure);
+        sent = send_once(d, a, cargo, m);
+        if (d->line.broken) {
+            reason = arena_printf(a, "%s", d->line.failure);
             disconnect(d);
         }
-        if (sent != SENT_BROKEN && !(kept && is_first_answer_421(m)))
+        if (sent != TRANSPORT_BROKEN && !(kept && is_first_answer_421(m)))
             return sent;
         if (kept)
             delivery_retry(d);
+        spoke = !kept;
         kept = false;
     }
     if (is_aborted(d))
-        return SENT_STOPPING;
+        return TRANSPORT_STOPPING;
     answer_open(m, d->answer);
-    return SENT_OK;
+    if (spoke && d->way.transport->shared)
+        delivery_retry(d); /* it does speak to us: the next message may fare better */
+    return TRANSPORT_OK;
 }
 
 static enum rc send_group(struct delivery *d, struct arena *a, struct parcel *p,
                           struct smtp_client_mail *m)
 {
-    switch (send_somewhere(d, a, p, m)) {
-    case SENT_LOST:
+    struct cargo cargo = { .parcel = p, .dbs = d->desk->dbs, .arena = d->slice };
+
+    switch (send_somewhere(d, a, &cargo, m)) {
+    case TRANSPORT_LOST:
         return RC_CONFLICT;
-    case SENT_OUR_FAULT:
+    case TRANSPORT_OUR_FAULT:
         return RC_RETRY;
-    case SENT_STOPPING:
+    case TRANSPORT_STOPPING:
         return RC_CLOSED;
-    case SENT_NO_BODY:
+    case TRANSPORT_NO_BODY:
         answer_open(m, (struct smtp_client_answer){
                            554, S("5.4.7"), S("554 5.4.7 message has expired here") });
         break;
-    case SENT_UNKNOWN:
-    case SENT_BROKEN:
-    case SENT_OK:
+    case TRANSPORT_UNKNOWN:
+    case TRANSPORT_BROKEN:
+    case TRANSPORT_OK:
         answer_open(m, broken_answer(d, a));
         break;
     }

@@ -1,36 +1,24 @@
 /* delivery.h - carry messages to one destination: find it, connect, send, keep the line.
  *
  * Written top to bottom for a thread of its own that may wait.  What a host has taken is
- * never tried at another one; a connection that breaks before the final dot leads to the
- * next host.  Other ways of delivery (HTTPS) and published TLS policies belong between
- * mx and smtp_client, in this file.
+ * never tried at another one; a connection that breaks before the message's end leads to
+ * the next host.  How hosts are found and spoken to is the transport's matter
+ * (transport.h).
  * Thread: a delivery has one owner; the desk is shared and immutable.
  */
 #pragma once
 
 #include "base/rc.h"
 #include "base/str.h"
-#include "mx.h"
 #include "parcel.h"
 #include "smtp_client.h"
+#include "transport.h"
 
 #include <stdbool.h>
 
 struct arena;
-struct dbs;
 struct delivery;
-struct destination_guard;
-struct tls_context;
-
-struct delivery_desk {
-    struct mx_finder finder;
-    struct tls_context *tls;
-    struct destination_guard *guard;
-    struct dbs *dbs;
-    const char *helo;
-    int64_t connect_ms, command_ms;
-    bool disable_ipv6;
-};
+struct desk;
 
 struct delivery_result {
     struct smtp_client_rcpt *rcpt; /* all of the row; each has an answer with a code */
@@ -38,7 +26,7 @@ struct delivery_result {
     str_t host; /* the last one that was reached; empty: none */
 };
 
-struct delivery *delivery_new(const struct delivery_desk *desk, str_t domain);
+struct delivery *delivery_new(const struct desk *desk, const struct transport_way *way);
 void delivery_free(struct delivery **d);
 
 /* A connection waits for the next message. */

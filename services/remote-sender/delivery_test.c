@@ -2,12 +2,13 @@
 #include "delivery.h"
 
 #include "dbs.h"
+#include "desk.h"
 #include "net/destination_guard.h"
 #include "scripted_peer.h"
 #include "store/store_remote.h"
 #include "store/store_test.h"
 
-static struct delivery_desk desk;
+static struct desk desk;
 static struct arena *arena;
 
 #define HELLO                                                                            \
@@ -18,11 +19,19 @@ static struct arena *arena;
     "C MAIL FROM:<me@own.org>", "C RCPT TO:<a@x.org>", "C DATA", "S 250 ok", rcpt_reply, \
         "S 354 go"
 
-/* A route to the peer; by its address, so any certificate will do. */
-static void route_to(const struct addr *to)
+static struct delivery *deliver_by(str_t target, str_t domain)
 {
-    desk.finder.routes =
-        str_of(arena_printf(arena, "x.org=127.0.0.1:%u", (unsigned)to->port));
+    struct transport_way way = transport_way_of(target, domain);
+
+    return delivery_new(&desk, &way);
+}
+
+/* The peer as a smarthost; by its address, so any certificate will do. */
+static struct delivery *deliver_to(const struct addr *to)
+{
+    return deliver_by(
+        str_of(arena_printf(arena, "smtp://127.0.0.1:%u", (unsigned)to->port)),
+        S("x.org"));
 }
 
 /* A leased row with one recipient, as a worker and the dispatcher make it. */
@@ -36,7 +45,7 @@ static struct parcel *parcel(str_t body)
                               .sender = S("me@own.org"),
                               .recipients = &to,
                               .recipient_count = 1 };
-    struct store_remote_claim how = { .limit = 1, .per_domain = 1, .lease_s = 60 };
+    struct store_remote_claim how = { .limit = 1, .per_destination = 1, .lease_s = 60 };
     struct store_remote_row row = { .domain = S("x.org"),
                                     .sender = S("me@own.org"),
                                     .recipients = &to,
@@ -79,12 +88,12 @@ static void test_keeps_the_connection(void **state)
         "DATA", "S 250 two",          "NEXT", HELLO,       ENVELOPE("S 550 no"),
         "C .",  "S 554 nobody",       "END",  NULL
     };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct peer p;
     struct addr to = begin(&p, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     assert_int_equal(send_one(d, parcel(S("first\r\n"))), 250);
     assert_true(delivery_is_connected(d));
     assert_int_equal(send_one(d, parcel(S("second\r\n.dot\r\n"))), 250);
@@ -104,7 +113,7 @@ static void test_large(void **state)
                                           "END",  NULL };
     enum { LINES = 10000, LINE = 78 };
     static char body[LINES * LINE];
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct peer p;
     struct addr to = begin(&p, script);
 
@@ -117,7 +126,7 @@ static void test_large(void **state)
         memcpy(body + i * LINE, number, 8);
         memcpy(body + i * LINE + LINE - 2, "\r\n", 2);
     }
-    route_to(&to);
+    d = deliver_to(&to);
     assert_int_equal(send_one(d, parcel(str_n(body, sizeof(body)))), 250);
     assert_true(p.message.n > sizeof(body));
     assert_memory_equal(p.message.p + p.message.n - sizeof(body), body, sizeof(body));
@@ -129,14 +138,14 @@ static void test_large(void **state)
 static void test_unreachable(void **state)
 {
     static const char *const script[] = { NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct delivery_result result;
     struct parcel *p = parcel(S("x\r\n"));
     struct peer peer;
     struct addr to = begin(&peer, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     shutdown(peer.listener, SHUT_RDWR);
     end(&peer);
     assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
@@ -153,14 +162,14 @@ static void test_cut_within_the_message(void **state)
     static const char *const script[] = { HELLO, ENVELOPE("S 250 ok"), "C Received",
                                           NULL };
     enum { BYTES = 20000000 };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     char *body = arena_alloc(arena, BYTES);
     struct peer p;
     struct addr to = begin(&p, script);
 
     (void)state;
     memset(body, 'x', BYTES);
-    route_to(&to);
+    d = deliver_to(&to);
     assert_int_equal(send_one(d, parcel(str_n(body, BYTES))), 421);
     delivery_free(&d);
     end(&p);
@@ -170,12 +179,12 @@ static void test_cut_within_the_message(void **state)
 static void test_no_final_answer(void **state)
 {
     static const char *const script[] = { HELLO, ENVELOPE("S 250 ok"), "DATA", NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct peer p;
     struct addr to = begin(&p, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
     delivery_free(&d);
     end(&p);
@@ -186,14 +195,14 @@ static void test_no_final_answer(void **state)
 static void test_abort(void **state)
 {
     static const char *const script[] = { NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct parcel *p = parcel(S("x\r\n"));
     struct delivery_result result;
     struct peer peer;
     struct addr to = begin(&peer, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     delivery_abort(d, false);
     assert_int_equal(delivery_send(d, arena, p, &result), RC_CLOSED);
     delivery_abort(d, true);
@@ -236,8 +245,7 @@ static void *send_main(void *arg)
 /* A connection that is only being made is given up at once. */
 static void test_abort_while_connecting(void **state)
 {
-    struct sending s = { .delivery = delivery_new(&desk, S("x.org")),
-                         .parcel = parcel(S("x\r\n")) };
+    struct sending s = { .parcel = parcel(S("x\r\n")) };
     struct sockaddr_in a = { .sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t n = sizeof(a);
@@ -261,7 +269,7 @@ static void test_abort_while_connecting(void **state)
         close(fill[i]); /* what was connected stays in the queue */
     while (is_connecting_to(to.port))
         ;
-    route_to(&to);
+    s.delivery = deliver_to(&to);
     desk.connect_ms = 15000;
     assert_int_equal(pthread_create(&thread, NULL, send_main, &s), 0);
     while (!is_connecting_to(to.port))
@@ -278,24 +286,73 @@ static void test_abort_while_connecting(void **state)
     delivery_free(&s.delivery);
 }
 
-/* Nobody there takes mail, and says that it will stay so. */
+/* Nobody there takes mail, and says that it will stay so.  Of the operator's own host
+ * that is a mistake which he will mend. */
 static void test_hopeless(void **state)
 {
-    static const char *const script[] = { "S 554 no mail here", "END", NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    static const char *const script[] = { "S 554 no mail here", "NEXT",
+                                          "S 554 no mail here", "END", NULL };
+    struct destination_guard *guard = desk.guard, *open = destination_guard_new(true);
+    struct delivery *d = deliver_by(S(""), S("[127.0.0.1]"));
     struct delivery_result result;
     struct parcel *p = parcel(S("x\r\n"));
     struct peer peer;
     struct addr to = begin(&peer, script);
 
     (void)state;
-    route_to(&to);
+    desk.guard = open;
+    desk.finder.port = to.port;
     assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
     assert_int_equal(result.rcpt[0].answer.code, 550);
     assert_true(str_find(result.rcpt[0].answer.text, S("554 no mail here")) != SIZE_MAX);
     parcel_free(&p);
     delivery_free(&d);
+    d = deliver_to(&to);
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
+    delivery_free(&d);
+    desk.guard = guard;
+    desk.finder.port = 25;
+    destination_guard_free(&open);
     end(&peer);
+}
+
+/* A message at which the smarthost hangs up puts off no other, of whatever domain. */
+static void test_smarthost_breaks_off(void **state)
+{
+    static const char *const script[] = { HELLO,
+                                          "C MAIL FROM:<me@own.org>",
+                                          "NEXT",
+                                          HELLO,
+                                          ENVELOPE("S 250 ok"),
+                                          "DATA",
+                                          "S 250 ok",
+                                          "END",
+                                          NULL };
+    struct delivery *d;
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    d = deliver_to(&to);
+    assert_int_equal(send_one(d, parcel(S("first\r\n"))), 421);
+    assert_false(delivery_is_unreachable(d));
+    assert_int_equal(send_one(d, parcel(S("second\r\n"))), 250);
+    delivery_free(&d);
+    end(&p);
+}
+
+/* By a target of a newer program: it waits for a sender that knows it. */
+static void test_unknown_transport(void **state)
+{
+    struct delivery *d = deliver_by(S("pigeon://127.0.0.1:1"), S("x.org"));
+
+    (void)state;
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 451);
+    assert_true(delivery_is_unreachable(d));
+    delivery_free(&d);
+    d = deliver_by(S("nonsense"), S("x.org"));
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 451);
+    delivery_free(&d);
 }
 
 /* The only host has taken a connection and ended it: what waits behind is put off. */
@@ -304,12 +361,12 @@ static void test_last_host_ends_the_connection(void **state)
     static const char *const script[] = { HELLO,  ENVELOPE("S 250 ok"),
                                           "DATA", "S 421 enough for now",
                                           "END",  NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct peer p;
     struct addr to = begin(&p, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     assert_int_equal(send_one(d, parcel(S("first\r\n"))), 421);
     assert_false(delivery_is_connected(d));
     assert_int_equal(send_one(d, parcel(S("second\r\n"))), 421);
@@ -319,12 +376,11 @@ static void test_last_host_ends_the_connection(void **state)
 
 static void test_private_addresses(void **state)
 {
-    struct delivery *d = delivery_new(&desk, S("[127.0.0.1]"));
+    struct delivery *d = deliver_by(S(""), S("[127.0.0.1]"));
     struct delivery_result result;
     struct parcel *p = parcel(S("x\r\n"));
 
     (void)state;
-    desk.finder.routes = S("");
     assert_int_equal(delivery_send(d, arena, p, &result), RC_OK);
     assert_int_equal(result.rcpt[0].answer.code, 550);
     assert_true(str_find(result.rcpt[0].answer.text, S("private")) != SIZE_MAX);
@@ -373,7 +429,7 @@ static void test_addresses_that_are_not_known(void **state)
     socklen_t n = sizeof(at);
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     struct dns_options o = { .trust_anchor_file = "none" };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d = deliver_by(S(""), S("x.org"));
     pthread_t server;
 
     (void)state;
@@ -382,18 +438,16 @@ static void test_addresses_that_are_not_known(void **state)
     o.resolver = arena_printf(arena, "127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
     assert_int_equal(pthread_create(&server, NULL, answer_half, &fd), 0);
     assert_int_equal(dns_new(&o, NULL, &desk.finder.dns), RC_OK);
-    desk.finder.routes = S("");
     assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
     desk.disable_ipv6 = true;
     delivery_retry(d);
     assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
     desk.disable_ipv6 = false;
     delivery_free(&d);
-    d = delivery_new(&desk, S("none.test"));
+    d = deliver_by(S(""), S("none.test"));
     assert_int_equal(send_one(d, parcel(S("x\r\n"))), 550);
     delivery_free(&d);
-    d = delivery_new(&desk, S("x.org"));
-    desk.finder.routes = S("x.org=none.test:25"); /* it may be about to start */
+    d = deliver_by(S("smtp://none.test:25"), S("x.org")); /* it may be about to start */
     assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
     delivery_free(&d);
     dns_free(&desk.finder.dns);
@@ -406,14 +460,14 @@ static void test_addresses_that_are_not_known(void **state)
 static void test_lost_lease(void **state)
 {
     static const char *const script[] = { HELLO, ENVELOPE("S 250 ok"), "DATA", NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct parcel *p = parcel(S("x\r\n"));
     struct delivery_result result;
     struct peer peer;
     struct addr to = begin(&peer, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     test_sql("UPDATE queue_remote SET lease = lease + 1");
     p->leased_until_ms = clock_monotonic_ms() + 1000; /* too short to rely on */
     assert_int_equal(delivery_send(d, arena, p, &result), RC_CONFLICT);
@@ -430,13 +484,13 @@ static void test_lost_lease(void **state)
 static void test_no_body(void **state)
 {
     static const char *const script[] = { HELLO, "END", NULL };
-    struct delivery *d = delivery_new(&desk, S("x.org"));
+    struct delivery *d;
     struct parcel *p = parcel(S("x\r\n"));
     struct peer peer;
     struct addr to = begin(&peer, script);
 
     (void)state;
-    route_to(&to);
+    d = deliver_to(&to);
     p->row.body_id++;
     assert_int_equal(send_one(d, p), 554);
     delivery_free(&d);
@@ -448,7 +502,7 @@ static int setup(void **state)
     if (make_contexts(state) != 0 || test_group_setup(state) != 0)
         return -1;
     arena = arena_new();
-    desk = (struct delivery_desk){
+    desk = (struct desk){
         .finder = { .mail_domain = S("own.org"), .hostname = S("own.org"), .port = 25 },
         .tls = strict_ctx,
         .guard = destination_guard_new(false),
@@ -481,6 +535,8 @@ int main(void)
         cmocka_unit_test_setup(test_abort, test_setup),
         cmocka_unit_test_setup(test_abort_while_connecting, test_setup),
         cmocka_unit_test_setup(test_hopeless, test_setup),
+        cmocka_unit_test_setup(test_smarthost_breaks_off, test_setup),
+        cmocka_unit_test_setup(test_unknown_transport, test_setup),
         cmocka_unit_test_setup(test_last_host_ends_the_connection, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),
         cmocka_unit_test_setup(test_addresses_that_are_not_known, test_setup),

@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "bus/bus.h"
 #include "dbs.h"
+#include "desk.h"
 #include "outcome.h"
 #include "proven_list.h"
 #include "store/db.h"
@@ -43,16 +44,18 @@ static void register_metrics(void)
     metric_register(&count_failed);
 }
 
-struct destination *destination_new(const struct destination_rules *rules, str_t domain)
+struct destination *destination_new(const struct destination_rules *rules,
+                                    const struct store_remote_row *row)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct transport_way way = transport_way_of(row->transport, row->domain);
     struct destination *t = mem_alloc(sizeof(*t));
 
     pthread_once(&once, register_metrics);
     t->rules = rules;
-    t->delivery = delivery_new(rules->desk, domain);
-    snprintf(t->name, sizeof(t->name), "%.*s", (int)(domain.n < 255 ? domain.n : 255),
-             domain.p);
+    t->transport = way.transport;
+    t->delivery = delivery_new(rules->desk, &way);
+    snprintf(t->name, sizeof(t->name), "%.*s", STR_ARG(row->destination));
     cond_init(&t->news);
     return t;
 }
@@ -194,7 +197,8 @@ static void log_outcome(const struct parcel *p, const struct outcome_counts *n,
 static void note_proof(struct destination *t)
 {
     pthread_mutex_lock(t->rules->lock);
-    proven_list_add(t->rules->proven, str_of(t->name), clock_monotonic_ms());
+    if (!t->transport->shared) /* an operator's needs no proof */
+        proven_list_add(t->rules->proven, str_of(t->name), clock_monotonic_ms());
     if (!t->proven)
         tell_dispatcher(t);
     t->proven = true;

@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 struct bus;
+struct desk;
 struct proven_list;
 
 struct destination_rules { /* shared by all, immutable but for the lock */
-    const struct delivery_desk *desk;
+    const struct desk *desk;
     struct bus *bus; /* NULL: no hints */
     struct backoff backoff;
     pthread_mutex_t *lock;
@@ -33,7 +34,8 @@ struct destination {
     struct destination *next; /* lock: the dispatcher's list */
     const struct destination_rules *rules;
     struct delivery *delivery;
-    char name[256];         /* the domain */
+    const struct transport *transport;
+    char name[STORE_REMOTE_DESTINATION_BYTES]; /* a domain, or a target of many */
     bool proven;            /* lock: else it counts against the share of such */
     struct parcel *waiting; /* lock: in order */
     struct parcel *current; /* lock: being sent; its row is the thread's */
@@ -42,7 +44,9 @@ struct destination {
     pthread_cond_t news;    /* lock: parcels came, or leaving was set */
 };
 
-struct destination *destination_new(const struct destination_rules *rules, str_t domain);
+/* For the row and others of its destination. */
+struct destination *destination_new(const struct destination_rules *rules,
+                                    const struct store_remote_row *row);
 void destination_free(struct destination **t);
 
 /* With the lock held. */

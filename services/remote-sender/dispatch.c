@@ -9,23 +9,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "desk.h"
 #include "destination.h"
 #include "proven_list.h"
 #include "store/db.h"
 #include "svc/options.h"
+#include "svc/routes.h"
 #include "svc/svc.h"
+#include "upkeep.h"
 
 enum {
-    PER_CLAIM = 10,   /* rows of one destination that are claimed together */
-    LOBBY_MAX = 500,  /* destinations */
-    RENEW_MAX = 256,  /* leases in one round */
-    EXPIRE_MAX = 500, /* rows in one round */
-    EXPIRE_MS = 1000, /* between two rounds that leave nothing */
-    /* After a long standstill whoever is reachable gets his mail before it is returned.
-     */
-    EXPIRE_FIRST_MS = 10 * 1000,
-    AHEAD_MS = 5000, /* between two looks for what a wrong clock has put far away */
-    SPARE_S = 60,
+    PER_CLAIM = 10,  /* rows of one destination that are claimed together */
+    LOBBY_MAX = 500, /* destinations */
+    RENEW_MAX = 256, /* leases in one round */
     /* How long a stranger's host is searched and knocked at while others wait, and how
      * soon it is seen that they do. */
     PATIENCE_MS = 2000, /* times the attempts, for hosts that are slow by nature */
@@ -42,8 +38,7 @@ struct dispatch {
     struct arena *arena;
     struct store_remote_cursor cursor;
     size_t concurrency, per_destination;
-    int64_t expire_at_ms; /* monotonic: the next look for what is past its lifetime */
-    int64_t ahead_at_ms;
+    struct upkeep upkeep;
     int failures; /* in a row */
     pthread_t thread;
     pthread_mutex_t lock;
@@ -60,13 +55,6 @@ static struct metric in_progress = { .kind = METRIC_GAUGE,
                                      .name = "postbus_remote_destinations",
                                      .labels = "",
                                      .help = "Destinations that have a thread." };
-static struct metric ahead = { .kind = METRIC_COUNTER,
-                               .name = "postbus_queue_ahead",
-                               .labels = "queue=\"remote\"",
-                               .help =
-                                   "Messages whose time lay further ahead than it can, "
-                                   "because a clock had been ahead." };
-
 /* With the lock. */
 static void unlink_destination(struct dispatch *d, struct destination *t)
 {
@@ -155,8 +143,8 @@ static size_t working_on(const struct dispatch *d, const char *name)
     return n;
 }
 
-/* With the lock: the domains that get nothing new now.  Copied, as they may leave. */
-static size_t busy_domains(struct dispatch *d, const struct census *c, str_t **out)
+/* With the lock: who gets nothing new now.  Copied, as they may leave. */
+static size_t busy_destinations(struct dispatch *d, const struct census *c, str_t **out)
 {
     str_t *busy = arena_array(d->arena, c->working + d->lobby_count + 1, sizeof(*busy));
     size_t n = 0;
@@ -171,13 +159,13 @@ static size_t busy_domains(struct dispatch *d, const struct census *c, str_t **o
 }
 
 /* With the lock: one that waits with an open connection, or that waits for a thread. */
-static struct destination *find_taker(struct dispatch *d, str_t domain)
+static struct destination *find_taker(struct dispatch *d, str_t name)
 {
     for (struct destination *t = d->list; t != NULL; t = t->next)
-        if (t->lingering && !t->leaving && str_eq(str_of(t->name), domain))
+        if (t->lingering && !t->leaving && str_eq(str_of(t->name), name))
             return t;
     for (struct destination *t = d->lobby; t != NULL; t = t->next)
-        if (str_eq(str_of(t->name), domain))
+        if (str_eq(str_of(t->name), name))
             return t;
     return NULL;
 }
@@ -194,27 +182,20 @@ static void make_room(struct dispatch *d)
         }
 }
 
-/* Where the operator has set a route, strangers cannot lead us astray. */
-static bool is_proven(struct dispatch *d, str_t domain)
+/* With the lock: at the end of those who wait for a thread.  Where the operator has set a
+ * route, strangers cannot lead us astray. */
+static struct destination *enter_lobby(struct dispatch *d,
+                                       const struct store_remote_row *row)
 {
-    str_t host;
-    int port;
-
-    return proven_list_has(&d->proven, domain, clock_monotonic_ms()) ||
-           options_route(d->rules.desk->finder.routes, domain, &host, &port);
-}
-
-/* With the lock: at the end of those who wait for a thread. */
-static struct destination *enter_lobby(struct dispatch *d, str_t domain)
-{
-    struct destination *t = destination_new(&d->rules, domain);
+    struct destination *t = destination_new(&d->rules, row);
     struct destination **at = &d->lobby;
 
     while (*at != NULL)
         at = &(*at)->next;
     *at = t;
     d->lobby_count++;
-    t->proven = is_proven(d, domain);
+    t->proven = t->transport->shared ||
+                proven_list_has(&d->proven, row->destination, clock_monotonic_ms());
     return t;
 }
 
@@ -322,10 +303,10 @@ static void hand_out(struct dispatch *d, const struct store_remote_row *rows, si
 {
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < n; i++) {
-        struct destination *t = find_taker(d, rows[i].domain);
+        struct destination *t = find_taker(d, rows[i].destination);
 
         if (t == NULL)
-            t = enter_lobby(d, rows[i].domain);
+            t = enter_lobby(d, &rows[i]);
         destination_add(t, parcel_new(&rows[i], claimed_ms));
     }
     serve_lobby(d);
@@ -340,55 +321,29 @@ void dispatch_wake(struct dispatch *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-/* What is past its lifetime goes back without another attempt: a destination that answers
- * nothing would keep the rest of its messages waiting for their turn. */
-static enum rc expire(struct dispatch *d)
+static enum rc look_after(struct dispatch *d)
 {
-    size_t rows = 0, recipients;
-    enum rc rc;
+    bool more = false;
+    enum rc rc = upkeep_run(&d->upkeep, d->db, &d->rules, &more);
 
-    if (clock_monotonic_ms() < d->expire_at_ms)
-        return RC_OK;
-    rc = store_remote_expire(d->db, EXPIRE_MAX, &rows, &recipients);
-    if (rc != RC_OK)
-        return rc;
-    if (rows > 0)
-        log_info("remote.expired", "rows=%zu recipients=%zu", rows, recipients);
-    destination_note_failed(&d->rules, recipients);
-    d->expire_at_ms = clock_monotonic_ms() + EXPIRE_MS;
-    if (rows == EXPIRE_MAX) {
-        d->expire_at_ms = 0;
+    if (more)
         dispatch_wake(d);
-    }
-    return RC_OK;
+    return rc;
 }
 
-/* What is put off waits for a backoff at most (backoff_ms), what is held for a lease. */
-static enum rc call_back(struct dispatch *d)
+/* Whoever made the row may know nothing of ways. */
+static void choose_way(const struct dispatch *d, struct store_remote_row *row)
 {
-    int64_t wait_ms = d->rules.backoff.max_ms + d->rules.backoff.max_ms / 4;
-    int64_t now_ms = clock_monotonic_ms();
-    size_t n;
-    enum rc rc;
-
-    if (now_ms < d->ahead_at_ms)
-        return RC_OK;
-    d->ahead_at_ms = now_ms + AHEAD_MS;
-    if (wait_ms < PARCEL_LEASE_S * 1000)
-        wait_ms = PARCEL_LEASE_S * 1000;
-    rc = store_remote_call_back(d->db, wait_ms / 1000 + SPARE_S, PARCEL_LEASE_S, &n);
-    metric_add(&ahead, (int64_t)n);
-    if (n > 0)
-        log_warn("remote.ahead",
-                 "rows=%zu reason=\"their time lay further ahead than it "
-                 "can; a clock was ahead\"",
-                 n);
-    return rc;
+    if (!row->is_unrouted)
+        return;
+    row->transport = routes_find(d->rules.desk->routes, row->domain);
+    if (row->transport.n > 0)
+        row->destination = row->transport;
 }
 
 static enum rc claim(struct dispatch *d)
 {
-    struct store_remote_claim how = { .per_domain = PER_CLAIM,
+    struct store_remote_claim how = { .per_destination = PER_CLAIM,
                                       .lease_s = PARCEL_LEASE_S };
     struct store_remote_row *rows;
     int64_t now = clock_monotonic_ms();
@@ -400,7 +355,7 @@ static enum rc claim(struct dispatch *d)
     pthread_mutex_lock(&d->lock);
     serve_lobby(d);
     c = count(d);
-    how.busy_count = busy_domains(d, &c, &busy);
+    how.busy_count = busy_destinations(d, &c, &busy);
     pthread_mutex_unlock(&d->lock);
     metric_set(&in_progress, (int64_t)(c.working + c.idle));
     if (c.working >= d->concurrency)
@@ -410,6 +365,8 @@ static enum rc claim(struct dispatch *d)
     rc = store_remote_claim(d->arena, d->db, &d->cursor, &how, &rows, &n);
     if (rc != RC_OK || n == 0)
         return rc;
+    for (size_t i = 0; i < n; i++)
+        choose_way(d, &rows[i]);
     hand_out(d, rows, n, now);
     pthread_mutex_lock(&d->lock);
     d->woken = d->woken || n == how.limit; /* there may be more */
@@ -528,7 +485,7 @@ static void *dispatch_main(void *arg)
         rc = renew_leases(d);
         if (is_draining(d))
             empty_lobby(d);
-        else if (rc == RC_OK && (rc = expire(d)) == RC_OK && (rc = call_back(d)) == RC_OK)
+        else if (rc == RC_OK && (rc = look_after(d)) == RC_OK)
             rc = claim(d);
         note_result(d, rc);
         db_reset(d->db);
@@ -548,10 +505,9 @@ static void *dispatch_main(void *arg)
 static void register_metrics(void)
 {
     metric_register(&in_progress);
-    metric_register(&ahead);
 }
 
-struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
+struct dispatch *dispatch_new(struct svc *svc, const struct desk *desk)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct dispatch *d = mem_alloc(sizeof(*d));
@@ -573,7 +529,7 @@ struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk)
         .user = d,
     };
     d->db = svc_db_new(svc);
-    d->expire_at_ms = clock_monotonic_ms() + EXPIRE_FIRST_MS;
+    upkeep_init(&d->upkeep);
     d->arena = arena_new();
     d->concurrency = (size_t)o->remote_concurrency;
     d->per_destination = (size_t)o->remote_per_destination;

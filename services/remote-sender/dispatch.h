@@ -18,15 +18,14 @@
  */
 #pragma once
 
-#include "delivery.h"
-
 #include <stdbool.h>
 
+struct desk;
 struct dispatch;
 struct svc;
 
 /* Starts the thread.  desk outlives it. */
-struct dispatch *dispatch_new(struct svc *svc, const struct delivery_desk *desk);
+struct dispatch *dispatch_new(struct svc *svc, const struct desk *desk);
 void dispatch_wake(struct dispatch *d); /* something is due */
 /* Claim no more, try no more hosts; end after the messages that are on their way. */
 void dispatch_drain(struct dispatch *d);

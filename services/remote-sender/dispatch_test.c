@@ -5,10 +5,12 @@
 #include "base/clock.h"
 #include "bus/bus.h"
 #include "dbs.h"
+#include "desk.h"
 #include "net/destination_guard.h"
 #include "scripted_peer.h"
 #include "store/store_remote.h"
 #include "store/store_test.h"
+#include "svc/routes.h"
 #include "svc/svc.h"
 
 enum { PATIENCE_MS = 20000, SOON_MS = 5000 };
@@ -16,7 +18,8 @@ enum { PATIENCE_MS = 20000, SOON_MS = 5000 };
 static struct options options;
 static struct svc svc = { .options = &options };
 static const struct svc_service service = { .name = "remote-sender" };
-static struct delivery_desk desk;
+static struct desk desk;
+static struct routes routes;
 static struct dispatch *dispatch;
 
 static const char *const takes_one[] = {
@@ -32,6 +35,18 @@ static const char *const takes_one[] = {
     NULL,
 };
 
+/* x.org's mail goes to the peer; NULL: nobody's does. */
+static void route_to(const struct addr *peer)
+{
+    char why[200];
+    const char *text = peer == NULL ? ""
+                                    : arena_printf(test_arena, "x.org=127.0.0.1:%u",
+                                                   (unsigned)peer->port);
+
+    assert_int_equal(routes_parse(test_arena, str_of(text), &routes, why, sizeof(why)),
+                     RC_OK);
+}
+
 /* A message for somebody at the domain waits. */
 static void add(const char *domain)
 {
@@ -45,6 +60,7 @@ static void add(const char *domain)
                                     .sender = S("me@own.org"),
                                     .recipients = &to,
                                     .recipient_count = 1,
+                                    .transport = routes_find(&routes, str_of(domain)),
                                     .envelope = S("{}") };
 
     assert_int_equal(store_accept(test_db, &m, 1, 5000), RC_OK);
@@ -97,8 +113,7 @@ static void test_sends(void **state)
     struct addr to = begin(&p, takes_one);
 
     (void)state;
-    desk.finder.routes =
-        str_of(arena_printf(test_arena, "x.org=127.0.0.1:%u", (unsigned)to.port));
+    route_to(&to);
     add("x.org");
     begin_dispatch(4);
     wait_for_number("SELECT count(*) FROM queue_remote", 0);
@@ -127,8 +142,7 @@ static void send_while_refused(const char *sqlstate, int times)
     int64_t began = clock_monotonic_ms();
 
     refuse_removal(sqlstate, times);
-    desk.finder.routes =
-        str_of(arena_printf(test_arena, "x.org=127.0.0.1:%u", (unsigned)to.port));
+    route_to(&to);
     add("x.org");
     begin_dispatch(4);
     wait_for_number("SELECT count(*) FROM queue_remote", 0);
@@ -165,8 +179,7 @@ static void test_strangers_share_half_of_the_threads(void **state)
     int64_t began = clock_monotonic_ms();
 
     (void)state;
-    desk.finder.routes =
-        str_of(arena_printf(test_arena, "x.org=127.0.0.1:%u", (unsigned)to.port));
+    route_to(&to);
     for (int i = 0; i < STRANGERS; i++)
         add(arena_printf(test_arena, "[127.0.1.%d]", i + 1));
     begin_dispatch(THREADS);
@@ -214,7 +227,7 @@ static void test_strangers_make_room_for_strangers(void **state)
     struct addr to = begin(&p, takes_one);
 
     (void)state;
-    desk.finder.routes = S("");
+    route_to(NULL);
     desk.finder.port = to.port;
     for (int i = 0; i < STRANGERS; i++) {
         mute[i] = mute_at(INADDR_LOOPBACK + 1 + (uint32_t)i, to.port);
@@ -286,6 +299,14 @@ static void test_drain_without_database(void **state)
         ;
 }
 
+static int setup(void **state)
+{
+    if (test_setup(state) != 0)
+        return -1;
+    route_to(NULL);
+    return 0;
+}
+
 static int setup_group(void **state)
 {
     if (make_contexts(state) != 0 || test_group_setup(state) != 0)
@@ -299,8 +320,9 @@ static int setup_group(void **state)
     options.queue_poll_ms = 100;
     options.retry_min_seconds = options.retry_max_seconds = 60;
     options.remote_per_destination = 4;
-    desk = (struct delivery_desk){
+    desk = (struct desk){
         .finder = { .mail_domain = S("own.org"), .hostname = S("own.org") },
+        .routes = &routes,
         .tls = strict_ctx,
         .guard = destination_guard_new(true),
         .dbs = dbs_new(),
@@ -324,14 +346,14 @@ static int teardown_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_sends, test_setup),
-        cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, test_setup),
-        cmocka_unit_test_setup(test_strangers_make_room_for_strangers, test_setup),
-        cmocka_unit_test_setup(test_expires, test_setup),
-        cmocka_unit_test_setup(test_outcome_after_a_timeout, test_setup),
-        cmocka_unit_test_setup(test_outcome_without_room, test_setup),
-        cmocka_unit_test_setup(test_drain, test_setup),
-        cmocka_unit_test_setup(test_drain_without_database, test_setup),
+        cmocka_unit_test_setup(test_sends, setup),
+        cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, setup),
+        cmocka_unit_test_setup(test_strangers_make_room_for_strangers, setup),
+        cmocka_unit_test_setup(test_expires, setup),
+        cmocka_unit_test_setup(test_outcome_after_a_timeout, setup),
+        cmocka_unit_test_setup(test_outcome_without_room, setup),
+        cmocka_unit_test_setup(test_drain, setup),
+        cmocka_unit_test_setup(test_drain_without_database, setup),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);

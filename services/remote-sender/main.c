@@ -9,10 +9,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dbs.h"
+#include "desk.h"
 #include "net/destination_guard.h"
 #include "dispatch.h"
 #include "net/dns.h"
 #include "net/tls.h"
+#include "svc/routes.h"
 #include "svc/svc.h"
 
 #include <unistd.h>
@@ -20,7 +22,9 @@
 enum { CONNECTIONS = 4, PROBE_MS = 3000, TYPE_DNSKEY = 48 };
 
 struct sender {
-    struct delivery_desk desk;
+    struct desk desk;
+    struct routes routes;
+    struct arena *arena; /* holds them */
     struct dispatch *dispatch;
 };
 
@@ -54,7 +58,7 @@ static enum rc open_dns(const struct options *o, struct dns **out, struct buf *w
     return dns_new(&dns, why, out);
 }
 
-static enum rc open_doors(struct svc *svc, struct delivery_desk *desk, struct buf *why)
+static enum rc open_doors(struct svc *svc, struct desk *desk, struct buf *why)
 {
     const struct options *o = svc->options;
     struct tls_client_options tls = {
@@ -68,11 +72,10 @@ static enum rc open_doors(struct svc *svc, struct delivery_desk *desk, struct bu
     return rc;
 }
 
-static void fill_desk(struct svc *svc, struct delivery_desk *desk)
+static void fill_desk(struct svc *svc, struct desk *desk)
 {
     const struct options *o = svc->options;
 
-    desk->finder.routes = str_of(o->routes);
     desk->finder.mail_domain = str_of(o->mail_domain);
     desk->finder.hostname = str_of(options_public_host(o));
     desk->finder.port = (uint16_t)o->smtp_outbound_port;
@@ -86,6 +89,18 @@ static void fill_desk(struct svc *svc, struct delivery_desk *desk)
     desk->disable_ipv6 = o->disable_ipv6;
 }
 
+static void read_routes(struct svc *svc, struct sender *s)
+{
+    char why[OPTIONS_ERROR_BYTES];
+    enum rc rc;
+
+    s->arena = arena_new();
+    rc = routes_parse(s->arena, str_of(svc->options->routes), &s->routes, why,
+                      sizeof(why));
+    CHECK(rc == RC_OK); /* looked at when the options were loaded */
+    s->desk.routes = &s->routes;
+}
+
 static enum rc start(struct svc *svc)
 {
     struct sender *s = mem_alloc(sizeof(*s));
@@ -97,6 +112,7 @@ static enum rc start(struct svc *svc)
     if (rc != RC_OK) {
         log_error("remote.start", "reason=\"%.*s\"", STR_ARG(buf_str(&why)));
     } else {
+        read_routes(svc, s);
         fill_desk(svc, &s->desk);
         s->dispatch = dispatch_new(svc, &s->desk);
         svc->user = s;
@@ -131,6 +147,7 @@ static void stop(struct svc *svc)
     destination_guard_free(&s->desk.guard);
     tls_context_free(&s->desk.tls);
     dns_free(&s->desk.finder.dns);
+    arena_free(&s->arena);
     mem_free(s);
 }
 

@@ -6,16 +6,15 @@
 
 #include "base/arena.h"
 #include "mail/address.h"
-#include "svc/options.h"
 
 #include <idn2.h>
 
-static enum rc refuse(struct mx_refusal *why, int code, const char *status,
+static enum rc refuse(struct mail_hosts_refusal *why, int code, const char *status,
                       const char *text)
 {
-    *why = (struct mx_refusal){ .code = code,
-                                .status = str_of(status),
-                                .text = str_of(text) };
+    *why = (struct mail_hosts_refusal){ .code = code,
+                                        .status = str_of(status),
+                                        .text = str_of(text) };
     return RC_DENIED;
 }
 
@@ -40,8 +39,8 @@ static size_t without_loop(const struct mx_finder *f, const struct dns_mx *answe
 }
 
 enum rc mx_select(struct arena *a, const struct mx_finder *f, str_t domain,
-                  const struct dns_mx *answer, struct mx_hosts *out,
-                  struct mx_refusal *why)
+                  const struct dns_mx *answer, struct mail_hosts *out,
+                  struct mail_hosts_refusal *why)
 {
     size_t n = without_loop(f, answer);
 
@@ -56,14 +55,15 @@ enum rc mx_select(struct arena *a, const struct mx_finder *f, str_t domain,
         return refuse(why, 554, "5.4.6",
                       arena_printf(a, "554 5.4.6 Mail for %.*s loops back to this server",
                                    STR_ARG(domain)));
-    out->count = n < MX_HOSTS_MAX ? n : MX_HOSTS_MAX;
+    out->count = n < MAIL_HOSTS_MAX ? n : MAIL_HOSTS_MAX;
     out->host = arena_array(a, out->count, sizeof(*out->host));
     for (size_t i = 0; i < out->count; i++)
-        out->host[i] = (struct mx_host){ .name = answer->host[i].name, .port = f->port };
+        out->host[i] =
+            (struct mail_host){ .name = answer->host[i].name, .port = f->port };
     return RC_OK;
 }
 
-static void single(struct arena *a, struct mx_hosts *out, struct mx_host host)
+static void single(struct arena *a, struct mail_hosts *out, struct mail_host host)
 {
     out->host = arena_copy(a, &host, sizeof(host));
     out->count = 1;
@@ -96,8 +96,8 @@ static enum rc to_ascii(struct arena *a, str_t domain, str_t *out)
 }
 
 static enum rc ask_dns(struct arena *a, const struct mx_finder *f, str_t domain,
-                       struct deadline until, struct mx_hosts *out,
-                       struct mx_refusal *why)
+                       struct deadline until, struct mail_hosts *out,
+                       struct mail_hosts_refusal *why)
 {
     struct dns_mx answer = { 0 };
     str_t ascii;
@@ -127,18 +127,12 @@ static enum rc ask_dns(struct arena *a, const struct mx_finder *f, str_t domain,
 }
 
 enum rc mx_find(struct arena *a, const struct mx_finder *f, str_t domain,
-                struct deadline until, struct mx_hosts *out, struct mx_refusal *why)
+                struct deadline until, struct mail_hosts *out,
+                struct mail_hosts_refusal *why)
 {
-    str_t host;
-    int port;
-
-    *out = (struct mx_hosts){ 0 };
-    if (options_route(f->routes, domain, &host, &port)) {
-        single(a, out, (struct mx_host){ host, (uint16_t)port, true });
-        return RC_OK;
-    }
+    *out = (struct mail_hosts){ 0 };
     if (address_is_ip_literal(domain)) {
-        single(a, out, (struct mx_host){ literal_address(domain), f->port, false });
+        single(a, out, (struct mail_host){ literal_address(domain), f->port, false });
         return RC_OK;
     }
     return ask_dns(a, f, domain, until, out, why);

@@ -14,7 +14,7 @@ struct parcel *parcel_new(const struct store_remote_row *row, int64_t claimed_ms
     p->row.sender = arena_str(a, row->sender);
     p->row.prefix = arena_str(a, row->prefix);
     p->row.envelope = arena_str(a, row->envelope);
-    p->row.last_error = (str_t){ 0 };
+    p->row.last_error = p->row.transport = p->row.destination = (str_t){ 0 };
     p->row.recipients = arena_array(a, row->recipient_count + 1, sizeof(str_t));
     for (size_t i = 0; i < row->recipient_count; i++)
         p->row.recipients[i] = arena_str(a, row->recipients[i]);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "net/tls.h"
 #include "smtp/smtp_reply.h"
 
 #include <inttypes.h>
@@ -166,14 +167,16 @@ static enum rc say_ehlo(struct smtp_client *c, struct arena *a, const char *helo
 static enum rc start_tls(struct smtp_client *c, struct arena *a,
                          const struct smtp_client_setup *s)
 {
+    enum tls_verify verify =
+        s->policy.level == TLS_LEVEL_VERIFIED ? TLS_VERIFY_NAME : TLS_VERIFY_NONE;
     struct smtp_reply r;
     enum rc rc = command(c, a, "STARTTLS\r\n", "STARTTLS", &r);
 
     if (rc == RC_OK && r.code != 220)
         return fail(c, RC_DENIED, "STARTTLS refused", smtp_reply_text(a, &r, 300));
     if (rc == RC_OK) {
-        rc =
-            stream_start_tls(c->stream, s->tls, s->host, s->policy.verify, c->open_until);
+        rc = stream_start_tls(c->stream, s->tls, arena_cstr(a, s->policy.name), verify,
+                              c->open_until);
         if (rc != RC_OK)
             rc = connection_failed(c, rc, "TLS");
     }
@@ -187,11 +190,11 @@ static enum rc open_session(struct smtp_client *c, struct arena *a,
 
     if (rc == RC_OK)
         rc = say_ehlo(c, a, s->helo);
-    if (rc == RC_OK && c->starttls) {
+    if (rc == RC_OK && c->starttls && s->policy.level != TLS_LEVEL_NONE) {
         rc = start_tls(c, a, s);
         if (rc == RC_OK)
             rc = say_ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
-    } else if (rc == RC_OK && s->policy.starttls_required) {
+    } else if (rc == RC_OK && s->policy.level >= TLS_LEVEL_ENCRYPTED) {
         rc = fail(c, RC_DENIED, "STARTTLS is not offered, nothing is sent in the clear",
                   S(""));
     }

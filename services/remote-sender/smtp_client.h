@@ -48,7 +48,6 @@ struct smtp_client_mail {
 
 struct smtp_client_setup {
     const char *helo;   /* how we name ourselves */
-    const char *host;   /* whom the certificate must name */
     int64_t command_ms; /* wait for a reply, or for those of a pipelined group */
     struct tls_policy policy;
     struct tls_context *tls;

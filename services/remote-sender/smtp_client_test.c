@@ -19,9 +19,9 @@ static struct deadline soon(void)
     return deadline_in_ms(5000);
 }
 
-static const struct smtp_client_setup plain = {
-    .helo = "own.org", .host = "mx.x", .command_ms = 3000, .policy = { false, 0 }
-};
+static const struct smtp_client_setup plain = { .helo = "own.org",
+                                                .command_ms = 3000,
+                                                .policy = { .level = TLS_LEVEL_NONE } };
 
 static struct smtp_client_rcpt rcpts[3];
 
@@ -360,14 +360,13 @@ static void test_slow_opening(void **state)
     end(&p);
 }
 
-static struct smtp_client_setup secure(enum tls_verify verify, struct tls_context *ctx,
-                                       const char *host)
+static struct smtp_client_setup secure(enum tls_level level, struct tls_context *ctx,
+                                       const char *name)
 {
     struct smtp_client_setup s = plain;
 
-    s.policy = (struct tls_policy){ true, verify };
+    s.policy = (struct tls_policy){ level, str_of(name) };
     s.tls = ctx;
-    s.host = host;
     return s;
 }
 
@@ -397,6 +396,9 @@ static void test_tls(void **state)
 {
     static const char *const without[] = { "S 220 hello", "C EHLO own.org", "S 250 mx",
                                            "END", NULL };
+    static const char *const unused[] = { "S 220 hello", "C EHLO own.org",
+                                          "S 250-mx",    "S 250 STARTTLS",
+                                          "END",         NULL };
     static const char *const refused[] = { "S 220 hello", "C EHLO own.org",
                                            "S 250-mx",    "S 250 STARTTLS",
                                            "C STARTTLS",  "S 454 no",
@@ -407,17 +409,26 @@ static void test_tls(void **state)
                                             "END",         NULL };
 
     (void)state;
-    expect_open(with_tls, secure(TLS_VERIFY_NAME, trusting_ctx, "mx.test"), RC_OK, NULL);
-    expect_open(with_tls, secure(TLS_VERIFY_NONE, strict_ctx, "_x.test"), RC_OK, NULL);
-    expect_open(with_tls, secure(TLS_VERIFY_NAME, trusting_ctx, "other.test"), RC_DENIED,
+    expect_open(with_tls, secure(TLS_LEVEL_VERIFIED, trusting_ctx, "mx.test"), RC_OK,
+                NULL);
+    expect_open(with_tls, secure(TLS_LEVEL_ENCRYPTED, strict_ctx, "_x.test"), RC_OK,
+                NULL);
+    expect_open(with_tls, secure(TLS_LEVEL_VERIFIED, trusting_ctx, "other.test"),
+                RC_DENIED, "TLS");
+    expect_open(with_tls, secure(TLS_LEVEL_VERIFIED, strict_ctx, "mx.test"), RC_DENIED,
                 "TLS");
-    expect_open(with_tls, secure(TLS_VERIFY_NAME, strict_ctx, "mx.test"), RC_DENIED,
-                "TLS");
-    expect_open(without, secure(TLS_VERIFY_NAME, strict_ctx, "mx.test"), RC_DENIED,
+    expect_open(without, secure(TLS_LEVEL_VERIFIED, strict_ctx, "mx.test"), RC_DENIED,
                 "not offered");
-    expect_open(refused, secure(TLS_VERIFY_NONE, strict_ctx, "_x.test"), RC_DENIED,
+    expect_open(without, secure(TLS_LEVEL_ENCRYPTED, strict_ctx, "_x.test"), RC_DENIED,
+                "not offered");
+    expect_open(without, secure(TLS_LEVEL_OPPORTUNISTIC, strict_ctx, "x.test"), RC_OK,
+                NULL);
+    expect_open(with_tls, secure(TLS_LEVEL_OPPORTUNISTIC, strict_ctx, "x.test"), RC_OK,
+                NULL);
+    expect_open(unused, secure(TLS_LEVEL_NONE, strict_ctx, "x.test"), RC_OK, NULL);
+    expect_open(refused, secure(TLS_LEVEL_ENCRYPTED, strict_ctx, "_x.test"), RC_DENIED,
                 "STARTTLS refused");
-    expect_open(injected, secure(TLS_VERIFY_NONE, strict_ctx, "_x.test"), RC_INVALID,
+    expect_open(injected, secure(TLS_LEVEL_ENCRYPTED, strict_ctx, "_x.test"), RC_INVALID,
                 NULL);
 }
 

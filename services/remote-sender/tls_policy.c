@@ -11,10 +11,11 @@ static bool is_exempt_from_chain(str_t host)
     return str_starts(host, S("_")) || addr_parse(host, &literal) == RC_OK;
 }
 
-struct tls_policy tls_policy_for(str_t host)
+struct tls_policy tls_policy_for(const struct tls_policy_facts *facts)
 {
     return (struct tls_policy){
-        .starttls_required = true,
-        .verify = is_exempt_from_chain(host) ? TLS_VERIFY_NONE : TLS_VERIFY_NAME,
+        .level =
+            is_exempt_from_chain(facts->host) ? TLS_LEVEL_ENCRYPTED : TLS_LEVEL_VERIFIED,
+        .name = facts->host,
     };
 }

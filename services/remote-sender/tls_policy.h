@@ -1,22 +1,31 @@
 /* tls_policy.h - what TLS a host that takes our mail must show before it sees any.
  *
- * The one place that knows: STARTTLS is always required; a trusted certificate that
- * carries the MX host's name is required unless the host is an IP literal or its name
- * begins with '_' (a test domain, self-signed by convention).  Policies that a domain
- * publishes (MTA-STS, DANE) can only make this stricter and belong here.
- * Pure.  Thread: any.
+ * The one place that knows, asked when the host is known and before it is connected to.
+ * The standard: STARTTLS is always required; a trusted certificate that carries the
+ * host's name is required unless the host is an IP literal or its name begins with '_' (a
+ * test domain, self-signed by convention).  Policies that a domain publishes (MTA-STS,
+ * DANE) are more facts, can only make this stricter, and belong here. Pure.  Thread: any.
  */
 #pragma once
 
 #include "base/str.h"
-#include "net/tls.h"
 
-#include <stdbool.h>
-
-struct tls_policy {
-    bool starttls_required;
-    enum tls_verify verify;
+/* Each demands more than the one before. */
+enum tls_level {
+    TLS_LEVEL_NONE,          /* in the clear, whatever is offered */
+    TLS_LEVEL_OPPORTUNISTIC, /* encrypted if that is offered, by any certificate */
+    TLS_LEVEL_ENCRYPTED,     /* else nothing is sent; any certificate */
+    TLS_LEVEL_VERIFIED,      /* by a trusted certificate that carries the name */
 };
 
-/* host: the MX host's name, or an address with or without brackets. */
-struct tls_policy tls_policy_for(str_t host);
+struct tls_policy {
+    enum tls_level level;
+    str_t name; /* whom we ask for, and whom the certificate must name if VERIFIED */
+};
+
+struct tls_policy_facts {
+    str_t host; /* its name, or its address with or without brackets */
+};
+
+/* Its texts are those of the facts. */
+struct tls_policy tls_policy_for(const struct tls_policy_facts *facts);

@@ -11,30 +11,31 @@
 
 static const struct {
     const char *host;
-    enum tls_verify verify;
+    enum tls_level level;
 } cases[] = {
-    { "mx.example.org", TLS_VERIFY_NAME },
-    { "_test.example.org", TLS_VERIFY_NONE },
-    { "mx._test.example.org", TLS_VERIFY_NAME }, /* only the host's own first label */
-    { "[192.0.2.7]", TLS_VERIFY_NONE },
-    { "192.0.2.7", TLS_VERIFY_NONE },
-    { "[2001:db8::7]", TLS_VERIFY_NONE },
-    { "192.0.2.7.example.org", TLS_VERIFY_NAME },
-    { "192.0.2.", TLS_VERIFY_NAME },
-    { "[192.0.2.7", TLS_VERIFY_NAME },
-    { "localhost", TLS_VERIFY_NAME },
-    { "", TLS_VERIFY_NAME },
+    { "mx.example.org", TLS_LEVEL_VERIFIED },
+    { "_test.example.org", TLS_LEVEL_ENCRYPTED },
+    { "mx._test.example.org", TLS_LEVEL_VERIFIED }, /* only the host's own first label */
+    { "[192.0.2.7]", TLS_LEVEL_ENCRYPTED },
+    { "192.0.2.7", TLS_LEVEL_ENCRYPTED },
+    { "[2001:db8::7]", TLS_LEVEL_ENCRYPTED },
+    { "192.0.2.7.example.org", TLS_LEVEL_VERIFIED },
+    { "192.0.2.", TLS_LEVEL_VERIFIED },
+    { "[192.0.2.7", TLS_LEVEL_VERIFIED },
+    { "localhost", TLS_LEVEL_VERIFIED },
+    { "", TLS_LEVEL_VERIFIED },
 };
 
 static void test_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct tls_policy p = tls_policy_for(str_of(cases[i].host));
+        struct tls_policy_facts facts = { .host = str_of(cases[i].host) };
+        struct tls_policy p = tls_policy_for(&facts);
 
-        if (p.verify != cases[i].verify || !p.starttls_required)
-            fail_msg("%s: verify %d, required %d", cases[i].host, (int)p.verify,
-                     (int)p.starttls_required);
+        if (p.level != cases[i].level || !str_eq(p.name, facts.host))
+            fail_msg("%s: level %d, name %.*s", cases[i].host, (int)p.level,
+                     STR_ARG(p.name));
     }
 }
 
