@@ -77,7 +77,7 @@ enum rc db_script(struct db *db, const char *sql)
         PQenterPipelineMode(db->conn) == 0)
         return db_connect_lose(db);
     if (rc != RC_OK)
-        db_transaction_fail(db, rc);
+        db_private_fail(db, rc);
     return rc;
 }
 

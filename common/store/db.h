@@ -56,6 +56,7 @@ struct db_statement {
     const char *name; /* unique in the program */
     const char *sql;
     struct metric *timer;
+    bool commits; /* until its answer is there, nobody knows what became of the rest */
     atomic_int index; /* 0 until first used anywhere */
 };
 

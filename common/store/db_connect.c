@@ -52,7 +52,7 @@ void db_connect_drop(struct db *db)
     db->pending_count = 0;
     db->unsent = 0;
     memset(db->prepared, 0, sizeof(db->prepared));
-    db_transaction_fail(db, RC_RETRY);
+    db_private_fail(db, RC_RETRY);
 }
 
 enum rc db_connect_lose(struct db *db)

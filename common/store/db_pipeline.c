@@ -15,6 +15,11 @@
 #include <pthread.h>
 #include <string.h>
 
+static struct db_statement stmt_begin = { .name = "begin", .sql = "BEGIN" };
+static struct db_statement stmt_relax = {
+    .name = "relax", .sql = "SELECT set_config('synchronous_commit', 'off', true)"
+};
+
 enum { PUMP_BYTES = 256 * 1024 /* queued bytes that are sent before more are queued */ };
 
 /* Statements get small numbers at first use anywhere, to index db->prepared. */
@@ -75,8 +80,9 @@ static bool send_prepare(struct db *db, struct db_statement *s, const Oid *types
     return true;
 }
 
-bool db_pipeline_send(struct db *db, struct db_statement *s,
-                      const struct db_param *params, size_t n, bool visible)
+/* False: the connection is in doubt. */
+static bool send_one(struct db *db, struct db_statement *s, const struct db_param *params,
+                     size_t n, bool visible)
 {
     struct db_wire_bound bound;
     int64_t queued_us = clock_monotonic_us();
@@ -91,6 +97,21 @@ bool db_pipeline_send(struct db *db, struct db_statement *s,
     remember(db, s, queued_us, false, visible);
     arena_reset(db->scratch);
     return db->unsent < PUMP_BYTES || pump(db, deadline_in_ms(db->deadline_ms));
+}
+
+/* What the flush's first statement needs in front of it. */
+static bool send_preamble(struct db *db)
+{
+    if (db->tx == TX_WANTED) {
+        if (!send_one(db, &stmt_begin, DB_NO_PARAMS, false))
+            return false;
+        db->tx = TX_OPEN;
+    }
+    if (db->relax && db->tx == TX_NONE) {
+        db->relax = false;
+        return send_one(db, &stmt_relax, DB_NO_PARAMS, false);
+    }
+    return true;
 }
 
 void db_pipeline_add(struct db *db, struct db_statement *s, const struct db_param *params,
@@ -111,9 +132,9 @@ void db_pipeline_add(struct db *db, struct db_statement *s, const struct db_para
         if (db->trouble != RC_OK)
             return;
     }
-    if (db_transaction_is_commit(s))
+    if (s->commits)
         db->committing = true;
-    if (!db_transaction_preamble(db) || !db_pipeline_send(db, s, params, n, visible))
+    if (!send_preamble(db) || !send_one(db, s, params, n, visible))
         db->trouble = db_connect_lose(db);
 }
 
@@ -151,7 +172,7 @@ static void take_result(struct db *db, const struct db_pending *p, PGresult *r,
         db->prepared[statement_index(p->statement)] = 0;
     /* The server turns the COMMIT of a failed transaction into a ROLLBACK and says so
      * only here. */
-    if (good && !p->prepare && db_transaction_is_commit(p->statement) &&
+    if (good && !p->prepare && p->statement->commits &&
         strcmp(PQcmdStatus(r), "COMMIT") != 0) {
         db->committing = false;
         *rc = RC_RETRY;
@@ -235,7 +256,7 @@ enum rc db_flush(struct db *db)
     if (rc == RC_OK)
         return RC_OK;
     db_result_clear(db);
-    db_transaction_fail(db, rc);
+    db_private_fail(db, rc);
     if (fatal_state(db))
         return db_connect_lose(db);
     return rc;

@@ -47,6 +47,15 @@ struct db {
     char message[DB_MESSAGE_BYTES]; /* of the last script that failed */
 };
 
+/* The transaction that is open, if one is. */
+static inline void db_private_fail(struct db *db, enum rc rc)
+{
+    if (db->tx != TX_OPEN)
+        return;
+    db->tx = TX_FAILED;
+    db->tx_rc = rc;
+}
+
 /* db_connect.c: a connection that a server's goodbye was looked for on, or a new one. */
 enum rc db_connect_ready(struct db *db) RC_CHECKED;
 void db_connect_drop(struct db *db);
@@ -55,19 +64,11 @@ void db_connect_metrics(void); /* registers them; once is enough */
  */
 enum rc db_connect_lose(struct db *db);
 
-/* db_pipeline.c.  add: behind those that wait; the rows are the caller's if visible.
- * send: the same without a preamble; false: the connection is in doubt. */
+/* db_pipeline.c.  Behind those that wait; the rows are the caller's if visible. */
 void db_pipeline_add(struct db *db, struct db_statement *s, const struct db_param *params,
                      size_t n, bool visible);
-bool db_pipeline_send(struct db *db, struct db_statement *s,
-                      const struct db_param *params, size_t n, bool visible);
 /* False: connection lost or too late.  *out is NULL at the end of a command. */
 bool db_pipeline_next(struct db *db, struct deadline until, PGresult **out);
-
-/* db_transaction.c: what the flush's first statement needs in front of it. */
-bool db_transaction_preamble(struct db *db);
-bool db_transaction_is_commit(const struct db_statement *s);
-void db_transaction_fail(struct db *db, enum rc rc); /* if one is open */
 
 /* db_result.c.  error: notes it, and says what it means to the caller; s is NULL in the
  * answer to the Sync, which commits what is outside db_begin, and in scripts. */

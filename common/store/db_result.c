@@ -41,7 +41,7 @@ static bool is_refusal(const struct db_statement *s, const PGresult *r)
     const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
 
     return PQresultErrorField(r, PG_DIAG_SQLSTATE) != NULL &&
-           ((s != NULL && !db_transaction_is_commit(s)) ||
+           ((s != NULL && !s->commits) ||
             (severity != NULL && strcmp(severity, "ERROR") == 0));
 }
 

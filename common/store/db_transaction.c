@@ -1,44 +1,15 @@
-/* db_transaction.c - BEGIN, COMMIT and ROLLBACK, and what is known of a commit that was
- * not answered. */
+/* db_transaction.c - the begin, commit and rollback of the callers, and what is known of
+ * a commit that was not answered. */
 #include "store/db_private.h"
 
 #include "base/log.h"
 
 #include <string.h>
 
-static struct db_statement stmt_begin = { .name = "begin", .sql = "BEGIN" };
-static struct db_statement stmt_commit = { .name = "commit", .sql = "COMMIT" };
+static struct db_statement stmt_commit = { .name = "commit",
+                                           .sql = "COMMIT",
+                                           .commits = true };
 static struct db_statement stmt_rollback = { .name = "rollback", .sql = "ROLLBACK" };
-static struct db_statement stmt_relax = {
-    .name = "relax", .sql = "SELECT set_config('synchronous_commit', 'off', true)"
-};
-
-bool db_transaction_is_commit(const struct db_statement *s)
-{
-    return s == &stmt_commit;
-}
-
-void db_transaction_fail(struct db *db, enum rc rc)
-{
-    if (db->tx != TX_OPEN)
-        return;
-    db->tx = TX_FAILED;
-    db->tx_rc = rc;
-}
-
-bool db_transaction_preamble(struct db *db)
-{
-    if (db->tx == TX_WANTED) {
-        if (!db_pipeline_send(db, &stmt_begin, DB_NO_PARAMS, false))
-            return false;
-        db->tx = TX_OPEN;
-    }
-    if (db->relax && db->tx == TX_NONE) {
-        db->relax = false;
-        return db_pipeline_send(db, &stmt_relax, DB_NO_PARAMS, false);
-    }
-    return true;
-}
 
 void db_begin(struct db *db)
 {
