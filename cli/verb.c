@@ -1,4 +1,4 @@
-/* verb.c - long flags only, so that a call explains itself. */
+/* verb.c - words in their places, and long flags only, so that a call explains itself. */
 #include "verb.h"
 
 #include <stdarg.h>
@@ -35,18 +35,43 @@ static bool put_value(const struct verb_flag *f, const char *value)
     return false;
 }
 
+/* The row that this argument is for: of that name, or the first word that is not there
+ * yet. */
+static const struct verb_flag *find(const struct verb_flag *flags, const char *argument)
+{
+    bool word = argument[0] != '-';
+
+    for (const struct verb_flag *f = flags; f->name != NULL; f++) {
+        if (word ? f->name[0] != '-' && *f->value == NULL
+                 : strcmp(f->name, argument) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+static bool has_all_words(const struct verb_flag *flags)
+{
+    for (const struct verb_flag *f = flags; f->name != NULL; f++) {
+        if (f->name[0] == '-' || *f->value != NULL)
+            continue;
+        verb_fail("%s is missing; --help shows all", f->name);
+        return false;
+    }
+    return true;
+}
+
 bool verb_flags(int argc, char **argv, const struct verb_flag *flags)
 {
     for (int i = 0; i < argc; i++) {
-        const struct verb_flag *f = flags;
+        const struct verb_flag *f = find(flags, argv[i]);
 
-        while (f->name != NULL && strcmp(f->name, argv[i]) != 0)
-            f++;
-        if (f->name == NULL) {
+        if (f == NULL) {
             verb_fail("%s: no such argument; --help shows all", argv[i]);
             return false;
         }
-        if (f->set != NULL) {
+        if (f->name[0] != '-') {
+            *f->value = argv[i];
+        } else if (f->set != NULL) {
             *f->set = true;
         } else if (i + 1 == argc) {
             verb_fail("%s needs a value", argv[i]);
@@ -55,5 +80,5 @@ bool verb_flags(int argc, char **argv, const struct verb_flag *flags)
             return false;
         }
     }
-    return true;
+    return has_all_words(flags);
 }

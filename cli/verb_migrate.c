@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "operator_token.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "svc/options.h"
@@ -59,8 +60,9 @@ static bool read_passwords(const char *folder, struct passwords *p,
     return true;
 }
 
+/* token_file: NULL for none. */
 static int migrate(const struct options *o, const struct migrate_options *to,
-                   uint64_t wait_seconds)
+                   uint64_t wait_seconds, const char *token_file)
 {
     struct options patient = *o;
     struct db *db;
@@ -78,6 +80,8 @@ static int migrate(const struct options *o, const struct migrate_options *to,
         status = verb_fail("migration failed: %.*s", STR_ARG(buf_str(&report)));
     } else {
         fwrite(report.p, 1, report.n, stdout);
+        if (token_file != NULL)
+            status = operator_token_ensure(db, token_file);
     }
     buf_fini(&report);
     db_free(&db);
@@ -86,11 +90,12 @@ static int migrate(const struct options *o, const struct migrate_options *to,
 
 int verb_migrate(int argc, char **argv)
 {
-    const char *file = NULL, *folder = NULL, *wait = "60";
+    const char *file = NULL, *folder = NULL, *wait = "60", *token_file = NULL;
     struct migrate_options to = { 0 };
     const struct verb_flag flags[] = { { "--config", &file, NULL, NULL },
                                        { "--role-passwords", &folder, NULL, NULL },
                                        { "--wait", &wait, NULL, NULL },
+                                       { "--operator-token", &token_file, NULL, NULL },
                                        { "--roles-given", NULL, &to.roles_given, NULL },
                                        { 0 } };
     char error[OPTIONS_ERROR_BYTES];
@@ -109,7 +114,7 @@ int verb_migrate(int argc, char **argv)
         return verb_fail("%s", error);
     if (!read_passwords(folder, &passwords, &to))
         return VERB_FAILED;
-    status = migrate(o, &to, wait_seconds);
+    status = migrate(o, &to, wait_seconds, token_file);
     explicit_bzero(&passwords, sizeof(passwords));
     return status;
 }

@@ -288,6 +288,7 @@ static struct transfer *transfer_new(struct http_client *c,
     t->easy = curl_easy_init();
     CHECK(t->easy != NULL);
     CHECK(curl_easy_setopt(t->easy, CURLOPT_URL, r->url) == CURLE_OK);
+    curl_easy_setopt(t->easy, CURLOPT_PATH_AS_IS, 1L); /* ".." may be somebody's name */
     set_callbacks(t);
     set_limits(t, r);
     set_tls(t);

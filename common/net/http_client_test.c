@@ -247,6 +247,7 @@ static void what_is_asked_arrives_whole(void **state)
                                     methods[i]));
     }
     expect_body(ASK(f, .method = "DELETE", .url = plain(f, "/a")), "DELETE /a [] [] ");
+    expect_body(ASK(f, .url = plain(f, "/a/../%2e%2E/.")), "GET /a/../%2e%2E/. [] [] ");
     a = ASK(f, .method = "HEAD", .url = plain(f, "/a"));
     expect_body(a, "");
     assert_true(str_eq(http_client_header(&a, "X-Said"), S("so")));

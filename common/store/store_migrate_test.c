@@ -1,6 +1,8 @@
 /* store_migrate_test.c - migrating twice, at once, and what the roles may do. */
 #include "store/store_test.h"
 
+#include "store/store_account_show.h"
+#include "store/store_api_token.h"
 #include "store/store_body.h"
 #include "store/store_device.h"
 #include "store/store_expire.h"
@@ -369,11 +371,17 @@ static void gateway_serves(struct db *db)
 
 static void registrar_asks(struct db *db)
 {
+    static const str_t hash = STR("0123456789abcdef0123456789abcdef");
+    struct store_account_show account;
+    struct store_api_token token;
     int64_t made;
     int version;
 
     assert_int_equal(migrate_version(db, &version), RC_OK);
     assert_int_equal(store_account_private_made(db, &made), RC_OK);
+    assert_int_equal(store_account_show(test_arena, db, person.address, &account), RC_OK);
+    assert_int_equal(store_api_token_find(test_arena, db, hash, &token), RC_NOT_FOUND);
+    assert_int_equal(store_api_token_used(db, hash), RC_OK);
 }
 
 /* No service has the rights for this. */
@@ -470,7 +478,11 @@ static void each_role_can_do_no_more(void **state)
         { MIGRATE_QUEUE_WORKER, "SELECT * FROM message" },
         { MIGRATE_REMOTE_SENDER, "SELECT * FROM device" },
         { MIGRATE_REGISTRAR, "SELECT data FROM body_00" },
-        { MIGRATE_REGISTRAR, "SELECT addr FROM account" },
+        { MIGRATE_REGISTRAR, "SELECT pwhash FROM account" },
+        { MIGRATE_REGISTRAR, "UPDATE account SET state = 1" },
+        { MIGRATE_REGISTRAR, "INSERT INTO api_token VALUES ('', '', 0)" },
+        { MIGRATE_REGISTRAR, "UPDATE api_token SET revoked = 0" },
+        { MIGRATE_IMAP_GATEWAY, "SELECT name FROM api_token" },
         { MIGRATE_REGISTRAR, "SELECT * FROM mailbox" },
         { MIGRATE_REGISTRAR, "SELECT * FROM queue" },
         { MIGRATE_REGISTRAR, "SELECT * FROM device" },

@@ -369,7 +369,8 @@ static enum rc start_parts(struct svc *svc)
     rc = start_bus(svc);
     if (rc != RC_OK)
         return rc;
-    rc = svc_admin_new(svc->options, st->status, &st->admin);
+    rc =
+        svc_admin_new(svc->options, st->status, svc->service->on_api != NULL, &st->admin);
     if (rc != RC_OK) {
         svc_listen_failed("admin_port", svc->options->admin_address,
                           (int)svc->options->admin_port);
@@ -384,8 +385,10 @@ static void stop_parts(struct svc *svc)
 {
     struct svc_state *st = svc->state;
 
-    if (st->admin != NULL)
+    if (st->admin != NULL) {
         svc_admin_forget_loops(st->admin);
+        svc_admin_close_api(st->admin);
+    }
     hear(st, false);
     if (atomic_load(&st->started) && svc->service->stop != NULL)
         svc->service->stop(svc);
@@ -414,6 +417,8 @@ static enum rc serve(struct svc *svc)
             if (rc == RC_OK) {
                 atomic_store(&st->started, true);
                 hear(st, true);
+                if (svc->service->on_api != NULL)
+                    svc_admin_open_api(st->admin, svc);
                 log_info("service.started", "version=" SVC_VERSION);
                 look(svc);
             }

@@ -6,7 +6,8 @@
  * database and its schema, certificates, and the drain after SIGTERM or SIGINT.  A
  * service stays live while PostgreSQL or its peers are away, says so in /readyz and the
  * log, and goes on by itself when they are back.
- * Thread: hooks run in the main thread, except on_message and on_event_peer (bus thread).
+ * Thread: hooks run in the main thread, except on_message and on_event_peer (bus thread)
+ * and on_api (admin port).
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 struct db;
+struct http_exchange;
 struct loop;
 struct svc_state;
 
@@ -74,6 +76,11 @@ struct svc_service {
     /* Between start and stop only. */
     void (*on_message)(struct svc *svc, const struct msg *m); /* must not block */
     void (*on_event_peer)(struct svc *svc);                   /* must not block */
+    /* What the admin port is asked below /api/, and what of it is refused, as the
+     * handlers of net/http_server.  In the port's own thread: must not block, but may
+     * finish later, before stop returns.  NULL: there is no such thing. */
+    void (*on_api)(struct svc *svc, struct http_exchange *x);
+    void (*on_api_refused)(struct svc *svc, struct http_exchange *x);
 };
 
 int svc_main(int argc, char **argv, const struct svc_service *service);

@@ -1,4 +1,5 @@
-/* svc_admin.c - answers from what others have noted: no route waits for anything. */
+/* svc_admin.c - answers from what others have noted: no route waits for anything.  What
+ * a service answers below /api/ may take its time, but not this thread's. */
 #include "svc/svc_admin.h"
 
 #include "base/buf.h"
@@ -21,6 +22,9 @@ struct svc_admin {
     struct loop *loops[LOOPS_MAX]; /* under lock */
     int loop_count;                /* under lock */
     struct svc_pulse *pulses;      /* under lock */
+    bool has_api;                  /* the service has hooks */
+    pthread_mutex_t answering;     /* held while a hook runs */
+    struct svc *api;               /* under answering; NULL: closed */
 };
 
 static void answer_metrics(struct svc_admin *a, struct http_exchange *x)
@@ -74,12 +78,52 @@ static const struct {
     { STR("/readyz"), answer_readyz },
 };
 
+static bool is_api(const struct svc_admin *a, const struct http_exchange *x)
+{
+    return a->has_api && str_starts(x->request.path, S("/api/"));
+}
+
+static void answer_api(struct svc_admin *a, struct http_exchange *x, bool refused)
+{
+    pthread_mutex_lock(&a->answering);
+    if (a->api == NULL) {
+        http_server_reply(
+            x, 503, "application/json",
+            S("{\"code\":\"unavailable\",\"message\":\"The service starts or "
+              "stops at this moment. Please try again in a moment.\"}\n"));
+        http_server_add_header(x, "Retry-After", "1");
+        http_server_finish(x);
+    } else if (refused) {
+        a->api->service->on_api_refused(a->api, x);
+    } else {
+        a->api->service->on_api(a->api, x);
+    }
+    pthread_mutex_unlock(&a->answering);
+}
+
+static void refuse(struct http_exchange *x)
+{
+    struct svc_admin *a = x->user;
+
+    if (is_api(a, x)) {
+        answer_api(a, x, true);
+        return;
+    }
+    http_server_reply(x, x->response.status, "text/plain",
+                      S("no such request is expected here\n"));
+    http_server_finish(x);
+}
+
 static void handle(struct http_exchange *x)
 {
     struct svc_admin *a = x->user;
     bool get =
         str_eq(x->request.method, S("GET")) || str_eq(x->request.method, S("HEAD"));
 
+    if (is_api(a, x)) {
+        answer_api(a, x, false);
+        return;
+    }
     http_server_reply(x, 404, "text/plain", S("/metrics /livez /readyz\n"));
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
         if (get && str_eq(x->request.path, routes[i].path))
@@ -88,7 +132,7 @@ static void handle(struct http_exchange *x)
     http_server_finish(x);
 }
 
-enum rc svc_admin_new(const struct options *o, struct svc_status *status,
+enum rc svc_admin_new(const struct options *o, struct svc_status *status, bool has_api,
                       struct svc_admin **out)
 {
     struct svc_admin *a = mem_alloc(sizeof(*a));
@@ -99,13 +143,17 @@ enum rc svc_admin_new(const struct options *o, struct svc_status *status,
                                            .threads = 1,
                                            .max_connections = 100,
                                            .handler = handle,
+                                           .refuse = refuse,
                                            .user = a };
     enum rc rc;
 
     a->status = status;
+    a->has_api = has_api;
     pthread_mutex_init(&a->lock, NULL);
+    pthread_mutex_init(&a->answering, NULL);
     rc = http_server_new(&options, &a->server);
     if (rc != RC_OK) {
+        pthread_mutex_destroy(&a->answering);
         pthread_mutex_destroy(&a->lock);
         mem_free(a);
         return rc;
@@ -119,9 +167,25 @@ void svc_admin_free(struct svc_admin **a)
     if (*a == NULL)
         return;
     http_server_free(&(*a)->server);
+    pthread_mutex_destroy(&(*a)->answering);
     pthread_mutex_destroy(&(*a)->lock);
     mem_free(*a);
     *a = NULL;
+}
+
+void svc_admin_open_api(struct svc_admin *a, struct svc *svc)
+{
+    CHECK(a->has_api);
+    pthread_mutex_lock(&a->answering);
+    a->api = svc;
+    pthread_mutex_unlock(&a->answering);
+}
+
+void svc_admin_close_api(struct svc_admin *a)
+{
+    pthread_mutex_lock(&a->answering);
+    a->api = NULL;
+    pthread_mutex_unlock(&a->answering);
 }
 
 void svc_admin_watch_loop(struct svc_admin *a, struct loop *loop)

@@ -18,6 +18,7 @@ import hashlib
 import os
 import pathlib
 import secrets
+import shlex
 import signal
 import socket as sockets
 import subprocess
@@ -369,7 +370,22 @@ class Product:
         e = self.environment(self.registrar())
         e["POSTBUS_DATABASE_USER"] = postgres.OWNER
         del e["POSTBUS_DATABASE_PASSWORD_FILE"]
+        e.setdefault("POSTBUS_DEFAULT_API_TOKEN_FILE", str(self.run / "secrets" / "api_token"))
         return e
+
+    def write_command(self):
+        """run/postbusctl: the command line of this server, by its owner's configuration."""
+        values = self.owner_environment()
+        values["POSTBUS_CONFIG"] = os.path.abspath(values["POSTBUS_CONFIG"])
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())
+                 if name.startswith(settings.PREFIX)]
+        new = self.run / "postbusctl.new"
+        new.write_text("\n".join(
+            ["#!/bin/sh", "# postbusctl for the server in this folder; written at each start.",
+             *lines, f'exec {shlex.quote(str((self.build / "postbusctl").resolve()))} "$@"', ""]),
+            errors="surrogateescape")
+        new.chmod(0o700)
+        new.rename(self.run / "postbusctl")
 
     def start_database(self):
         data = self.run / "postgres"
@@ -382,7 +398,8 @@ class Product:
         postgres.wait_ready(str(self.socket), child.alive, child.log)
         postgres.create_database(str(self.socket), "postbus")
         migrated = subprocess.run(
-            [self.build / "postbusctl", "migrate", "--role-passwords", self.run / "secrets"],
+            [self.build / "postbusctl", "migrate", "--role-passwords", self.run / "secrets",
+             "--operator-token", self.run / "secrets" / "api_token"],
             env=self.owner_environment())
         if migrated.returncode != 0:
             raise SystemExit(f"the database was not brought up to date; see above and {child.log}")
@@ -505,6 +522,7 @@ def prepare(product):
     check_ports(list(product.doors()), product.offset)
     product.prepare_folders()
     product.check_services()
+    product.write_command()
 
 
 def main(argv):

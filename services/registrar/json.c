@@ -2,8 +2,13 @@
 #include "json.h"
 
 #include "base/log.h"
+#include "store/store_account.h"
+#include "store/store_account_show.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <time.h>
 
 static void set(json_t *object, const char *key, str_t value)
 {
@@ -39,4 +44,76 @@ void json_reason(str_t reason, struct buf *out)
 
     set(object, "reason", reason);
     dump(object, out);
+}
+
+void json_error(str_t code, str_t message, struct buf *out)
+{
+    json_t *object = json_object();
+
+    set(object, "code", code);
+    set(object, "message", message);
+    dump(object, out);
+}
+
+static void set_number(json_t *object, const char *key, int64_t value)
+{
+    CHECK(json_object_set_new(object, key, json_integer(value)) == 0);
+}
+
+static void set_id(json_t *object, const char *key, int64_t id)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRId64, id);
+    set(object, key, str_of(text));
+}
+
+static void set_day(json_t *object, const char *key, int32_t days_since_1970)
+{
+    time_t at = (time_t)days_since_1970 * 86400;
+    char text[16];
+    struct tm utc;
+
+    gmtime_r(&at, &utc);
+    strftime(text, sizeof(text), "%Y-%m-%d", &utc);
+    set(object, key, str_of(text));
+}
+
+static json_t *flag_words(uint32_t flags)
+{
+    json_t *words = json_array();
+
+    if (flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT)
+        CHECK(json_array_append_new(words, json_string("accept_cleartext")) == 0);
+    return words;
+}
+
+void json_account(const struct store_account_show *a, struct buf *out)
+{
+    json_t *object = json_object();
+    bool active = a->state == STORE_ACCOUNT_ACTIVE;
+
+    set(object, "address", a->address);
+    set_id(object, "id", a->id);
+    set(object, "state", active ? S("active") : S("disabled"));
+    CHECK(json_object_set_new(object, "flags", flag_words(a->flags)) == 0);
+    set_number(object, "quota_bytes", a->quota_bytes);
+    CHECK(json_object_set_new(object, "quota_is_own", json_boolean(a->has_own_quota)) ==
+          0);
+    set_number(object, "used_bytes", a->used_bytes);
+    set_number(object, "messages", a->messages);
+    set_number(object, "mailboxes", a->mailboxes);
+    set_day(object, "created_day", a->created_day);
+    set_day(object, "last_seen_day", a->seen_day);
+    dump(object, out);
+}
+
+bool json_is_one(str_t text)
+{
+    /* jansson gives up at a depth of 2048 by itself. */
+    json_t *value = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    bool yes = value != NULL && json_typeof(value) == JSON_OBJECT;
+
+    json_decref(value);
+    return yes;
 }

@@ -7,9 +7,21 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+#include <stdbool.h>
+
 /* {"email", "password"[, "dclogin_url"]}: chatmail spec 1.1.  An empty dclogin_url is
  * left out. */
 void json_credentials(str_t email, str_t password, str_t dclogin_url, struct buf *out);
 
 /* {"reason"}: Delta Chat shows it to the person. */
 void json_reason(str_t reason, struct buf *out);
+
+/* The admin API. */
+struct store_account_show;
+
+void json_error(str_t code, str_t message, struct buf *out);
+/* Ids are strings: they are larger than what a double can hold. */
+void json_account(const struct store_account_show *a, struct buf *out);
+
+/* Is it one JSON object, without doubled keys, and of bounded depth? */
+bool json_is_one(str_t text);

@@ -1,6 +1,8 @@
 #include "json.h"
 
 #include "base/arena.h"
+#include "store/store_account.h"
+#include "store/store_account_show.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,11 +39,72 @@ static void test_reason(void **state)
     arena_free(&a);
 }
 
+static void test_account(void **state)
+{
+    struct arena *a = arena_new();
+    struct buf *out = arena_buf(a, 1024);
+    struct store_account_show account = { .id = (INT64_C(1) << 53) + 1,
+                                          .address = S("a@x"),
+                                          .flags = STORE_ACCOUNT_ACCEPT_CLEARTEXT,
+                                          .quota_bytes = 500,
+                                          .has_own_quota = true,
+                                          .used_bytes = 7,
+                                          .messages = 2,
+                                          .mailboxes = 3,
+                                          .created_day = 20000,
+                                          .seen_day = 20001 };
+
+    (void)state;
+    json_account(&account, out);
+    assert_true(
+        str_eq(buf_str(out),
+               S("{\"address\":\"a@x\",\"id\":\"9007199254740993\",\"state\":\"active\","
+                 "\"flags\":[\"accept_cleartext\"],\"quota_bytes\":500,"
+                 "\"quota_is_own\":true,\"used_bytes\":7,\"messages\":2,\"mailboxes\":3,"
+                 "\"created_day\":\"2024-10-04\",\"last_seen_day\":\"2024-10-05\"}\n")));
+    account.state = STORE_ACCOUNT_DISABLED;
+    account.flags = 0;
+    buf_clear(out);
+    json_account(&account, out);
+    assert_true(str_find(buf_str(out), S("\"disabled\",\"flags\":[],")) != SIZE_MAX);
+    arena_free(&a);
+}
+
+static void test_what_is_an_object(void **state)
+{
+    struct arena *a = arena_new();
+    struct buf *deep = arena_buf(a, 1 << 20);
+    static const struct {
+        str_t text;
+        bool is;
+    } cases[] = {
+        { STR("{}"), true },
+        { STR(" {\"a\": [1, null]}\n"), true },
+        { STR("[]"), false },
+        { STR(""), false },
+        { STR("{"), false },
+        { STR("{} {}"), false },
+        { STR("{\"a\":1,\"a\":2}"), false },
+        { STR("{\"a\":\"\xff\"}"), false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (json_is_one(cases[i].text) != cases[i].is)
+            fail_msg("%.*s", STR_ARG(cases[i].text));
+    for (int i = 0; i < 100000; i++)
+        buf_puts(deep, "{\"a\":");
+    assert_false(json_is_one(buf_str(deep)));
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_reason),
+        cmocka_unit_test(test_account),
+        cmocka_unit_test(test_what_is_an_object),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

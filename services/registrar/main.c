@@ -1,9 +1,11 @@
 /* registrar - the way in: invitations, accounts to be, and what programs ask about us.
  *
  * Answers HTTP itself (the server's threads run the router) and HTTPS by way of our own
- * TLS on loops.  Holds no state but the rate table, so any number of replicas may run.
+ * TLS on loops; the admin API on the admin port, from workers.  Holds no state but the
+ * rate tables, so any number of replicas may run.
  * `registrar --print-invite` shows the invitation in a terminal and ends.
  */
+#include "api_pool.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,6 +25,7 @@
 #include "svc/svc.h"
 #include "svc/svc_listen.h"
 #include "web.h"
+#include "work/worker_pool.h"
 #include "www.h"
 
 #include <errno.h>
@@ -37,6 +40,8 @@ enum {
     IDLE_SECONDS = 30,
     DRAIN_GRACE_MS = 1000, /* a request takes milliseconds */
     LOOPS_MAX = 64,
+    WRONG_TOKENS_PER_MINUTE = 60,
+    WRONG_TOKENS_BURST = 100, /* more than can be looked for at once */
 };
 
 /* A port and the server behind it, to which a listener on each loop hands what came. */
@@ -93,6 +98,24 @@ static void refuse(struct http_exchange *x)
     router_refuse(&web, x);
 }
 
+static void handle_api(struct svc *svc, struct http_exchange *x)
+{
+    struct web web = web_now();
+
+    (void)svc;
+    web.is_admin_port = true;
+    router_handle(&web, x);
+}
+
+static void refuse_api(struct svc *svc, struct http_exchange *x)
+{
+    struct web web = web_now();
+
+    (void)svc;
+    web.is_admin_port = true;
+    router_refuse(&web, x);
+}
+
 static enum rc open_pages(const struct options *o)
 {
     struct web *web = &registrar.web;
@@ -113,11 +136,15 @@ static enum rc make_web(const struct options *o)
 {
     struct rate_options rate = { .per_minute = o->new_accounts_per_minute,
                                  .burst = o->new_accounts_burst };
+    struct rate_options wrong = { .per_minute = WRONG_TOKENS_PER_MINUTE,
+                                  .burst = WRONG_TOKENS_BURST };
 
     registrar.arena = arena_new();
     site_init(&registrar.sites[0], registrar.arena, o, false);
     site_init(&registrar.sites[1], registrar.arena, o, true);
     registrar.web.rate = rate_new(&rate);
+    registrar.web.wrong_tokens = rate_new(&wrong);
+    registrar.web.api_on_https = o->api_on_https;
     router_init();
     metric_register(&https_open);
     door_register_metrics();
@@ -240,6 +267,7 @@ static enum rc start(struct svc *svc)
     enum rc rc = make_web(o);
 
     registrar.web.hour = hour_new(svc);
+    registrar.web.pool = api_pool_new(svc);
     if (rc == RC_OK)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
     if (rc == RC_OK) {
@@ -305,12 +333,14 @@ static void stop(struct svc *svc)
     (void)svc;
     dismantle(&registrar.plain);
     dismantle(&registrar.secure);
+    worker_pool_free(&registrar.web.pool); /* what the admin port was asked is answered */
     for (size_t i = 0; i < registrar.loop_count; i++) {
         loop_stop(registrar.loops[i]);
         loop_free(&registrar.loops[i]);
     }
     cidr_list_free(&registrar.proxies);
     rate_free(&registrar.web.rate);
+    rate_free(&registrar.web.wrong_tokens);
     hour_free(&registrar.web.hour);
     arena_free(&registrar.arena);
     if (registrar.web.www >= 0)
@@ -335,6 +365,8 @@ static const struct svc_service service = {
     .drain = drain,
     .is_drained = is_drained,
     .stop = stop,
+    .on_api = handle_api,
+    .on_api_refused = refuse_api,
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* router.h - from a request to the row of routes.def that answers it.
  *
- * What rows have in common happens here: the way to HTTPS, methods, pages that the
- * operator replaced or switched off, security headers, counting.
+ * What rows have in common happens here: the way to HTTPS, methods, tokens, the way to a
+ * worker, pages that the operator replaced or switched off, security headers, counting.
  *
  * Plain HTTP carries passwords and pages only where nobody can listen: from this machine
  * itself, or behind a trusted proxy that says X-Forwarded-Proto: https.  Everybody else
@@ -15,7 +15,7 @@ struct web;
 
 void router_init(void); /* makes the metrics visible; once */
 
-/* Both finish the exchange. */
+/* Both finish the exchange, which may happen later. */
 void router_handle(const struct web *web, struct http_exchange *x);
 /* With the status that stands in the response already. */
 void router_refuse(const struct web *web, struct http_exchange *x);

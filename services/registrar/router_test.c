@@ -15,6 +15,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <cmocka.h>
 
 enum { WAIT_MS = 10 * 1000, ANSWER_MAX = 256 * 1024 };
@@ -186,6 +187,112 @@ static void refusals_come_in_the_callers_language(void **state)
            "{\"reason\":\"The request is larger");
 }
 
+/* Long enough to be a token. */
+#define GUESS   "0123456789abcdef0123456789abcdef"
+#define ACCOUNT "/api/v1/accounts/a@chat.example"
+
+static void expect_no_api(const char *headers)
+{
+    expect("GET " ACCOUNT, headers, 404, "<h1>Nothing here</h1>");
+    expect("GET /api/v1/nothing", headers, 404, "<h1>Nothing here</h1>");
+}
+
+/* Who found a token must come by way of the operator's own network, unless he wants it.
+ */
+static void the_api_is_public_by_option_only(void **state)
+{
+    (void)state;
+    expect_no_api(THIS_MACHINE);
+    expect_no_api(OUTSIDE_TLS);
+    expect_no_api(OUTSIDE_TLS "Authorization: Bearer " GUESS "\r\n");
+    f.web.api_on_https = true;
+    expect("GET " ACCOUNT, OUTSIDE_TLS, 401, "\"code\":\"unauthorized\"");
+    expect("GET " ACCOUNT, THIS_MACHINE, 401, "\"code\":\"unauthorized\"");
+    expect("GET " ACCOUNT, OUTSIDE_CLEAR, 403, "\"code\":\"forbidden\"");
+    expect("POST " ACCOUNT, OUTSIDE_CLEAR, 403, "\"code\":\"forbidden\"");
+    expect("GET /api/v1/nothing", OUTSIDE_TLS, 404, "\"code\":\"not_found\"");
+    expect("GET /nothing", OUTSIDE_TLS, 404, "<h1>Nothing here</h1>");
+    expect("GET /", OUTSIDE_TLS, 200, "<html");
+}
+
+static void the_admin_port_has_nothing_else(void **state)
+{
+    (void)state;
+    f.web.is_admin_port = true;
+    expect("GET " ACCOUNT, OUTSIDE_CLEAR, 401, "\"code\":\"unauthorized\"");
+    expect("GET /", THIS_MACHINE, 404, "\"code\":\"not_found\"");
+    expect("POST /new", THIS_MACHINE, 404, "\"code\":\"not_found\"");
+    expect("BREW /api/v1/nothing", THIS_MACHINE, 405, "\"code\":\"method_not_allowed\"");
+}
+
+#define BEARER "Authorization: Bearer " GUESS "\r\n"
+
+/* What can be said without the database is said before it is asked. */
+static void the_api_refuses_in_one_shape(void **state)
+{
+    static const struct {
+        const char *line, *headers;
+        int status;
+        const char *piece;
+    } cases[] = {
+        { "GET " ACCOUNT, "", 401, "WWW-Authenticate: Bearer realm=\"postbus\"\r\n" },
+        { "GET " ACCOUNT, "Authorization: Basic YTpi\r\n", 401,
+          "\"code\":\"unauthorized\",\"message\":\"Send `Authorization: Bearer" },
+        { "GET " ACCOUNT, "Authorization: Bearer\r\n", 401, "WWW-Authenticate: Bearer" },
+        { "GET " ACCOUNT, "Authorization: Bearer short\r\n", 401,
+          "error=\"invalid_token\"" },
+        { "GET " ACCOUNT, "Authorization: Bearer " GUESS "\\\r\n", 401,
+          "error=\"invalid_token\"" },
+        { "DELETE " ACCOUNT, BEARER, 405, "Allow: GET, HEAD\r\n" },
+        { "PATCH " ACCOUNT, BEARER, 405,
+          "{\"code\":\"method_not_allowed\",\"message\":\"Possible here: GET, HEAD.\"}" },
+        { "GET /api/v1/accounts/%zz", BEARER, 400, "\"code\":\"bad_request\"" },
+        { "GET /api/v1/accounts/", BEARER, 404, "\"code\":\"not_found\"" },
+        { "GET /api/v1/accounts/a/b", BEARER, 404, "\"code\":\"not_found\"" },
+        { "GET " ACCOUNT, BEARER "Content-Length: 101\r\n", 413,
+          "\"code\":\"too_large\"" },
+    };
+
+    (void)state;
+    f.web.is_admin_port = true;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect(cases[i].line, cases[i].headers, cases[i].status, cases[i].piece);
+}
+
+static void bodies_are_json_objects(void **state)
+{
+    static const struct {
+        const char *type, *body;
+        int status;
+    } cases[] = {
+        { "text/plain", "{}", 415 },
+        { "application/x-www-form-urlencoded", "a=b", 415 },
+        { "application/jsonx", "{}", 415 },
+        { "application/json", "{", 400 },
+        { "application/json", "[]", 400 },
+        /* It gets as far as the workers, of which there are none here. */
+        { "Application/JSON; charset=utf-8", "{}", 503 },
+    };
+
+    (void)state;
+    f.web.is_admin_port = true;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect("GET " ACCOUNT,
+               arena_printf(f.arena,
+                            BEARER "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
+                            cases[i].type, strlen(cases[i].body), cases[i].body),
+               cases[i].status, "{\"code\":\"");
+}
+
+static void without_a_worker_one_is_to_come_again(void **state)
+{
+    (void)state;
+    f.web.is_admin_port = true;
+    expect("GET " ACCOUNT, BEARER, 503, "Retry-After: 1\r\n");
+    expect("HEAD " ACCOUNT, "Authorization: bearer " GUESS "\r\n", 503,
+           "Retry-After: 1\r\n");
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -195,6 +302,11 @@ int main(void)
         TEST(challenges_are_answered_in_the_clear),
         TEST(what_is_not_possible_says_what_is),
         TEST(refusals_come_in_the_callers_language),
+        TEST(the_api_is_public_by_option_only),
+        TEST(the_admin_port_has_nothing_else),
+        TEST(the_api_refuses_in_one_shape),
+        TEST(bodies_are_json_objects),
+        TEST(without_a_worker_one_is_to_come_again),
     };
 
     router_init();

@@ -15,7 +15,7 @@ import urllib.request
 from product import BUILD, ROOT, free_port, wait_for
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
-import postgres  # noqa: E402, F401
+import postgres  # noqa: E402
 import run  # noqa: E402  (deploy/local/run.py: what the product was started by)
 
 STOP_DEADLINE_S = 60
@@ -97,3 +97,20 @@ def running(product, service, ready=True, environment=None, prefix=(), **options
         process.send_signal(signal.SIGTERM)
         process.wait(STOP_DEADLINE_S)
     assert process.returncode == 0, b.log.read_text()
+
+
+@contextlib.contextmanager
+def locked(product, table):
+    """Nobody else can read the table."""
+    psql = subprocess.Popen([postgres.binary("psql"), "-h", product.run / "pg", "-U",
+                             postgres.OWNER, "-d", "postbus", "-qAt"], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        psql.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
+        psql.stdin.flush()
+        assert psql.stdout.readline() == "locked\n"
+        yield
+    finally:
+        psql.stdin.write("ROLLBACK;\n")
+        psql.stdin.close()
+        psql.wait(30)

@@ -13,19 +13,15 @@ import signal
 import smtplib
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
 import mail
-from beside import Beside, running
+from beside import Beside, locked, running
 from idle import Idler
 from moved_clock import Clock
-from product import ROOT, free_port, wait_for
-
-sys.path.insert(0, str(ROOT / "deploy/local"))
-import postgres  # noqa: E402
+from product import free_port, wait_for
 
 CLOSED = (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError)
 
@@ -529,23 +525,6 @@ def test_both_files_of_the_certificate_in_one_option(product):
 def test_numbers_of_threads(product, service, io):
     with running(product, service, io_threads=3, worker_threads=5, login_threads=2) as r:
         assert (r.threads(io), r.threads("command"), r.threads("login")) == (3, 5, 2)
-
-
-@contextlib.contextmanager
-def locked(product, table):
-    """Nobody else can read the table."""
-    psql = subprocess.Popen([postgres.binary("psql"), "-h", product.run / "pg", "-U",
-                             postgres.OWNER, "-d", "postbus", "-qAt"], text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        psql.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
-        psql.stdin.flush()
-        assert psql.stdout.readline() == "locked\n"
-        yield
-    finally:
-        psql.stdin.write("ROLLBACK;\n")
-        psql.stdin.close()
-        psql.wait(30)
 
 
 def recipient_waits(r, stack):

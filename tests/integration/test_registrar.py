@@ -615,7 +615,7 @@ def test_requests_are_counted_by_path(trusted):
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()
-        return int(re.search(r'postbus_registrar_requests_total\{path="/new",result="ok"\} '
+        return int(re.search(r'postbus_registrar_requests_total\{path="/new",method="GET \| POST",result="ok"\} '
                              r'(\d+)', text).group(1))
     before = count()
     assert trusted.ask("POST", "/new", OUTSIDE)[0] == 200

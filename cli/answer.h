@@ -1,0 +1,17 @@
+/* answer.h - what the admin API answered, for people.
+ *
+ * The command line's only door to jansson.
+ */
+#pragma once
+
+#include "base/str.h"
+
+#include <stdbool.h>
+
+struct arena;
+
+/* The sentence of an error; false: this is none of our API's. */
+bool answer_error(struct arena *a, str_t json, str_t *message);
+
+/* A flat object, a line for each key.  False: it is none. */
+bool answer_print(str_t json);
