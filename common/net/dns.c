@@ -1,9 +1,8 @@
-/* dns.c - libunbound asks in its own thread; ours waits for its answers and wakes
- * callers.
+/* dns.c - libunbound asks in its own thread; ours waits for its answers and sends word.
  *
- * ub_resolve would block without a deadline, so every question is asynchronous and its
- * caller waits on a condition.  A caller that gives up leaves its question behind; the
- * answer, when it comes, finds it abandoned and frees it.
+ * ub_resolve would block without a deadline, so every question is asynchronous; who wants
+ * to block waits on its condition.  Who gives up leaves the question behind; the answer,
+ * when it comes, finds it forgotten and frees it.
  */
 #include "net/dns.h"
 
@@ -13,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/dns_name.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -26,15 +26,16 @@
 
 enum {
     TYPE_A = 1,
-    TYPE_MX = 15,
     TYPE_AAAA = 28,
     CLASS_IN = 1,
     RCODE_NOERROR = 0,
     RCODE_NXDOMAIN = 3,
     DNS_PORT = 53,
-    NAME_MAX_BYTES = 253,
-    LABEL_MAX_BYTES = 63,
     MX_LOOKED_AT_MAX = 256,
+    /* Without an answer, those that nobody waits for any more among them. */
+    QUESTIONS_MAX = 65536,
+    /* Deadlines that lie so close are looked at together. */
+    TIMEOUT_STEP_MS = 10,
 };
 
 static const char debian_root_key[] = "/usr/share/dns/root.key";
@@ -42,56 +43,115 @@ static const char debian_root_key[] = "/usr/share/dns/root.key";
 struct dns {
     struct ub_ctx *ctx;
     pthread_t thread;
-    int wake_fd; /* ends the thread */
+    int wake_fd; /* there is an earlier deadline, or the end */
     pthread_mutex_t lock;
-    struct question *questions; /* all that have no answer yet */
-    bool stopped;
+    struct dns_question *questions; /* all that the library has */
+    size_t count;                   /* of them */
+    int64_t look_ms;                /* when the thread looks at deadlines; 0: never */
+    bool stopped, ends;
 };
 
-struct question {
+struct dns_question {
     struct dns *dns;
-    struct question *prev, *next;
-    pthread_cond_t answered;
-    struct ub_result *result; /* NULL with `done`: the question failed */
-    bool done, abandoned;
+    struct dns_question *prev, *next;
+    void (*answered)(void *user); /* NULL: somebody blocks */
+    void *user;
+    pthread_cond_t is_done;
+    struct deadline until;
+    struct ub_result *result; /* with RC_OK */
+    enum rc rc;
+    bool asked;     /* the library will call on_answer */
+    bool done;      /* rc and result are what they will be */
+    bool forgotten; /* its owner is gone */
 };
 
 /* Questions and answers. */
 
-static void unlink_question(struct dns *d, struct question *q)
+static void destroy(struct dns_question *q)
 {
+    ub_resolve_free(q->result);
+    pthread_cond_destroy(&q->is_done);
+    mem_free(q);
+}
+
+/* The rest until dns_ask with the lock held. */
+
+static void take_back(struct dns_question *q)
+{
+    struct dns *d = q->dns;
+
     if (q->prev != NULL)
         q->prev->next = q->next;
     else
         d->questions = q->next;
     if (q->next != NULL)
         q->next->prev = q->prev;
+    q->asked = false;
+    d->count--;
 }
 
-static void question_free(struct question *q)
+static void finish(struct dns_question *q, enum rc rc)
 {
-    ub_resolve_free(q->result);
-    pthread_cond_destroy(&q->answered);
-    mem_free(q);
+    if (q->done)
+        return;
+    q->rc = rc;
+    q->done = true;
+    if (q->forgotten)
+        return;
+    if (q->answered != NULL)
+        q->answered(q->user);
+    else
+        pthread_cond_signal(&q->is_done);
+}
+
+/* When the next deadline is, and word to those whose deadline it is. */
+static void look_at_deadlines(struct dns *d)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    d->look_ms = 0;
+    for (struct dns_question *q = d->questions; q != NULL; q = q->next) {
+        if (q->answered == NULL || q->done)
+            continue;
+        if (deadline_passed(q->until))
+            finish(q, RC_TIMEOUT);
+        else if (d->look_ms == 0 || q->until.at_ms < d->look_ms)
+            d->look_ms = q->until.at_ms;
+    }
+    if (d->look_ms != 0 && d->look_ms < now_ms + TIMEOUT_STEP_MS)
+        d->look_ms = now_ms + TIMEOUT_STEP_MS;
 }
 
 /* In our thread, from ub_process. */
 static void on_answer(void *arg, int error, struct ub_result *result)
 {
-    struct question *q = arg;
+    struct dns_question *q = arg;
     struct dns *d = q->dns;
 
     pthread_mutex_lock(&d->lock);
-    unlink_question(d, q);
-    q->result = error == 0 ? result : NULL;
-    if (error != 0)
-        ub_resolve_free(result);
-    q->done = true;
-    if (q->abandoned)
-        question_free(q);
+    take_back(q);
+    if (error == 0 && !q->done)
+        q->result = result;
     else
-        pthread_cond_signal(&q->answered);
+        ub_resolve_free(error == 0 ? result : NULL);
+    finish(q, error == 0 ? RC_OK : RC_RETRY);
+    if (q->forgotten)
+        destroy(q);
     pthread_mutex_unlock(&d->lock);
+}
+
+/* How long the thread may sleep [ms]; -1: until something happens. */
+static int look(struct dns *d, bool *ends)
+{
+    struct deadline next = { 0 };
+
+    pthread_mutex_lock(&d->lock);
+    *ends = d->ends;
+    if (d->look_ms != 0 && d->look_ms <= clock_monotonic_ms())
+        look_at_deadlines(d);
+    next.at_ms = d->look_ms;
+    pthread_mutex_unlock(&d->lock);
+    return next.at_ms == 0 ? -1 : (int)deadline_left_ms(next);
 }
 
 static void *thread_main(void *arg)
@@ -99,62 +159,116 @@ static void *thread_main(void *arg)
     struct dns *d = arg;
     struct pollfd fds[2] = { { .fd = ub_fd(d->ctx), .events = POLLIN },
                              { .fd = d->wake_fd, .events = POLLIN } };
+    eventfd_t woken;
+    bool ends = false;
+    int ms;
 
     pthread_setname_np(pthread_self(), "dns");
-    while ((fds[1].revents & POLLIN) == 0) {
-        if (poll(fds, 2, -1) > 0 && (fds[0].revents & POLLIN) != 0)
+    while (ms = look(d, &ends), !ends) {
+        if (poll(fds, 2, ms) <= 0)
+            continue;
+        if ((fds[1].revents & POLLIN) != 0)
+            eventfd_read(d->wake_fd, &woken);
+        if ((fds[0].revents & POLLIN) != 0)
             ub_process(d->ctx);
     }
     return NULL;
 }
 
-static struct question *ask(struct dns *d, const char *name, int type)
+/* The thread must not sleep past it. */
+static void note_deadline(struct dns *d, struct deadline until)
 {
-    struct question *q = mem_alloc(sizeof(*q));
+    if (d->look_ms != 0 && d->look_ms <= until.at_ms)
+        return;
+    d->look_ms = until.at_ms;
+    eventfd_write(d->wake_fd, 1);
+}
 
-    q->dns = d;
-    cond_init(&q->answered);
-    pthread_mutex_lock(&d->lock);
+static enum rc enlist(struct dns_question *q)
+{
+    struct dns *d = q->dns;
+
+    if (d->stopped)
+        return RC_TIMEOUT;
+    if (d->count == QUESTIONS_MAX)
+        return RC_RETRY;
     q->next = d->questions;
     if (q->next != NULL)
         q->next->prev = q;
     d->questions = q;
+    d->count++;
+    q->asked = true;
+    if (q->answered != NULL)
+        note_deadline(d, q->until);
+    return RC_OK;
+}
+
+struct dns_question *dns_ask(struct dns *d, str_t name, int type, struct deadline until,
+                             void (*answered)(void *user), void *user)
+{
+    struct dns_question *q = mem_alloc(sizeof(*q));
+    char text[DNS_NAME_MAX_BYTES + 1];
+    enum rc rc = dns_name_to_ask(name, text);
+
+    q->dns = d;
+    q->answered = answered;
+    q->user = user;
+    q->until = until;
+    cond_init(&q->is_done);
+    pthread_mutex_lock(&d->lock);
+    if (rc == RC_OK)
+        rc = enlist(q);
+    if (rc != RC_OK)
+        finish(q, rc);
     pthread_mutex_unlock(&d->lock);
+    if (rc != RC_OK)
+        return q;
     /* Not under the lock: the answer may come before this returns. */
-    if (ub_resolve_async(d->ctx, name, type, CLASS_IN, q, on_answer, NULL) != 0) {
+    if (ub_resolve_async(d->ctx, text, type, CLASS_IN, q, on_answer, NULL) != 0) {
         pthread_mutex_lock(&d->lock);
-        unlink_question(d, q);
-        q->done = true;
+        take_back(q);
+        finish(q, RC_RETRY);
         pthread_mutex_unlock(&d->lock);
     }
     return q;
 }
 
-/* RC_OK: *out is the caller's, to be ended with question_free; else it is gone. */
-static enum rc await(struct question *q, struct deadline until, struct question **out)
+void dns_forget(struct dns_question **question)
+{
+    struct dns_question *q = *question;
+    struct dns *d;
+
+    if (q == NULL)
+        return;
+    d = q->dns;
+    pthread_mutex_lock(&d->lock);
+    q->forgotten = true;
+    if (!q->asked)
+        destroy(q);
+    pthread_mutex_unlock(&d->lock);
+    *question = NULL;
+}
+
+/* Blocks. */
+static void await(struct dns_question *q, struct deadline until)
 {
     struct dns *d = q->dns;
-    bool done;
 
     pthread_mutex_lock(&d->lock);
-    while (!q->done && !d->stopped && cond_wait(&q->answered, &d->lock, until))
+    while (!q->done && cond_wait(&q->is_done, &d->lock, until))
         ;
-    done = q->done;
-    q->abandoned = !done;
+    finish(q, RC_TIMEOUT);
     pthread_mutex_unlock(&d->lock);
-    if (!done)
-        return RC_TIMEOUT;
-    if (q->result == NULL) {
-        question_free(q);
-        return RC_RETRY;
-    }
-    *out = q;
-    return RC_OK;
 }
 
 /* What an answer means before its data are looked at. */
-static enum rc judge(const struct ub_result *r, struct dns_status *status)
+static enum rc judge(const struct dns_question *q, struct dns_status *status)
 {
+    const struct ub_result *r = q->result;
+
+    CHECK(q->done);
+    if (q->rc != RC_OK)
+        return q->rc;
     status->secure = r->secure;
     status->bogus = r->bogus;
     status->nxdomain = r->nxdomain;
@@ -164,59 +278,6 @@ static enum rc judge(const struct ub_result *r, struct dns_status *status)
         return RC_OK;
     return r->rcode == RCODE_NOERROR || r->rcode == RCODE_NXDOMAIN ? RC_NOT_FOUND
                                                                    : RC_RETRY;
-}
-
-/* Names. */
-
-static bool is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_';
-}
-
-static bool is_label(str_t label)
-{
-    if (label.n == 0 || label.n > LABEL_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < label.n; i++)
-        if (!is_name_char(label.p[i]))
-            return false;
-    return true;
-}
-
-static enum rc name_to_ask(struct arena *a, str_t name, const char **out)
-{
-    str_t rest, label;
-
-    if (name.n > 0 && name.p[name.n - 1] == '.')
-        name.n--;
-    if (name.n == 0 || name.n > NAME_MAX_BYTES || name.p[name.n - 1] == '.')
-        return RC_INVALID;
-    rest = name;
-    while (str_split(&rest, '.', &label))
-        if (!is_label(label))
-            return RC_INVALID;
-    *out = arena_cstr(a, name);
-    return RC_OK;
-}
-
-/* A name in wire form, which must fill the rdata; "" is the root. */
-static bool name_of_wire(struct arena *a, str_t wire, str_t *out)
-{
-    struct buf *text = arena_buf(a, NAME_MAX_BYTES);
-
-    while (wire.n > 0 && wire.p[0] != '\0') {
-        size_t n = (unsigned char)wire.p[0];
-
-        if (n + 1 > wire.n || !is_label(str_n(wire.p + 1, n)))
-            return false;
-        if (text->n > 0)
-            buf_putc(text, '.');
-        buf_append(text, wire.p + 1, n);
-        wire = str_skip(wire, n + 1);
-    }
-    *out = arena_str_lower(a, buf_str(text));
-    return wire.n == 1 && !text->full;
 }
 
 /* The context. */
@@ -284,6 +345,7 @@ static void set_option(struct dns *d, const char *name, const char *value)
 enum rc dns_new(const struct dns_options *o, struct buf *why, struct dns **out)
 {
     struct dns *d = mem_alloc(sizeof(*d));
+    char at_once[16];
     enum rc rc;
 
     pthread_mutex_init(&d->lock, NULL);
@@ -291,6 +353,11 @@ enum rc dns_new(const struct dns_options *o, struct buf *why, struct dns **out)
     d->ctx = ub_ctx_create();
     CHECK(d->ctx != NULL);
     CHECK(ub_ctx_async(d->ctx, 1) == 0); /* a thread; the default is a process */
+    if (o->at_once > 0) {
+        snprintf(at_once, sizeof(at_once), "%u", o->at_once);
+        set_option(d, "outgoing-range:", at_once);
+        set_option(d, "num-queries-per-thread:", at_once);
+    }
     /* A local resolver is a good one to have. */
     set_option(d, "do-not-query-localhost:", "no");
     /* Somebody who sets up a server and forgot a record shall not wait for hours. */
@@ -319,8 +386,8 @@ void dns_stop(struct dns *d)
 {
     pthread_mutex_lock(&d->lock);
     d->stopped = true;
-    for (struct question *q = d->questions; q != NULL; q = q->next)
-        pthread_cond_signal(&q->answered);
+    for (struct dns_question *q = d->questions; q != NULL; q = q->next)
+        finish(q, RC_TIMEOUT);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -330,15 +397,19 @@ void dns_free(struct dns **dns)
 
     if (d == NULL)
         return;
+    pthread_mutex_lock(&d->lock);
+    d->ends = true;
+    pthread_mutex_unlock(&d->lock);
     eventfd_write(d->wake_fd, 1);
     pthread_join(d->thread, NULL);
     close(d->wake_fd);
     ub_ctx_delete(d->ctx);
-    while (d->questions != NULL) { /* abandoned, and now never answered */
-        struct question *q = d->questions;
+    while (d->questions != NULL) { /* forgotten, and now never answered */
+        struct dns_question *q = d->questions;
 
-        unlink_question(d, q);
-        question_free(q);
+        CHECK(q->forgotten);
+        take_back(q);
+        destroy(q);
     }
     pthread_mutex_destroy(&d->lock);
     mem_free(d);
@@ -347,25 +418,30 @@ void dns_free(struct dns **dns)
 
 /* Records. */
 
+enum rc dns_answer_raw(const struct dns_question *q, struct arena *a,
+                       struct dns_records *out)
+{
+    const struct ub_result *r = q->result;
+    enum rc rc;
+
+    *out = (struct dns_records){ 0 };
+    rc = judge(q, &out->status);
+    if (rc == RC_OK)
+        out->data = arena_array(a, DNS_RECORDS_MAX, sizeof(*out->data));
+    for (int i = 0; rc == RC_OK && r->data[i] != NULL && i < DNS_RECORDS_MAX; i++)
+        out->data[out->count++] = arena_str(a, str_n(r->data[i], (size_t)r->len[i]));
+    return rc;
+}
+
 enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
                 struct deadline until, struct dns_records *out)
 {
-    const char *text;
-    struct question *q;
-    enum rc rc = name_to_ask(a, name, &text);
+    struct dns_question *q = dns_ask(d, name, type, until, NULL, NULL);
+    enum rc rc;
 
-    *out = (struct dns_records){ 0 };
-    if (rc == RC_OK)
-        rc = await(ask(d, text, type), until, &q);
-    if (rc != RC_OK)
-        return rc;
-    rc = judge(q->result, &out->status);
-    if (rc == RC_OK)
-        out->data = arena_array(a, DNS_RECORDS_MAX, sizeof(*out->data));
-    for (int i = 0; rc == RC_OK && q->result->data[i] != NULL && i < DNS_RECORDS_MAX; i++)
-        out->data[out->count++] =
-            arena_str(a, str_n(q->result->data[i], (size_t)q->result->len[i]));
-    question_free(q);
+    await(q, until);
+    rc = dns_answer_raw(q, a, out);
+    dns_forget(&q);
     return rc;
 }
 
@@ -379,18 +455,17 @@ static void add_addresses(const struct ub_result *r, struct dns_addresses *out)
             out->count++;
 }
 
-static enum rc take_addresses(struct question *q, struct deadline until,
+static enum rc take_addresses(struct dns_question *q, struct deadline until,
                               struct dns_addresses *out)
 {
     struct dns_status status = { 0 };
-    enum rc rc = await(q, until, &q);
+    enum rc rc;
 
-    if (rc == RC_OK) {
-        rc = judge(q->result, &status);
-        if (rc == RC_OK)
-            add_addresses(q->result, out);
-        question_free(q);
-    }
+    await(q, until);
+    rc = judge(q, &status);
+    if (rc == RC_OK)
+        add_addresses(q->result, out);
+    dns_forget(&q);
     out->status.secure = out->status.secure && status.secure;
     out->status.bogus = out->status.bogus || status.bogus;
     out->status.nxdomain = out->status.nxdomain || status.nxdomain;
@@ -400,17 +475,13 @@ static enum rc take_addresses(struct question *q, struct deadline until,
 enum rc dns_addresses(struct dns *d, struct arena *a, str_t name, struct deadline until,
                       struct dns_addresses *out)
 {
-    struct question *q4, *q6;
-    const char *text;
-    enum rc rc = name_to_ask(a, name, &text), rc4, rc6;
+    struct dns_question *q6 = dns_ask(d, name, TYPE_AAAA, until, NULL, NULL);
+    struct dns_question *q4 = dns_ask(d, name, TYPE_A, until, NULL, NULL);
+    enum rc rc4, rc6;
 
     *out = (struct dns_addresses){ 0 };
-    if (rc != RC_OK)
-        return rc;
     out->addr = arena_array(a, DNS_ADDRESSES_MAX, sizeof(*out->addr));
     out->status.secure = true;
-    q6 = ask(d, text, TYPE_AAAA);
-    q4 = ask(d, text, TYPE_A);
     rc6 = take_addresses(q6, until, out);
     rc4 = take_addresses(q4, until, out);
     out->missing = rc4 != RC_NOT_FOUND && rc4 != RC_OK ? rc4
@@ -441,7 +512,7 @@ static void add_mx(struct arena *a, str_t rdata, struct ranked_mx *ranked, size_
 {
     struct ranked_mx *m = &ranked[*count];
 
-    if (rdata.n < 3 || !name_of_wire(a, str_skip(rdata, 2), &m->host.name))
+    if (rdata.n < 3 || !dns_name_of_wire(a, str_skip(rdata, 2), &m->host.name))
         return;
     if (m->host.name.n == 0) { /* RFC 7505: "." is nobody */
         *root = true;
@@ -477,27 +548,31 @@ static void implicit_mx(struct arena *a, str_t domain, struct dns_mx *out)
     out->host[0] = (struct dns_mx_host){ 0, arena_str_lower(a, domain) };
 }
 
-enum rc dns_mx(struct dns *d, struct arena *a, str_t domain, struct deadline until,
-               struct dns_mx *out)
+enum rc dns_answer_mx(const struct dns_question *q, struct arena *a, struct dns_mx *out)
 {
-    const char *text;
-    struct question *q;
-    enum rc rc = name_to_ask(a, domain, &text);
+    enum rc rc;
 
     *out = (struct dns_mx){ 0 };
-    if (rc == RC_OK)
-        rc = await(ask(d, text, TYPE_MX), until, &q);
-    if (rc != RC_OK)
-        return rc;
-    rc = judge(q->result, &out->status);
+    rc = judge(q, &out->status);
     if (rc == RC_OK) {
         take_mx(a, q->result, out);
         if (out->count == 0 && !out->null_mx)
             rc = RC_RETRY; /* nothing usable in it: not a reason to guess another host */
     } else if (rc == RC_NOT_FOUND && !out->status.nxdomain) {
-        implicit_mx(a, str_of(text), out);
+        implicit_mx(a, str_of(q->result->qname), out);
         rc = RC_OK;
     }
-    question_free(q);
+    return rc;
+}
+
+enum rc dns_mx(struct dns *d, struct arena *a, str_t domain, struct deadline until,
+               struct dns_mx *out)
+{
+    struct dns_question *q = dns_ask(d, domain, DNS_MX, until, NULL, NULL);
+    enum rc rc;
+
+    await(q, until);
+    rc = dns_answer_mx(q, a, out);
+    dns_forget(&q);
     return rc;
 }

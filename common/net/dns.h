@@ -1,7 +1,8 @@
 /* dns.h - questions to the DNS, validated by DNSSEC.
  *
- * The door to libunbound.  One context (and cache) per process, its own thread; the
- * calls block until the answer or the deadline, so they belong in workers, not on loops.
+ * The door to libunbound.  One context (and cache) per process, its own thread.  The
+ * calls block until the answer or the deadline, so they belong in workers, not on loops;
+ * who holds no thread while it waits uses dns_ask.
  * Answers are hostile input: bounded in number and length, names in lower case without
  * the final dot.
  * RC_NOT_FOUND: the name or that type at the name does not exist (see nxdomain);
@@ -30,6 +31,9 @@ struct dns_options {
     /* NULL or "": Debian's root key if it is there; "none": nothing is validated, for
      * resolvers that cannot pass DNSSEC on. */
     const char *trust_anchor_file;
+    /* Questions that may be on the way at the same time, each with a descriptor; further
+     * ones queue.  0: the library's 16. */
+    unsigned at_once;
 };
 
 /* RC_INVALID with the reason in *why (may be NULL). */
@@ -37,6 +41,21 @@ enum rc dns_new(const struct dns_options *o, struct buf *why,
                 struct dns **out) RC_CHECKED;
 void dns_stop(struct dns *d);  /* calls end at once from now on, with RC_TIMEOUT */
 void dns_free(struct dns **d); /* after the last call returned */
+
+/* One question of which word is sent instead of somebody waiting. */
+struct dns_question;
+
+enum { DNS_MX = 15 };
+
+/* answered(user) is called exactly once: when there is an answer, when `until` has
+ * passed, at dns_stop, or before this returns when there is nothing to wait for (no name,
+ * no room).  It runs in any thread, under a lock: it sends word and calls nothing here.
+ * Afterwards dns_answer_mx or _raw says what came.  The name is copied. */
+struct dns_question *dns_ask(struct dns *d, str_t name, int type, struct deadline until,
+                             void (*answered)(void *user), void *user);
+/* Ends it, at any time; answered is not called any more once this has returned.  Before
+ * dns_free; *q may be NULL. */
+void dns_forget(struct dns_question **q);
 
 struct dns_status {
     bool secure;   /* validated by DNSSEC, non-existence too */
@@ -75,6 +94,10 @@ struct dns_mx {
 enum rc dns_mx(struct dns *d, struct arena *a, str_t domain, struct deadline until,
                struct dns_mx *out) RC_CHECKED;
 
+/* The same of a question for DNS_MX, once answered was called. */
+enum rc dns_answer_mx(const struct dns_question *q, struct arena *a,
+                      struct dns_mx *out) RC_CHECKED;
+
 struct dns_records {
     struct dns_status status;
     size_t count;
@@ -84,3 +107,6 @@ struct dns_records {
 /* Raw rdata of any type (DNSKEY 48, ...); at most DNS_RECORDS_MAX records. */
 enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
                 struct deadline until, struct dns_records *out) RC_CHECKED;
+/* The same of a question, once answered was called. */
+enum rc dns_answer_raw(const struct dns_question *q, struct arena *a,
+                       struct dns_records *out) RC_CHECKED;

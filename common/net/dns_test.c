@@ -1,10 +1,12 @@
-/* dns_test.c - questions to a name server that the test itself plays, on loopback UDP. */
+/* dns_test.c - questions to a name server that the test itself plays. */
 #include "net/dns.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/test_name_server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,12 +14,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <poll.h>
-#include <stdatomic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -30,18 +29,7 @@ enum {
     DNSKEY = 48
 };
 
-/* Rdata of one record; names in wire form, as long as their rdata says. */
-struct record {
-    const char *name; /* lower case */
-    int type;
-    const char *rdata;
-    size_t rdata_n;
-};
-
-#define R(name, type, rdata)                                                             \
-    {                                                                                    \
-        name, type, rdata, sizeof(rdata) - 1                                             \
-    }
+#define R TEST_RECORD
 
 /* The zone sec.test, signed until 2036 with the Ed25519 key whose private half is the
  * bytes 0 to 31; the signature of forged.sec.test is host.sec.test's. */
@@ -68,7 +56,7 @@ struct record {
 static const char sec_anchor[] =
     "sec.test. IN DNSKEY 257 3 15 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n";
 
-static const struct record records[] = {
+static const struct test_record records[] = {
     R("sec.test", DNSKEY, SEC_KEY),
     R("sec.test", RRSIG, SEC_KEY_SIGNATURE),
     R("host.sec.test", A, "\xc0\0\2\3"),
@@ -79,6 +67,7 @@ static const struct record records[] = {
     R("mx.test", MX, "\0\x0a\1A\2mx\4test\0"),
     R("mx.test", MX, "\0\x14\2b1\2mx\4test\0"),
     R("null.test", MX, "\0\0\0"),
+    R("held.test", MX, "\0\x0a\2mx\4test\0"),
     R("bad.test", MX, "\0\x0a\3a b\4test\0"),
     R("plain.test", A, "\xc0\0\2\1"),
     R("both.test", A, "\xc0\0\2\2"),
@@ -92,134 +81,16 @@ static const struct record records[] = {
 struct fixture {
     struct dns *dns;
     struct arena *arena;
-    pthread_t server;
-    int fd;
-    char resolver[32];
-    _Atomic bool stop, silent_asked;
+    struct test_name_server server;
 };
-
-/* The question's name as text; its end in the packet as the result, 0 when malformed. */
-static size_t read_name(const unsigned char *p, size_t n, char *text)
-{
-    size_t at = 12, to = 0;
-
-    while (at < n && p[at] != 0 && at + p[at] < n && to + p[at] < 200) {
-        for (size_t i = 1; i <= p[at]; i++)
-            text[to++] = (char)str_lower_char(p[at + i]);
-        text[to++] = '.';
-        at += p[at] + 1u;
-    }
-    text[to > 0 ? to - 1 : 0] = '\0';
-    return at + 5 <= n ? at + 1 : 0;
-}
-
-static void put16(struct buf *b, unsigned v)
-{
-    buf_putc(b, (char)(v >> 8));
-    buf_putc(b, (char)v);
-}
-
-static bool signs(const struct record *r, int type)
-{
-    return r->type == RRSIG &&
-           ((unsigned char)r->rdata[0] << 8 | (unsigned char)r->rdata[1]) == type;
-}
-
-static int add_answers(struct buf *out, const char *name, int type, bool *name_exists)
-{
-    int count = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
-        const struct record *r = &records[i];
-
-        if (strcmp(r->name, name) != 0)
-            continue;
-        *name_exists = true;
-        if (r->type != type && !signs(r, type))
-            continue;
-        put16(out, 0xc00c); /* the name of the question */
-        put16(out, (unsigned)r->type);
-        put16(out, 1);
-        put16(out, 0);
-        put16(out, 60);
-        put16(out, (unsigned)r->rdata_n);
-        buf_append(out, r->rdata, r->rdata_n);
-        count++;
-    }
-    return count;
-}
-
-static void answer(int fd, const unsigned char *p, size_t n, const struct sockaddr *to,
-                   socklen_t to_n)
-{
-    char name[256];
-    size_t end = read_name(p, n, name);
-    struct buf out, records_out;
-    bool exists = false;
-    int type, count;
-
-    if (end == 0 || strcmp(name, "silent.test") == 0)
-        return;
-    type = p[end] << 8 | p[end + 1];
-    if (strcmp(name, "half.test") == 0 && type == A)
-        return;
-    buf_init(&out, 4096);
-    buf_init(&records_out, 4096);
-    count = add_answers(&records_out, name, type, &exists);
-    buf_append(&out, p, 2);
-    if (strcmp(name, "fail.test") == 0)
-        put16(&out, 0x8182);
-    else
-        put16(&out, exists ? 0x8180 : 0x8183);
-    put16(&out, 1);
-    put16(&out, (unsigned)count);
-    put16(&out, 0);
-    put16(&out, 1);
-    buf_append(&out, p + 12, end + 4 - 12);
-    buf_put(&out, buf_str(&records_out));
-    buf_append(&out, "\0\0\x29\4\xd0\0\0\x80\0\0\0", 11); /* EDNS, DNSSEC OK */
-    sendto(fd, out.p, out.n, 0, to, to_n);
-    buf_fini(&out);
-    buf_fini(&records_out);
-}
-
-static void *serve(void *arg)
-{
-    struct fixture *f = arg;
-    struct pollfd p = { .fd = f->fd, .events = POLLIN };
-    unsigned char packet[1500];
-
-    while (!atomic_load(&f->stop)) {
-        struct sockaddr_storage from;
-        socklen_t from_n = sizeof(from);
-        ssize_t n;
-
-        if (poll(&p, 1, 20) <= 0)
-            continue;
-        n = recvfrom(f->fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &from_n);
-        if (n > 20 && memcmp(packet + 13, "silent", 6) == 0)
-            atomic_store(&f->silent_asked, true);
-        if (n > 12)
-            answer(f->fd, packet, (size_t)n, (struct sockaddr *)&from, from_n);
-    }
-    return NULL;
-}
 
 static int setup(void **state)
 {
     struct fixture *f = mem_alloc(sizeof(*f));
-    struct addr at = { .family = 4, .ip = { 127, 0, 0, 1 } };
-    struct sockaddr_storage sa;
-    socklen_t n = addr_to_sockaddr(&at, &sa);
-    struct dns_options o = { .resolver = f->resolver, .trust_anchor_file = "none" };
+    struct dns_options o = { .resolver = f->server.address, .trust_anchor_file = "none" };
 
     f->arena = arena_new();
-    f->fd = socket(AF_INET, SOCK_DGRAM, 0);
-    assert_int_equal(bind(f->fd, (struct sockaddr *)&sa, n), 0);
-    assert_int_equal(getsockname(f->fd, (struct sockaddr *)&sa, &n), 0);
-    assert_true(addr_from_sockaddr((struct sockaddr *)&sa, n, &at));
-    snprintf(f->resolver, sizeof(f->resolver), "127.0.0.1:%u", (unsigned)at.port);
-    assert_int_equal(pthread_create(&f->server, NULL, serve, f), 0);
+    test_name_server_start(&f->server, records, ARRAY_LEN(records));
     assert_int_equal(dns_new(&o, NULL, &f->dns), RC_OK);
     *state = f;
     return 0;
@@ -230,9 +101,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     dns_free(&f->dns);
-    atomic_store(&f->stop, true);
-    pthread_join(f->server, NULL);
-    close(f->fd);
+    test_name_server_stop(&f->server);
     arena_free(&f->arena);
     mem_free(f);
     return 0;
@@ -380,7 +249,7 @@ static void test_raw(void **state)
 static void test_dnssec(void **state)
 {
     struct fixture *f = *state;
-    struct dns_options o = { .resolver = f->resolver };
+    struct dns_options o = { .resolver = f->server.address };
     struct dns_records got;
     char anchor[64];
     FILE *file;
@@ -440,18 +309,120 @@ static void *ask_silent(void *arg)
     return rc == RC_TIMEOUT ? f : NULL;
 }
 
+struct word {
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+    int count;
+};
+
+static void send_word(void *user)
+{
+    struct word *w = user;
+
+    pthread_mutex_lock(&w->lock);
+    w->count++;
+    pthread_cond_broadcast(&w->came);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static struct word *word_new(struct arena *a)
+{
+    struct word *w = arena_alloc(a, sizeof(*w));
+
+    pthread_mutex_init(&w->lock, NULL);
+    cond_init(&w->came);
+    return w;
+}
+
+static void await_words(struct word *w, int count)
+{
+    struct deadline until = soon();
+
+    pthread_mutex_lock(&w->lock);
+    while (w->count < count && cond_wait(&w->came, &w->lock, until))
+        ;
+    assert_int_equal(w->count, count);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Word comes once for each question, whatever becomes of it. */
+static void test_ask_without_waiting(void **state)
+{
+    static const struct {
+        const char *name;
+        enum rc rc;
+    } cases[] = {
+        { "mx.test", RC_OK },      { "null.test", RC_OK },
+        { "plain.test", RC_OK },   { "nowhere.test", RC_NOT_FOUND },
+        { "fail.test", RC_RETRY }, { "silent.test", RC_TIMEOUT },
+        { "a..b", RC_INVALID },    { "mx.test", RC_OK },
+    };
+    struct fixture *f = *state;
+    struct word *w = word_new(f->arena);
+    struct dns_question *q[ARRAY_LEN(cases)];
+    struct dns_mx mx;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        q[i] = dns_ask(f->dns, str_of(cases[i].name), DNS_MX,
+                       deadline_in_ms(cases[i].rc == RC_TIMEOUT ? 300 : WAIT_MS),
+                       send_word, w);
+    await_words(w, ARRAY_LEN(cases));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(dns_answer_mx(q[i], f->arena, &mx), cases[i].rc);
+        dns_forget(&q[i]);
+    }
+    assert_int_equal(w->count, ARRAY_LEN(cases));
+}
+
+/* Many wait while another is answered; who forgets one hears of it no more. */
+static void test_many_questions_at_once(void **state)
+{
+    enum { MANY = 1000 };
+    struct fixture *f = *state;
+    struct word *w = word_new(f->arena), *late = word_new(f->arena);
+    struct dns_options o = { .resolver = f->server.address,
+                             .trust_anchor_file = "none",
+                             .at_once = 1100 };
+    struct dns_question *held[MANY], *forgotten;
+    struct dns_mx mx;
+
+    dns_free(&f->dns);
+    assert_int_equal(dns_new(&o, NULL, &f->dns), RC_OK);
+    forgotten =
+        dns_ask(f->dns, S("held-forgotten.test"), DNS_MX, soon(), send_word, late);
+    for (int i = 0; i < MANY; i++)
+        held[i] = dns_ask(f->dns, str_of(arena_printf(f->arena, "held-%d.test", i)),
+                          DNS_MX, soon(), send_word, w);
+    assert_int_equal(dns_mx(f->dns, f->arena, S("mx.test"), soon(), &mx), RC_OK);
+    assert_int_equal(w->count, 0);
+    dns_forget(&forgotten);
+    atomic_store(&f->server.is_open, true);
+    await_words(w, MANY);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(dns_answer_mx(held[i], f->arena, &mx), RC_OK);
+        assert_str(mx.host[0].name, "mx.test");
+        dns_forget(&held[i]);
+    }
+    assert_int_equal(late->count, 0);
+}
+
 /* Whoever waits for an answer stops waiting, and nobody begins. */
 static void test_stop(void **state)
 {
     struct fixture *f = *state;
     struct deadline until = deadline_in_ms(WAIT_MS / 2);
+    struct word *w = word_new(f->arena);
+    struct dns_question *q;
     pthread_t thread;
     void *timed_out;
 
     assert_int_equal(pthread_create(&thread, NULL, ask_silent, f), 0);
-    while (!atomic_load(&f->silent_asked))
+    while (!atomic_load(&f->server.silent_asked))
         assert_false(deadline_passed(until));
+    q = dns_ask(f->dns, S("silent.test"), DNS_MX, soon(), send_word, w);
     dns_stop(f->dns);
+    await_words(w, 1);
+    dns_forget(&q);
     pthread_join(thread, &timed_out);
     assert_ptr_equal(timed_out, f);
     assert_ptr_equal(ask_silent(f), f);
@@ -494,6 +465,8 @@ int main(void)
         TEST(test_raw),
         TEST(test_dnssec),
         TEST(test_many_threads),
+        TEST(test_ask_without_waiting),
+        TEST(test_many_questions_at_once),
         TEST(test_stop),
         cmocka_unit_test(test_bad_options),
     };

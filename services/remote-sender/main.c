@@ -16,10 +16,11 @@
 #include "net/tls.h"
 #include "svc/routes.h"
 #include "svc/svc.h"
+#include "svc/svc_dns.h"
 
 #include <unistd.h>
 
-enum { CONNECTIONS = 4, PROBE_MS = 3000, TYPE_DNSKEY = 48 };
+enum { CONNECTIONS = 4 };
 
 struct sender {
     struct desk desk;
@@ -28,36 +29,6 @@ struct sender {
     struct dispatch *dispatch;
 };
 
-/* Many a router's or container's resolver drops the signatures; judged by DNSSEC, then
- * every domain looks forged. */
-static bool drops_signatures(struct dns *dns)
-{
-    struct arena *a = arena_new();
-    struct dns_records keys = { 0 };
-    enum rc rc = dns_raw(dns, a, S("org"), TYPE_DNSKEY, deadline_in_ms(PROBE_MS), &keys);
-
-    arena_free(&a);
-    return rc == RC_RETRY && keys.status.bogus;
-}
-
-/* Without validation mail still goes only to hosts that prove their names by TLS; no
- * answer counts as secure then.  An anchor that the operator chose is kept. */
-static enum rc open_dns(const struct options *o, struct dns **out, struct buf *why)
-{
-    struct dns_options dns = { .resolver = o->dns_resolver,
-                               .trust_anchor_file = o->dns_trust_anchor_file };
-    enum rc rc = dns_new(&dns, why, out);
-
-    if (rc != RC_OK || o->dns_trust_anchor_file[0] != '\0' || !drops_signatures(*out))
-        return rc;
-    log_warn("remote.dns_not_signed",
-             "reason=\"the resolver's answers cannot be validated\" advice=\"set "
-             "dns_resolver to one that passes DNSSEC on, or to root\"");
-    dns_free(out);
-    dns.trust_anchor_file = "none";
-    return dns_new(&dns, why, out);
-}
-
 static enum rc open_doors(struct svc *svc, struct desk *desk, struct buf *why)
 {
     const struct options *o = svc->options;
@@ -65,7 +36,7 @@ static enum rc open_doors(struct svc *svc, struct desk *desk, struct buf *why)
         .min_version = TLS_VERSION_1_2,
         .ca_file = o->tls_ca_file[0] != '\0' ? o->tls_ca_file : NULL,
     };
-    enum rc rc = open_dns(o, &desk->finder.dns, why);
+    enum rc rc = svc_dns_new(o, 0, why, &desk->finder.dns);
 
     if (rc == RC_OK)
         rc = tls_client_new(&tls, why, &desk->tls);

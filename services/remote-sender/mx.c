@@ -1,13 +1,9 @@
-/* mx.c - which hosts take a domain's mail, in which order.
- *
- * The door to libidn2: names beyond ASCII are looked up in their ASCII form.
- */
+/* mx.c - which hosts take a domain's mail, in which order. */
 #include "mx.h"
 
 #include "base/arena.h"
 #include "mail/address.h"
-
-#include <idn2.h>
+#include "net/dns_name.h"
 
 static enum rc refuse(struct mail_hosts_refusal *why, int code, const char *status,
                       const char *text)
@@ -77,31 +73,13 @@ static str_t literal_address(str_t domain)
     return str_starts_nocase(inside, S("IPv6:")) ? str_skip(inside, 5) : inside;
 }
 
-/* RC_INVALID: the name cannot be one. */
-static enum rc to_ascii(struct arena *a, str_t domain, str_t *out)
-{
-    char *ascii = NULL;
-
-    *out = domain;
-    for (size_t i = 0; i < domain.n; i++)
-        if ((unsigned char)domain.p[i] >= 0x80) {
-            if (idn2_to_ascii_8z(arena_cstr(a, domain), &ascii,
-                                 IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
-                return RC_INVALID;
-            *out = arena_str(a, str_of(ascii));
-            idn2_free(ascii);
-            return RC_OK;
-        }
-    return RC_OK;
-}
-
 static enum rc ask_dns(struct arena *a, const struct mx_finder *f, str_t domain,
                        struct deadline until, struct mail_hosts *out,
                        struct mail_hosts_refusal *why)
 {
     struct dns_mx answer = { 0 };
     str_t ascii;
-    enum rc rc = to_ascii(a, domain, &ascii);
+    enum rc rc = dns_name_to_ascii(a, domain, &ascii);
 
     if (rc == RC_OK)
         rc = dns_mx(f->dns, a, ascii, until, &answer);

@@ -1,0 +1,78 @@
+/* dns_name.c - host names, as text and in wire form. */
+#include "net/dns_name.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#include <idn2.h>
+#include <string.h>
+
+enum { LABEL_MAX_BYTES = 63 };
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '_';
+}
+
+static bool is_label(str_t label)
+{
+    if (label.n == 0 || label.n > LABEL_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < label.n; i++)
+        if (!is_name_char(label.p[i]))
+            return false;
+    return true;
+}
+
+enum rc dns_name_to_ascii(struct arena *a, str_t name, str_t *out)
+{
+    char *ascii = NULL;
+
+    *out = name;
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] >= 0x80) {
+            if (idn2_to_ascii_8z(arena_cstr(a, name), &ascii,
+                                 IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+                return RC_INVALID;
+            *out = arena_str(a, str_of(ascii));
+            idn2_free(ascii);
+            return RC_OK;
+        }
+    return RC_OK;
+}
+
+enum rc dns_name_to_ask(str_t name, char out[DNS_NAME_MAX_BYTES + 1])
+{
+    str_t rest, label;
+
+    if (name.n > 0 && name.p[name.n - 1] == '.')
+        name.n--;
+    if (name.n == 0 || name.n > DNS_NAME_MAX_BYTES || name.p[name.n - 1] == '.')
+        return RC_INVALID;
+    rest = name;
+    while (str_split(&rest, '.', &label))
+        if (!is_label(label))
+            return RC_INVALID;
+    memcpy(out, name.p, name.n);
+    out[name.n] = '\0';
+    return RC_OK;
+}
+
+bool dns_name_of_wire(struct arena *a, str_t wire, str_t *out)
+{
+    struct buf *text = arena_buf(a, DNS_NAME_MAX_BYTES);
+
+    while (wire.n > 0 && wire.p[0] != '\0') {
+        size_t n = (unsigned char)wire.p[0];
+
+        if (n + 1 > wire.n || !is_label(str_n(wire.p + 1, n)))
+            return false;
+        if (text->n > 0)
+            buf_putc(text, '.');
+        buf_append(text, wire.p + 1, n);
+        wire = str_skip(wire, n + 1);
+    }
+    *out = arena_str_lower(a, buf_str(text));
+    return wire.n == 1 && !text->full;
+}

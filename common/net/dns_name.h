@@ -1,0 +1,25 @@
+/* dns_name.h - host names, as text and in wire form.
+ *
+ * The door to libidn2.  Letters, digits, hyphens and underscores only.  Pure.  Thread:
+ * any.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+
+struct arena;
+
+enum { DNS_NAME_MAX_BYTES = 253 };
+
+/* A name beyond ASCII in the form under which DNS has it; others as they are. RC_INVALID:
+ * it has none. */
+enum rc dns_name_to_ascii(struct arena *a, str_t name, str_t *out) RC_CHECKED;
+
+/* Without a final dot.  RC_INVALID: not a name. */
+enum rc dns_name_to_ask(str_t name, char out[DNS_NAME_MAX_BYTES + 1]) RC_CHECKED;
+
+/* A name in wire form, which must fill the rdata; "" is the root.  *out in lower case. */
+bool dns_name_of_wire(struct arena *a, str_t wire, str_t *out);
