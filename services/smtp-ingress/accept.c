@@ -93,7 +93,8 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
     /* Letters beyond ASCII in a header whose sender did not ask for SMTPUTF8 go on as
      * they are, as with other servers: every host takes them, and to return the message
      * for want of the extension would help nobody. */
-    e.smtputf8 = (t->utf8 && has_eight_bit(scrubbed->header)) || has_eight_bit(t->sender);
+    e.smtputf8 =
+        (t->utf8 && has_eight_bit(scrubbed->header)) || has_eight_bit(t->return_path);
     for (size_t i = 0; i < t->recipient_count && !e.smtputf8; i++)
         e.smtputf8 = has_eight_bit(t->recipients[i]);
     t->queue_id = e.id;
@@ -136,25 +137,6 @@ static void answer(struct commit_item *item)
     session_job_done(s, CMD_DONE);
 }
 
-static enum cmd_result check(struct session *s, struct db *db, str_t message,
-                             struct buf *out)
-{
-    struct check c = checks_of(s, out);
-    struct encrypted_query q = { .direction = c.direction == CHECKS_OUTGOING
-                                                  ? ENCRYPTED_OUTGOING
-                                                  : ENCRYPTED_INCOMING,
-                                 .message = message,
-                                 .recipients = s->mail->recipients,
-                                 .recipient_count = s->mail->recipient_count };
-
-    encrypted_judge(s->mail->arena, &q, &c.judged);
-    c.message = message;
-    c.db = db;
-    if (checks_pass(&c, CHECKS_MESSAGE) && checks_pass(&c, CHECKS_ACCEPT))
-        return CMD_DONE;
-    return c.is_last_word ? CMD_CLOSE : CMD_FAIL;
-}
-
 struct accept *accept_new(struct bus *bus)
 {
     struct accept *a = mem_alloc(sizeof(*a));
@@ -179,18 +161,15 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
     struct pending *p = arena_alloc(t->arena, sizeof(*p));
     enum scrub_kind kind =
         s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION : SCRUB_INCOMING;
+    struct check *c = checks_of_message(s, out);
     struct scrub_result scrubbed;
-    enum cmd_result checked;
-    str_t message;
 
-    if (spool_finish(t->spool, &message) != RC_OK) {
-        smtp_reply_put(out, 452, "4.3.1", S("Insufficient system storage"));
+    if (c == NULL)
         return CMD_FAIL;
-    }
-    checked = check(s, w->context, message, out);
-    if (checked != CMD_DONE)
-        return checked;
-    if (scrub_compose(t->arena, kind, t->sender, message, &scrubbed) != RC_OK) {
+    c->db = w->context;
+    if (checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_WORKER) != CHECK_PASS)
+        return c->is_last_word ? CMD_CLOSE : CMD_FAIL;
+    if (scrub_compose(t->arena, kind, t->return_path, c->message, &scrubbed) != RC_OK) {
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
         return CMD_FAIL;
     }
@@ -199,7 +178,7 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
     p->item.done = answer;
     p->item.message = (struct store_accept){ .head = scrubbed.header,
                                              .body = scrubbed.body,
-                                             .sender = t->sender,
+                                             .sender = t->return_path,
                                              .recipients = t->recipients,
                                              .recipient_count = t->recipient_count,
                                              .envelope = make_envelope(s, &scrubbed) };

@@ -40,7 +40,7 @@ static enum rc ask(struct check *c, struct store_account_sender *out)
                                 (int64_t)c->message.n, out);
 }
 
-bool check_account(struct check *c)
+enum check_result check_account(struct check *c)
 {
     struct store_account_sender sender;
     enum rc rc;
@@ -51,15 +51,15 @@ bool check_account(struct check *c)
         rc = ask(c, &sender);
     if (rc == RC_OK && sender.state == STORE_ACCOUNT_ACTIVE) {
         c->reaches_none = c->other_count > 0 && !sender.reaches;
-        return true;
+        return CHECK_PASS;
     }
     if (rc != RC_OK && rc != RC_NOT_FOUND) {
         /* Waiting for a database that is away is the commit's business. */
         log_debug("smtp.account_not_read", "rc=%s sqlstate=%s", rc_name(rc),
                   db_sqlstate(c->db));
-        return true;
+        return CHECK_PASS;
     }
     smtp_reply_put(c->out, 421, "4.7.0", S("Please log in again"));
     c->is_last_word = true;
-    return false;
+    return CHECK_REFUSE;
 }

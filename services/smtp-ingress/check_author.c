@@ -10,19 +10,19 @@
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
-static bool refuse(struct check *c, const char *text)
+static enum check_result refuse(struct check *c, const char *text)
 {
     smtp_reply_put(c->out, 500, NULL, str_of(text));
-    return false;
+    return CHECK_REFUSE;
 }
 
-static bool is_readable(struct check *c)
+static enum check_result is_readable(struct check *c)
 {
     if (c->judged.header_rc != RC_OK)
         return refuse(c, "Failed to parse message");
     switch (c->judged.author_rc) {
     case RC_OK:
-        return true;
+        return CHECK_PASS;
     case RC_NOT_FOUND:
         return refuse(c, "Invalid FROM header: there is none");
     case RC_CONFLICT:
@@ -32,31 +32,31 @@ static bool is_readable(struct check *c)
     }
 }
 
-static bool judge_outgoing(struct check *c)
+static enum check_result judge_outgoing(struct check *c)
 {
     if (str_eq_nocase(c->judged.author.text, c->mail->sender))
-        return true;
+        return CHECK_PASS;
     smtp_reply_printf(c->out, 500, NULL, "Invalid FROM <%.*s> for <%.*s>",
                       STR_ARG(c->judged.author.text), STR_ARG(c->mail->sender));
-    return false;
+    return CHECK_REFUSE;
 }
 
-static bool judge_incoming(struct check *c)
+static enum check_result judge_incoming(struct check *c)
 {
     if (str_eq_nocase(c->judged.author.domain, c->ingress->domain)) {
         smtp_reply_put(c->out, 554, "5.7.1",
                        S("From header rejected: accounts of this domain submit their "
                          "mail"));
-        return false;
+        return CHECK_REFUSE;
     }
     if (!str_eq_nocase(c->judged.author.text, c->mail->sender))
-        c->mail->sender = S("");
-    return true;
+        c->mail->return_path = S("");
+    return CHECK_PASS;
 }
 
-bool check_author(struct check *c)
+enum check_result check_author(struct check *c)
 {
-    if (!is_readable(c))
-        return false;
+    if (is_readable(c) != CHECK_PASS)
+        return CHECK_REFUSE;
     return c->direction == CHECKS_OUTGOING ? judge_outgoing(c) : judge_incoming(c);
 }

@@ -7,10 +7,10 @@
 #include "svc/options.h"
 #include "transaction.h"
 
-bool check_count(struct check *c)
+enum check_result check_count(struct check *c)
 {
     if (c->mail->recipient_count < (size_t)c->ingress->options->max_recipients)
-        return true;
+        return CHECK_PASS;
     smtp_reply_put(c->out, 452, "4.5.3", S("Too many recipients"));
-    return false;
+    return CHECK_REFUSE;
 }

@@ -5,13 +5,13 @@
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
-bool check_encrypted(struct check *c)
+enum check_result check_encrypted(struct check *c)
 {
     if (c->judged.verdict != ENCRYPTED_NO)
-        return true;
+        return CHECK_PASS;
     if (c->direction == CHECKS_INCOMING && c->mail->clear_text)
-        return true;
+        return CHECK_PASS;
     /* Delta Chat explains this text to people; it stands without an enhanced code. */
     smtp_reply_put(c->out, 523, NULL, S("Encryption Needed: Invalid Unencrypted Mail"));
-    return false;
+    return CHECK_REFUSE;
 }

@@ -7,10 +7,10 @@
 
 enum { MAX_HOPS = 50 };
 
-bool check_hops(struct check *c)
+enum check_result check_hops(struct check *c)
 {
     if (header_count(c->message, S("Received")) <= MAX_HOPS)
-        return true;
+        return CHECK_PASS;
     smtp_reply_put(c->out, 554, "5.4.6", S("Too many hops"));
-    return false;
+    return CHECK_REFUSE;
 }

@@ -14,7 +14,7 @@
 
 #include <inttypes.h>
 
-bool check_rate(struct check *c)
+enum check_result check_rate(struct check *c)
 {
     struct transaction *t = c->mail;
 
@@ -24,10 +24,10 @@ bool check_rate(struct check *c)
                 ? RATE_WITHIN
                 : RATE_OVER;
     if (t->rate == RATE_WITHIN)
-        return true;
+        return CHECK_PASS;
     /* The colon behind the enhanced code is what clients and tests look for. */
     smtp_reply_printf(c->out, 450, NULL,
                       "4.7.1: Too much mail from <%.*s>, try again in %" PRId64 " s",
                       STR_ARG(t->sender), (t->retry_ms + 999) / 1000);
-    return false;
+    return CHECK_REFUSE;
 }

@@ -11,23 +11,23 @@
 #include "store/store_account.h"
 #include "transaction.h"
 
-bool check_reachable(struct check *c)
+enum check_result check_reachable(struct check *c)
 {
     int64_t *ids = arena_array(c->mail->arena, c->other_count + 1, sizeof(*ids));
 
     /* Only to say why; whoever cannot say so lets it pass. */
     if (!c->reaches_none ||
         store_account_resolve(c->db, c->others, c->other_count, ids) != RC_OK)
-        return true;
+        return CHECK_PASS;
     for (size_t i = 0; i < c->other_count; i++) {
         if (ids[i] == 0)
             continue;
         smtp_reply_printf(c->out, 552, "5.2.2",
                           "<%.*s> Quota exceeded (mailbox for user is full)",
                           STR_ARG(c->others[i]));
-        return false;
+        return CHECK_REFUSE;
     }
     smtp_reply_printf(c->out, 550, "5.1.1", "<%.*s> User doesn't exist",
                       STR_ARG(c->others[0]));
-    return false;
+    return CHECK_REFUSE;
 }

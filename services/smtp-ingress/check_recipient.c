@@ -11,7 +11,7 @@
 #include "store/store_account.h"
 #include "transaction.h"
 
-bool check_recipient(struct check *c)
+enum check_result check_recipient(struct check *c)
 {
     struct arena *a = c->mail->arena;
     struct store_account account;
@@ -26,14 +26,14 @@ bool check_recipient(struct check *c)
         if ((account.flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT) == 0 &&
             !str_eq_nocase(route.address, c->ingress->postmaster.text))
             c->mail->clear_text = false;
-        return true;
+        return CHECK_PASS;
     }
     if (rc != RC_OK && rc != RC_NOT_FOUND) {
         smtp_reply_rc(c->out, RC_RETRY);
-        return false;
+        return CHECK_REFUSE;
     }
     smtp_reply_printf(c->out, 550, "5.1.1",
                       "<%.*s>: Recipient address rejected: User unknown",
                       STR_ARG(c->recipient.text));
-    return false;
+    return CHECK_REFUSE;
 }

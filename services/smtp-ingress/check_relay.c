@@ -4,11 +4,11 @@
 #include "ingress.h"
 #include "smtp/smtp_reply.h"
 
-bool check_relay(struct check *c)
+enum check_result check_relay(struct check *c)
 {
     if (str_eq_nocase(c->recipient.domain, c->ingress->domain))
-        return true;
+        return CHECK_PASS;
     smtp_reply_printf(c->out, 554, "5.7.1", "<%.*s>: Relay access denied",
                       STR_ARG(c->recipient.text));
-    return false;
+    return CHECK_REFUSE;
 }

@@ -8,15 +8,15 @@
 
 #include "ingress.h"
 
-bool check_role(struct check *c)
+enum check_result check_role(struct check *c)
 {
     static const str_t roles[] = { STR("postmaster"), STR("abuse") };
 
     if (c->ingress->postmaster.text.n == 0 ||
         !str_eq_nocase(c->recipient.domain, c->ingress->domain))
-        return true;
+        return CHECK_PASS;
     for (size_t i = 0; i < ARRAY_LEN(roles); i++)
         if (str_eq_nocase(c->recipient.local, roles[i]))
             c->recipient = c->ingress->postmaster;
-    return true;
+    return CHECK_PASS;
 }

@@ -9,11 +9,11 @@
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
-static bool refuse(struct check *c, const char *reason, str_t who)
+static enum check_result refuse(struct check *c, const char *reason, str_t who)
 {
     smtp_reply_printf(c->out, 553, "5.7.1", "<%.*s>: Sender address rejected: %s%.*s",
                       STR_ARG(c->mail->sender), reason, STR_ARG(who));
-    return false;
+    return CHECK_REFUSE;
 }
 
 /* The domain is what stands behind the local part, not behind the first '@'. */
@@ -26,13 +26,14 @@ static bool is_ours(const struct check *c)
            str_eq_nocase(sender.domain, c->ingress->domain);
 }
 
-bool check_sender(struct check *c)
+enum check_result check_sender(struct check *c)
 {
     if (c->mail->sender.n == 0)
-        return true;
+        return CHECK_PASS;
     if (c->direction == CHECKS_INCOMING)
-        return !is_ours(c) ||
-               refuse(c, "accounts of this domain submit their mail", S(""));
-    return str_eq_nocase(c->mail->sender, c->account_address) ||
-           refuse(c, "not owned by user ", c->account_address);
+        return is_ours(c) ? refuse(c, "accounts of this domain submit their mail", S(""))
+                          : CHECK_PASS;
+    if (str_eq_nocase(c->mail->sender, c->account_address))
+        return CHECK_PASS;
+    return refuse(c, "not owned by user ", c->account_address);
 }

@@ -7,10 +7,10 @@
 #include "svc/options.h"
 #include "transaction.h"
 
-bool check_size(struct check *c)
+enum check_result check_size(struct check *c)
 {
     if (c->mail->declared_bytes <= (uint64_t)c->ingress->options->max_message_size)
-        return true;
+        return CHECK_PASS;
     smtp_reply_put(c->out, 552, "5.3.4", S("Message size exceeds fixed limit"));
-    return false;
+    return CHECK_REFUSE;
 }

@@ -1,25 +1,48 @@
 /* checks.c - run the table. */
 #include "checks.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "ingress.h"
+#include "net/spool.h"
 #include "session.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+#define CHECK_ROW(id, phase, place, directions, when)                                    \
+    static bool wants_##id(const struct options *o)                                      \
+    {                                                                                    \
+        (void)o;                                                                         \
+        return when;                                                                     \
+    }
+#include "checks.def"
+#undef CHECK_ROW
+
+/* Before the end of DATA nobody waits, and no thread has the message. */
+#define CHECK_ROW(id, phase, place, directions, when)                                    \
+    _Static_assert(CHECKS_##place == CHECKS_WORKER ||                                    \
+                       (CHECKS_##place == CHECKS_LOOP) !=                                \
+                           (CHECKS_##phase == CHECKS_MESSAGE),                           \
+                   #id " cannot run there");
+#include "checks.def"
+#undef CHECK_ROW
 
 static const struct {
     const char *name;
-    bool (*run)(struct check *c);
-    unsigned phases, directions;
+    enum check_result (*run)(struct check *c);
+    bool (*is_wanted)(const struct options *o);
+    unsigned phase, place, directions;
 } rows[] = {
-#define CHECK_ROW(id, phases, directions)                                                \
-    { #id, check_##id, CHECKS_##phases, CHECKS_##directions },
+#define CHECK_ROW(id, phase, place, directions, when)                                    \
+    { #id, check_##id, wants_##id, CHECKS_##phase, CHECKS_##place, CHECKS_##directions },
 #include "checks.def"
 #undef CHECK_ROW
 };
 
 static struct metric refusals[] = {
-#define CHECK_ROW(id, phases, directions)                                                \
+#define CHECK_ROW(id, phase, place, directions, when)                                    \
     { .kind = METRIC_COUNTER,                                                            \
       .name = "postbus_smtp_refused",                                                    \
       .labels = "check=\"" #id "\"",                                                     \
@@ -28,11 +51,16 @@ static struct metric refusals[] = {
 #undef CHECK_ROW
 };
 
+static enum checks_direction direction_of(const struct session *s)
+{
+    return s->port->kind == PORT_SUBMISSION ? CHECKS_OUTGOING : CHECKS_INCOMING;
+}
+
 struct check checks_of(const struct session *s, struct buf *out)
 {
     return (struct check){
         .ingress = s->ingress,
-        .direction = s->port->kind == PORT_SUBMISSION ? CHECKS_OUTGOING : CHECKS_INCOMING,
+        .direction = direction_of(s),
         .account = s->account,
         .account_address = str_of(s->account_address),
         .mail = s->mail,
@@ -41,18 +69,59 @@ struct check checks_of(const struct session *s, struct buf *out)
     };
 }
 
-bool checks_pass(struct check *c, enum checks_phase phase)
+struct check *checks_of_message(struct session *s, struct buf *out)
 {
+    struct transaction *t = s->mail;
+    struct encrypted_query q = { .direction = direction_of(s) == CHECKS_OUTGOING
+                                                  ? ENCRYPTED_OUTGOING
+                                                  : ENCRYPTED_INCOMING,
+                                 .recipients = t->recipients,
+                                 .recipient_count = t->recipient_count };
+    struct check known;
+
+    if (t->check != NULL)
+        return t->check;
+    known = checks_of(s, out);
+    if (spool_finish(t->spool, &known.message) != RC_OK) {
+        smtp_reply_put(out, 452, "4.3.1", S("Insufficient system storage"));
+        return NULL;
+    }
+    q.message = known.message;
+    encrypted_judge(t->arena, &q, &known.judged);
+    t->check = arena_copy(t->arena, &known, sizeof(known));
+    return t->check;
+}
+
+bool checks_need_judge(const struct options *o, unsigned directions)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].place == CHECKS_JUDGE && (rows[i].directions & directions) != 0 &&
+            rows[i].is_wanted(o))
+            return true;
+    return false;
+}
+
+enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned places)
+{
+    enum check_result all = CHECK_PASS, one;
+
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if ((rows[i].phases & phase) == 0 || (rows[i].directions & c->direction) == 0)
+        if (rows[i].phase != phase || (rows[i].place & places) == 0 ||
+            (rows[i].directions & c->direction) == 0 || c->passed[i] ||
+            !rows[i].is_wanted(c->ingress->options))
             continue;
-        if (!rows[i].run(c)) {
+        c->state = &c->states[i];
+        one = rows[i].run(c);
+        if (one == CHECK_REFUSE) {
             metric_add(&refusals[i], 1);
             log_info("smtp.refused", "check=%s", rows[i].name);
-            return false;
+            return CHECK_REFUSE;
         }
+        c->passed[i] = one == CHECK_PASS;
+        if (one == CHECK_WAIT)
+            all = CHECK_WAIT;
     }
-    return true;
+    return all;
 }
 
 void checks_register_metrics(void)

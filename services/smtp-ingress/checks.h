@@ -1,8 +1,9 @@
 /* checks.h - what a message must pass, as a table of small functions.
  *
- * A check that refuses writes the reply and returns false.  It may change the transaction
- * (a bounce address that cannot be trusted is dropped, for instance) and the recipient.
- * Thread: that of the phase, see checks.def.
+ * A check that refuses writes the reply.  It may change the transaction (a bounce address
+ * that cannot be trusted is dropped, for instance) and the recipient, and adds what it
+ * found out to the verdict.
+ * Thread: that of the row's place, see checks.def; one at a time.
  */
 #pragma once
 
@@ -11,20 +12,28 @@
 #include "mail/encrypted.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct arena;
 struct buf;
 struct db;
 struct ingress;
+struct judgement;
+struct options;
 struct session;
 struct transaction;
 
 enum checks_phase {
     CHECKS_SENDER = 1 << 0,
     CHECKS_RECIPIENT = 1 << 1,
-    CHECKS_ACCOUNT = 1 << 2,
-    CHECKS_MESSAGE = 1 << 3,
-    CHECKS_ACCEPT = 1 << 4,
+    CHECKS_MESSAGE = 1 << 2,
+};
+
+enum checks_place {
+    CHECKS_LOOP = 1 << 0,
+    CHECKS_FIRST = 1 << 1,
+    CHECKS_JUDGE = 1 << 2,
+    CHECKS_WORKER = 1 << 3,
 };
 
 enum checks_direction {
@@ -33,32 +42,59 @@ enum checks_direction {
     CHECKS_BOTH = CHECKS_OUTGOING | CHECKS_INCOMING,
 };
 
+enum check_result {
+    CHECK_REFUSE, /* the reply is written */
+    CHECK_PASS,
+    CHECK_WAIT, /* in a judge: it has asked, or others have; it is called again */
+};
+
+enum {
+#define CHECK_ROW(name, phase, place, directions, when) CHECKS_ROW_##name,
+#include "checks.def"
+#undef CHECK_ROW
+    CHECKS_COUNT
+};
+
 struct check {
     const struct ingress *ingress;
     enum checks_direction direction;
     int64_t account;       /* outgoing: who is logged in */
     str_t account_address; /* outgoing */
     struct transaction *mail;
-    struct address recipient;       /* RECIPIENT, ACCOUNT */
-    struct db *db;                  /* ACCOUNT, ACCEPT */
+    struct address recipient;       /* RECIPIENT */
+    struct db *db;                  /* WORKER */
+    struct judgement *judgement;    /* JUDGE: where to ask */
+    void **state;                   /* JUDGE: its own; NULL in it at the first call */
     str_t message;                  /* MESSAGE */
     struct encrypted_result judged; /* MESSAGE */
-    str_t *others;                  /* ACCEPT: whom of us it is for, but the sender; */
+    str_t *others;                  /* WORKER: whom of us it is for, but the sender; */
     size_t other_count;             /* 0: also if it is for somebody elsewhere */
     bool reaches_none;              /* of the others */
     int64_t now_us;                 /* monotonic */
     bool is_last_word;              /* set: the connection ends with the reply */
     struct buf *out;
+    /* checks.c's: of a message whose checks run in two places, or again after a wait. */
+    bool passed[CHECKS_COUNT];
+    void *states[CHECKS_COUNT];
 };
 
-#define CHECK_ROW(name, phases, directions) bool check_##name(struct check *c);
+#define CHECK_ROW(name, phase, place, directions, when)                                  \
+    enum check_result check_##name(struct check *c);
 #include "checks.def"
 #undef CHECK_ROW
 
 /* What a session's checks know about it; the caller adds what its phase has. */
 struct check checks_of(const struct session *s, struct buf *out);
 
-/* Run the phase's checks in order.  False: refused, the reply is written. */
-bool checks_pass(struct check *c, enum checks_phase phase);
+/* Of the whole message: made by the first thread that has it, in the message's arena, the
+ * same from then on.  NULL: there was no room for the message, the reply is written. */
+struct check *checks_of_message(struct session *s, struct buf *out);
+
+/* Is there one in a judge for messages that come one of these ways? */
+bool checks_need_judge(const struct options *o, unsigned directions);
+
+/* Run the phase's checks of these places in order, but those that have passed.
+ * CHECK_WAIT: nobody refused, some wait. */
+enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned places);
 
 void checks_register_metrics(void);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "ingress.h"
+#include "judge.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
 #include "net/spool.h"
@@ -39,7 +40,7 @@ static enum cmd_result too_big(struct smtp_cmd *cmd, enum cmd_result result)
     return result;
 }
 
-static enum cmd_result judge(struct smtp_cmd *cmd, bool ended)
+static enum cmd_result react(struct smtp_cmd *cmd, bool ended)
 {
     struct session *s = cmd->session;
     const struct smtp_data *d = &s->mail->data;
@@ -59,6 +60,8 @@ static enum cmd_result judge(struct smtp_cmd *cmd, bool ended)
         smtp_reply_put(cmd->out, 500, "5.5.2", S("Line too long"));
         return CMD_FAIL;
     }
+    if (s->port->is_judged)
+        return judge_begin(cmd);
     return session_job(cmd, s->ingress->commands, accept_message);
 }
 
@@ -82,7 +85,7 @@ enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
     bool ended = smtp_data_feed(&t->data, buf_str(in), &used, spool_append, t->spool);
 
     buf_consume(in, used);
-    return judge(cmd, ended);
+    return react(cmd, ended);
 }
 
 void cmd_data_register_metrics(void)

@@ -26,9 +26,9 @@ static bool begin(struct smtp_cmd *cmd, struct transaction *t,
         smtp_reply_put(cmd->out, 553, "5.6.7", S("Address needs SMTPUTF8"));
         return false;
     }
-    t->sender = arena_str(t->arena, path->address.text);
+    t->sender = t->return_path = arena_str(t->arena, path->address.text);
     c.mail = t;
-    return checks_pass(&c, CHECKS_SENDER);
+    return checks_run(&c, CHECKS_SENDER, CHECKS_LOOP) == CHECK_PASS;
 }
 
 enum cmd_result cmd_mail(struct smtp_cmd *cmd)

@@ -29,7 +29,7 @@ static enum cmd_result look_up(struct session *s, struct worker *w, struct buf *
     c.db = w->context;
     /* Parsed before, and kept: see cmd_rcpt. */
     CHECK(address_parse(s->mail->pending_recipient, ADDRESS_UTF8, &c.recipient) == RC_OK);
-    if (!checks_pass(&c, CHECKS_ACCOUNT))
+    if (checks_run(&c, CHECKS_RECIPIENT, CHECKS_WORKER) != CHECK_PASS)
         return CMD_FAIL;
     return add(s, c.recipient.text, out);
 }
@@ -72,7 +72,8 @@ enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
         smtp_reply_put(cmd->out, 501, "5.1.3", S("Bad recipient address syntax"));
         return CMD_FAIL;
     }
-    if (!smtp_params_rcpt(&path, cmd->out) || !checks_pass(&c, CHECKS_RECIPIENT))
+    if (!smtp_params_rcpt(&path, cmd->out) ||
+        checks_run(&c, CHECKS_RECIPIENT, CHECKS_LOOP) != CHECK_PASS)
         return CMD_FAIL;
     if (s->port->kind == PORT_SUBMISSION)
         return add(s, c.recipient.text, cmd->out);

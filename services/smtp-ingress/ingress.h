@@ -17,7 +17,9 @@
 
 struct accept;
 struct bus;
+struct dns;
 struct door;
+struct judge;
 struct login;
 struct options;
 struct rate;
@@ -39,7 +41,7 @@ struct port {
     struct pace_limits pace;
     struct spool_room spool; /* strangers cannot take what accounts need */
     struct listener_options listener;
-    struct metric *sessions; /* gauge */
+    bool is_judged; /* messages go to a judge before they are stored */
 };
 
 struct ingress {
@@ -51,6 +53,8 @@ struct ingress {
     struct bus *bus;
     struct worker_pool *commands; /* context: struct db */
     struct worker_pool *logins;   /* context: struct db */
+    struct dns *dns;              /* NULL: no check asks it */
+    struct judge *judge;          /* likewise */
     struct login *login;
     struct rate *rate;
     struct accept *accept;

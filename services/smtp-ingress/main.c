@@ -13,12 +13,15 @@
 #include "checks.h"
 #include "cmd_data.h"
 #include "ingress.h"
+#include "judge.h"
 #include "net/cidr.h"
+#include "net/dns.h"
 #include "net/door.h"
 #include "net/limit.h"
 #include "session.h"
 #include "smtp_commands.h"
 #include "svc/svc.h"
+#include "svc/svc_dns.h"
 #include "svc/svc_listen.h"
 #include "svc/svc_pool.h"
 
@@ -29,6 +32,7 @@ enum {
     LOOPS_MAX = 64,
     SPOOL_SMALL_BYTES = 128 * 1024,
     IN_MAX_BYTES = 128 * 1024,
+    DNS_AT_ONCE = 1024,
 };
 
 struct service {
@@ -74,6 +78,7 @@ static void register_metrics(void)
         metric_register(&refused[i]);
     smtp_commands_register_metrics();
     checks_register_metrics();
+    judge_register_metrics();
     accept_register_metrics();
     session_register_metrics();
     cmd_data_register_metrics();
@@ -123,6 +128,30 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->accept = accept_new(svc->bus);
 }
 
+/* Only where a check needs them. */
+static enum rc open_judge(const struct options *o, struct ingress *in)
+{
+    int64_t threads = o->judge_threads > 0 ? o->judge_threads : options_io_threads(o);
+    struct judge_options judge = { .threads = (unsigned)threads,
+                                   .queue_max = (size_t)o->job_queue_max,
+                                   .wait_ms = o->judge_seconds * 1000 };
+    struct buf why;
+    enum rc rc;
+
+    if (!checks_need_judge(o, CHECKS_BOTH))
+        return RC_OK;
+    buf_init(&why, 1024);
+    rc = svc_dns_new(o, DNS_AT_ONCE, &why, &in->dns);
+    if (rc != RC_OK)
+        log_error("smtp.start_failed", "reason=\"%.*s\"", STR_ARG(buf_str(&why)));
+    buf_fini(&why);
+    if (rc != RC_OK)
+        return rc;
+    judge.dns = in->dns;
+    in->judge = judge_new(&judge);
+    return RC_OK;
+}
+
 static struct listener_options listener_of(const struct service *s, struct port *port,
                                            int64_t number, bool implicit_tls)
 {
@@ -157,6 +186,7 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
     port->ingress = &s->ingress;
     port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
     port->tls = svc_tls(svc, min_version[i], "smtp");
+    port->is_judged = checks_need_judge(o, i == 0 ? CHECKS_INCOMING : CHECKS_OUTGOING);
     port->pace = pace_standard;
     if (port->pace.quiet_ms > o->session_timeout_seconds * 1000)
         port->pace.quiet_ms = o->session_timeout_seconds * 1000;
@@ -225,6 +255,7 @@ static enum rc start(struct svc *svc)
     }
     register_metrics();
     fill_ingress(svc, &s->ingress);
+    rc = open_judge(o, &s->ingress);
     find_postmaster(o, &s->ingress);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
         s->spool_chunks[i] = spool_chunks_new(o->spool_memory / 2, o->max_message_size);
@@ -275,17 +306,22 @@ static void stop(struct svc *svc)
     int64_t wait_ms = svc->options->database_statement_seconds * 1000;
     struct deadline until = deadline_in_ms(wait_ms);
 
-    if (worker_pool_drain(s->ingress.commands, until) != RC_OK ||
+    if (s->ingress.dns != NULL)
+        dns_stop(s->ingress.dns);
+    if ((s->ingress.judge != NULL && judge_drain(s->ingress.judge, until) != RC_OK) ||
+        worker_pool_drain(s->ingress.commands, until) != RC_OK ||
         worker_pool_drain(s->ingress.logins, until) != RC_OK)
         log_warn("smtp.workers_late", "after_ms=%" PRId64, wait_ms);
     for (size_t i = 0; i < s->listener_count; i++)
         listener_free(&s->listeners[i]);
+    judge_free(&s->ingress.judge);
     worker_pool_free(&s->ingress.commands);
     worker_pool_free(&s->ingress.logins);
     for (size_t i = 0; i < s->loop_count; i++) {
         loop_stop(s->loops[i]);
         loop_free(&s->loops[i]);
     }
+    dns_free(&s->ingress.dns);
     for (size_t i = 0; i < PORT_COUNT; i++)
         door_free(&s->ports[i].door);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
@@ -302,7 +338,8 @@ static int64_t connections_at_most(const struct options *o)
     int ports =
         (o->smtp_port != 0) + (o->submission_port != 0) + (o->submissions_port != 0);
 
-    return ports * o->max_smtp_connections;
+    return ports * o->max_smtp_connections +
+           (checks_need_judge(o, CHECKS_BOTH) ? DNS_AT_ONCE : 0);
 }
 
 static const struct svc_service service = {

@@ -7,6 +7,7 @@
  */
 #include "session.h"
 
+#include "accept.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include "cmd_auth.h"
 #include "cmd_data.h"
 #include "ingress.h"
+#include "judge.h"
 #include "net/cidr.h"
 #include "net/door.h"
 #include "smtp/smtp_command.h"
@@ -262,6 +264,25 @@ static void deliver(struct session *s)
     turn(s);
 }
 
+/* Whoever has hung up during a wait will send the message again. */
+static bool has_left(struct session *s)
+{
+    return s->eof && conn_in(s->conn)->n == 0;
+}
+
+/* A message that the judges let pass goes on to a worker. */
+static void store(struct session *s)
+{
+    struct smtp_cmd cmd = { .session = s, .out = conn_out(s->conn) };
+
+    if (has_left(s)) {
+        conn_close(s->conn);
+        return;
+    }
+    finish(s, session_job(&cmd, s->ingress->commands, accept_message));
+    turn(s);
+}
+
 static void job_back(struct loop_post *post)
 {
     struct session *s = FROM_MEMBER(post, struct session, back);
@@ -278,7 +299,10 @@ static void job_back(struct loop_post *post)
         conn_set_timeout_ms(s->conn, delay_ms);
         return;
     }
-    deliver(s);
+    if (s->job_result == CMD_JUDGED)
+        store(s);
+    else
+        deliver(s);
 }
 
 static void job_run(struct job *j, struct worker *w)
@@ -364,6 +388,8 @@ static void on_eof(struct conn *c)
     struct session *s = conn_user(c);
 
     s->eof = true;
+    if (s->in_job && has_left(s))
+        judge_give_up(s);
     turn(s);
 }
 
@@ -374,7 +400,9 @@ static void on_close(struct conn *c)
     if (s == NULL)
         return;
     s->conn = NULL;
-    if (!s->in_job)
+    if (s->in_job)
+        judge_give_up(s);
+    else
         session_free(s);
 }
 
@@ -420,6 +448,8 @@ static void leave(struct session *s, bool in_data)
     if (s == NULL || conn_is_closing(s->conn))
         return;
     s->leaving = true;
+    if (s->in_job && in_data)
+        judge_give_up(s);
     if (!s->in_job && !s->delayed && (in_data || s->state != ST_DATA))
         say_goodbye(s, 421, "4.3.2", "Service is going away");
 }

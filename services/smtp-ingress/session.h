@@ -2,7 +2,8 @@
  *
  * Lives on its connection's loop.  A command that needs the database takes the session
  * into a worker (session_job); until it is back the loop touches nothing but the
- * connection, so at most one command is in flight and replies keep their order.
+ * connection, so at most one command is in flight and replies keep their order.  A
+ * message that judges must look at is their job first and comes back between the two.
  */
 #pragma once
 
@@ -26,10 +27,11 @@ struct smtp_commands_row;
 struct transaction;
 
 enum cmd_result {
-    CMD_DONE,  /* replied; the session moves on by the row's event */
-    CMD_FAIL,  /* replied with an error; the session stays where it was */
-    CMD_LATER, /* a worker has it, or the client must send more */
-    CMD_CLOSE, /* replied; that was the last word */
+    CMD_DONE,   /* replied; the session moves on by the row's event */
+    CMD_FAIL,   /* replied with an error; the session stays where it was */
+    CMD_LATER,  /* a worker has it, or the client must send more */
+    CMD_CLOSE,  /* replied; that was the last word */
+    CMD_JUDGED, /* of a judge: the message may be stored */
 };
 
 /* What a handler gets. */

@@ -2,6 +2,7 @@
 #include "transaction.h"
 
 #include "base/arena.h"
+#include "judge.h"
 #include "net/spool.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ void transaction_free(struct transaction **t)
 
     if (*t == NULL)
         return;
+    judge_forget((*t)->judgement);
     spool_free(&(*t)->spool);
     a = (*t)->arena;
     arena_free(&a);

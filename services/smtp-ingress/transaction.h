@@ -7,19 +7,23 @@
 
 #include "base/str.h"
 #include "smtp/smtp_data.h"
+#include "verdict.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct arena;
+struct check;
+struct judgement;
 struct spool;
 
 enum transaction_rate { RATE_UNASKED, RATE_WITHIN, RATE_OVER };
 
 struct transaction {
     struct arena *arena;
-    str_t sender;               /* empty: the null sender */
+    str_t sender;               /* as MAIL gave it; empty: the null sender */
+    str_t return_path;          /* who gets a bounce: the sender, or nobody */
     bool utf8;                  /* SMTPUTF8 was given */
     bool eight_bit;             /* BODY=8BITMIME was given */
     bool clear_text;            /* every recipient so far takes unencrypted mail */
@@ -32,6 +36,9 @@ struct transaction {
     str_t pending_recipient; /* is being looked up */
     struct spool *spool;     /* from DATA on */
     struct smtp_data data;
+    struct check *check;         /* from its end on */
+    struct judgement *judgement; /* NULL: nobody has to judge it */
+    struct verdict verdict;
     str_t queue_id; /* what we call it in replies and logs */
 };
 

@@ -10,8 +10,8 @@ WORD = re.compile(r"\w+")
 
 
 def source(folder):
-    return "\n".join(p.read_text() for p in sorted((ROOT / folder).glob("*.c"))
-                     if not p.name.endswith("_test.c"))
+    files = sorted(p for p in (ROOT / folder).iterdir() if p.suffix in (".c", ".def"))
+    return "\n".join(p.read_text() for p in files if not p.name.endswith("_test.c"))
 
 
 def functions():

@@ -1,0 +1,210 @@
+/* judge.c - checks of a message that wait for others, without a thread while they wait.
+ *
+ * Each answer counts the open questions down, in DNS's thread; the judge that has run the
+ * checks looks at the count when it leaves.  Whichever of the two comes last brings the
+ * message on: one lock decides.
+ */
+#include "judge.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "checks.h"
+#include "ingress.h"
+#include "net/dns.h"
+#include "net/door.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+#include <pthread.h>
+
+struct judge {
+    struct judge_options options;
+    struct worker_pool *pool;
+};
+
+struct asked {
+    struct dns_question *question;
+    struct asked *next;
+};
+
+/* Of one message, in its arena. */
+struct judgement {
+    struct judge *judge;
+    struct session *session;
+    struct deadline until;
+    struct asked *asked; /* a judge's */
+    size_t asked_count;
+    pthread_mutex_t lock; /* for the rest */
+    size_t open;          /* questions without an answer */
+    bool waits;           /* in no thread, until `open` is 0 */
+    bool given_up;
+};
+
+static struct metric waiting = { .kind = METRIC_GAUGE,
+                                 .name = "postbus_smtp_waiting_messages",
+                                 .labels = "",
+                                 .help =
+                                     "Messages whose checks wait for an answer of DNS." };
+
+struct judge *judge_new(const struct judge_options *o)
+{
+    struct judge *j = mem_alloc(sizeof(*j));
+    struct worker_pool_options pool = { .name = "judge",
+                                        .count = o->threads,
+                                        .queue_max = o->queue_max };
+
+    j->options = *o;
+    j->pool = worker_pool_new(&pool);
+    return j;
+}
+
+enum rc judge_drain(struct judge *j, struct deadline until)
+{
+    return worker_pool_drain(j->pool, until);
+}
+
+void judge_free(struct judge **j)
+{
+    if (*j == NULL)
+        return;
+    worker_pool_free(&(*j)->pool);
+    mem_free(*j);
+    *j = NULL;
+}
+
+/* What a judge does whose checks wait. */
+enum next { NEXT_RUN, NEXT_LEAVE, NEXT_GIVE_UP };
+
+/* NEXT_LEAVE: the message is no longer the caller's. */
+static enum next lie_down(struct judgement *g)
+{
+    enum next next;
+
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    next = g->given_up ? NEXT_GIVE_UP : g->open > 0 ? NEXT_LEAVE : NEXT_RUN;
+    g->waits = next == NEXT_LEAVE;
+    if (g->waits)
+        metric_add(&waiting, 1);
+    CHECK(pthread_mutex_unlock(&g->lock) == 0);
+    return next;
+}
+
+/* True: it was waiting, and is the caller's now. */
+static bool pick_up(struct judgement *g)
+{
+    if (!g->waits)
+        return false;
+    g->waits = false;
+    metric_add(&waiting, -1);
+    return true;
+}
+
+/* In DNS's thread, or in the judge's that asks. */
+static void on_answer(void *user)
+{
+    struct judgement *g = user;
+    struct session *s = g->session;
+    bool mine;
+    enum rc rc;
+
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    g->open--;
+    mine = g->open == 0 && pick_up(g);
+    CHECK(pthread_mutex_unlock(&g->lock) == 0);
+    if (!mine)
+        return;
+    rc = worker_pool_submit(g->judge->pool, &s->job);
+    if (rc == RC_OK)
+        return;
+    smtp_reply_rc(&s->reply, rc == RC_CLOSED ? RC_CLOSED : RC_RETRY);
+    session_job_done(s, rc == RC_CLOSED ? CMD_CLOSE : CMD_FAIL);
+}
+
+/* A session_job_fn, once and after each wait. */
+static enum cmd_result judge_message(struct session *s, struct worker *w, struct buf *out)
+{
+    struct judgement *g = s->mail->judgement;
+    struct check *c = checks_of_message(s, out);
+    enum check_result result = CHECK_WAIT;
+    enum next next = NEXT_RUN;
+
+    (void)w;
+    if (c == NULL)
+        return CMD_FAIL;
+    c->judgement = g;
+    while (result == CHECK_WAIT && next == NEXT_RUN) {
+        size_t before = g->asked_count;
+
+        result = checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_JUDGE);
+        CHECK(result != CHECK_WAIT || g->asked_count > before);
+        if (result == CHECK_WAIT)
+            next = lie_down(g);
+    }
+    if (next == NEXT_LEAVE)
+        return CMD_LATER;
+    if (result == CHECK_PASS)
+        return CMD_JUDGED;
+    return c->is_last_word ? CMD_CLOSE : CMD_FAIL;
+}
+
+enum cmd_result judge_begin(struct smtp_cmd *cmd)
+{
+    struct session *s = cmd->session;
+    struct judge *j = s->ingress->judge;
+    struct judgement *g = arena_alloc(s->mail->arena, sizeof(*g));
+    enum cmd_result result;
+
+    g->judge = j;
+    g->session = s;
+    g->until = deadline_in_ms(j->options.wait_ms);
+    CHECK(pthread_mutex_init(&g->lock, NULL) == 0);
+    s->mail->judgement = g;
+    result = session_job(cmd, j->pool, judge_message);
+    door_busy(conn_guest(s->conn), false);
+    return result;
+}
+
+void judge_give_up(struct session *s)
+{
+    struct judgement *g = s->mail != NULL ? s->mail->judgement : NULL;
+    bool mine;
+
+    if (g == NULL)
+        return;
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    g->given_up = true;
+    mine = pick_up(g);
+    CHECK(pthread_mutex_unlock(&g->lock) == 0);
+    if (mine)
+        session_job_done(s, CMD_FAIL);
+}
+
+void judge_forget(struct judgement *g)
+{
+    if (g == NULL)
+        return;
+    for (struct asked *a = g->asked; a != NULL; a = a->next)
+        dns_forget(&a->question);
+    CHECK(pthread_mutex_destroy(&g->lock) == 0);
+}
+
+struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
+{
+    struct asked *a = arena_alloc(g->session->mail->arena, sizeof(*a));
+
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    g->open++;
+    CHECK(pthread_mutex_unlock(&g->lock) == 0);
+    a->question = dns_ask(g->judge->options.dns, name, type, g->until, on_answer, g);
+    a->next = g->asked;
+    g->asked = a;
+    g->asked_count++;
+    return a->question;
+}
+
+void judge_register_metrics(void)
+{
+    metric_register(&waiting);
+}

@@ -1,0 +1,51 @@
+/* judge.h - checks of a message that wait for others, without a thread while they wait.
+ *
+ * A judge is a thread without a database.  It runs the checks of one message up to where
+ * they wait: each asks what it needs and returns CHECK_WAIT.  The message then lies in no
+ * thread; the last answer brings it back to the judges, who call the waiting checks
+ * again, and those may ask more.  A question that is not answered in time is answered so,
+ * hence each wait ends.  What passed goes on to a worker with a database.
+ *
+ * Who waits here holds its connection's place no faster than anybody else: others may
+ * show it out, as it waits for a stranger's DNS, and then nothing of the message stays.
+ * So there are at most as many as connections.
+ */
+#pragma once
+
+#include "session.h"
+
+struct dns;
+struct dns_question;
+struct judge;
+struct judgement;
+
+struct judge_options {
+    unsigned threads;
+    size_t queue_max; /* messages that may queue for a thread; beyond, 451 */
+    int64_t wait_ms;  /* for all answers about one message */
+    struct dns *dns;  /* outlives the sessions */
+};
+
+struct judge *judge_new(const struct judge_options *o);
+/* No more messages; those that are here get their answer.  After dns_stop, which ends
+ * what they wait for.  RC_TIMEOUT: some are not done. */
+enum rc judge_drain(struct judge *j, struct deadline until) RC_CHECKED;
+void judge_free(struct judge **j); /* after the last session */
+
+/* For a whole message, on its loop: as session_job.  Ends with CMD_JUDGED if it passed.
+ */
+enum cmd_result judge_begin(struct smtp_cmd *cmd);
+
+/* Nobody needs the answer any more: if the message waits, it ends now with CMD_FAIL and
+ * without a reply.  On its loop. */
+void judge_give_up(struct session *s);
+
+/* For transaction.c: forgets the questions.  g may be NULL. */
+void judge_forget(struct judgement *g);
+
+/* For a check, which then returns CHECK_WAIT and is called again when all that was asked
+ * about the message is answered (see dns_ask).  Valid as long as the
+ * message. */
+struct dns_question *judge_ask(struct judgement *g, str_t name, int type);
+
+void judge_register_metrics(void);

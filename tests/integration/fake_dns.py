@@ -1,0 +1,81 @@
+"""A name server that a test plays itself: some names are answered, some only when it says so."""
+import contextlib
+import socket
+import struct
+import threading
+
+MX = 15
+
+
+def wire(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def question(packet):
+    """Name in lower case, type, and where the question ends."""
+    labels, at = [], 12
+    while packet[at]:
+        labels.append(packet[at + 1:at + 1 + packet[at]].decode().lower())
+        at += 1 + packet[at]
+    return ".".join(labels), struct.unpack_from("!H", packet, at + 1)[0], at + 5
+
+
+class NameServer:
+    """mx: domain to its MX host, "" for a null MX.  Names that begin with held- wait for
+    open_gate and have an MX then; those that begin with silent- are never answered."""
+
+    def __init__(self, mx):
+        self.mx, self.held, self.is_open = mx, [], False
+        self.lock = threading.Lock()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def answer(self, packet, source):
+        name, kind, end = question(packet)
+        host = "mx.held.example" if name.startswith("held-") else self.mx.get(name)
+        records = b""
+        if host is not None and kind == MX:
+            data = b"\0\0" + (wire(host) if host else b"\0")
+            records = struct.pack("!HHHIH", 0xC00C, MX, 1, 60, len(data)) + data
+        flags = 0x8183 if host is None else 0x8180
+        head = packet[:2] + struct.pack("!HHHHH", flags, 1, bool(records), 0, 0)
+        self.socket.sendto(head + packet[12:end] + records, source)
+
+    def serve(self):
+        while True:
+            packet, source = self.socket.recvfrom(4096)
+            if len(packet) < 17:
+                return
+            name = question(packet)[0]
+            with self.lock:
+                if name.startswith("held-") and not self.is_open:
+                    self.held.append((packet, source))
+                elif not name.startswith("silent-"):
+                    self.answer(packet, source)
+
+    def open_gate(self):
+        with self.lock:
+            self.is_open = True
+            for packet, source in self.held:
+                self.answer(packet, source)
+            self.held = []
+
+    def close(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"end", self.socket.getsockname())
+        self.thread.join()
+        self.socket.close()
+
+
+@contextlib.contextmanager
+def name_server(**mx):
+    """Domains with _ for the dot, as Python wants it."""
+    n = NameServer({name.replace("_", "."): host for name, host in mx.items()})
+    try:
+        yield n
+    finally:
+        n.close()
