@@ -6,10 +6,9 @@
 #include "answer.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 
 #include <jansson.h>
-#include <stdio.h>
-#include <string.h>
 
 enum { KEY_COLUMN = 16 };
 
@@ -36,39 +35,51 @@ bool answer_error(struct arena *a, str_t json, str_t *message)
 }
 
 /* Controls, those of ISO 6429 behind 0x7f too. */
-static void print_text(const char *text)
+static void put_text(struct buf *to, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
         bool second = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
 
-        putchar(*p < ' ' || *p == 127 || second ? '?' : *p);
+        buf_putc(to, *p < ' ' || *p == 127 || second ? '?' : (char)*p);
         p += second;
     }
 }
 
-static void print_value(const json_t *value)
+static void put_value(struct buf *to, const json_t *value)
 {
     if (json_is_string(value))
-        print_text(json_string_value(value));
+        put_text(to, json_string_value(value));
     else if (json_is_integer(value))
-        printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        buf_printf(to, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_boolean(value))
-        fputs(json_is_true(value) ? "yes" : "no", stdout);
+        buf_puts(to, json_is_true(value) ? "yes" : "no");
     else
-        putchar('-');
+        buf_putc(to, '-');
 }
 
-static void print_list(const json_t *list)
+static void put_list(struct buf *to, const json_t *list)
 {
     if (json_array_size(list) == 0)
-        putchar('-');
+        buf_putc(to, '-');
     for (size_t i = 0; i < json_array_size(list); i++) {
-        fputs(i > 0 ? ", " : "", stdout);
-        print_value(json_array_get(list, i));
+        buf_puts(to, i > 0 ? ", " : "");
+        put_value(to, json_array_get(list, i));
     }
 }
 
-bool answer_print(str_t json)
+static void put_key(struct buf *to, const char *key)
+{
+    size_t begin = to->n;
+
+    put_text(to, key);
+    for (size_t i = begin; i < to->n; i++)
+        to->p[i] = to->p[i] == '_' ? ' ' : to->p[i];
+    do
+        buf_putc(to, ' ');
+    while (to->n < begin + KEY_COLUMN && !to->full);
+}
+
+bool answer_text(str_t json, struct buf *to)
 {
     json_t *object = load(json), *value;
     const char *key;
@@ -77,17 +88,13 @@ bool answer_print(str_t json)
         return false;
     json_object_foreach(object, key, value)
     {
-        int n = (int)strlen(key);
-
-        for (const char *p = key; *p != '\0'; p++)
-            putchar(*p == '_' || *p < ' ' ? ' ' : *p);
-        printf("%*s", n < KEY_COLUMN ? KEY_COLUMN - n : 1, "");
+        put_key(to, key);
         if (json_is_array(value))
-            print_list(value);
+            put_list(to, value);
         else
-            print_value(value);
-        putchar('\n');
+            put_value(to, value);
+        buf_putc(to, '\n');
     }
     json_decref(object);
-    return true;
+    return !to->full;
 }

@@ -9,9 +9,10 @@
 #include <stdbool.h>
 
 struct arena;
+struct buf;
 
 /* The sentence of an error; false: this is none of our API's. */
 bool answer_error(struct arena *a, str_t json, str_t *message);
 
 /* A flat object, a line for each key.  False: it is none. */
-bool answer_print(str_t json);
+bool answer_text(str_t json, struct buf *to);

@@ -16,7 +16,6 @@
 #include "verb.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,12 +110,15 @@ static int tell_refusal(struct arena *a, const char *url, const char *token_file
     return answer->status == 404 ? VERB_NOT_FOUND : VERB_FAILED;
 }
 
-static int print(const struct api_flags *f, const char *url, str_t body)
+static int print(struct arena *a, const struct api_flags *f, const char *url, str_t body)
 {
-    if (!f->json && !answer_print(body))
-        return verb_fail("%s: there is no admin API of Postbus (--api, api_url)", url);
+    struct buf *text = arena_buf(a, 2 * ANSWER_MAX_BYTES);
+
     if (f->json)
-        fwrite(body.p, 1, body.n, stdout);
+        buf_put(text, body);
+    else if (!answer_text(body, text))
+        return verb_fail("%s: there is no admin API of Postbus (--api, api_url)", url);
+    fwrite(text->p, 1, text->n, stdout);
     return fflush(stdout) == 0 ? VERB_DONE : VERB_FAILED;
 }
 
@@ -168,5 +170,5 @@ int api_show(struct arena *a, const struct api_flags *f, const char *method,
         return tell_fault(url, &answer);
     if (answer.status != 200)
         return tell_refusal(a, url, token_file, &answer);
-    return print(f, url, answer.body);
+    return print(a, f, url, answer.body);
 }

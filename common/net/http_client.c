@@ -191,7 +191,8 @@ static bool is_request(const struct http_client_request *r)
     for (size_t i = 0; i < r->header_count; i++)
         if (!is_header(&r->headers[i]))
             return false;
-    return (r->method == NULL || is_method(r->method)) && r->deadline_ms > 0 &&
+    return (r->method == NULL || is_method(r->method)) &&
+           str_of(r->url).n <= HTTP_CLIENT_URL_MAX_BYTES && r->deadline_ms > 0 &&
            r->deadline_ms <= HTTP_CLIENT_DEADLINE_MAX_MS;
 }
 

@@ -22,6 +22,7 @@ struct arena;
 struct http_client;
 
 enum {
+    HTTP_CLIENT_URL_MAX_BYTES = 8192,
     HTTP_CLIENT_HEADERS_MAX = 100, /* of an answer; more is an error */
     HTTP_CLIENT_HEADER_BYTES_MAX =
         65536, /* of all answers to one request, redirects too */
@@ -97,7 +98,8 @@ struct http_client *http_client_new(const struct http_client_options *o);
 void http_client_free(struct http_client **c);
 
 /* The request is copied.  Not RC_OK: done will not be called.  RC_LIMIT: too many are
- * under way; RC_INVALID: method or headers are malformed, or the deadline is none;
+ * under way; RC_INVALID: method or headers are malformed, the address is too long or the
+ * deadline none;
  * RC_CLOSED: the client is going away. */
 enum rc http_client_start(struct http_client *c, const struct http_client_request *r,
                           http_client_done_fn done, void *user) RC_CHECKED;

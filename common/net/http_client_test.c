@@ -264,6 +264,7 @@ static void what_is_no_request_is_not_sent(void **state)
         "ftp://127.0.0.1/", "file:///etc/hostname",        "gopher://127.0.0.1/",
         "http://",          "http://user:word@127.0.0.1/", "nonsense:"
     };
+    static char path[HTTP_CLIENT_URL_MAX_BYTES + 1];
     struct fixture *f = *state;
 
     open_client(f, HTTP_CLIENT_ANY, NULL, 0);
@@ -275,6 +276,9 @@ static void what_is_no_request_is_not_sent(void **state)
     expect_fault(ASK(f, .url = plain(f, "/"), .method = "GET / HTTP/1.1\r\nX:"),
                  HTTP_CLIENT_URL);
     expect_fault(ASK(f, .url = plain(f, "/"), .deadline_ms = -1), HTTP_CLIENT_URL);
+    memset(path, 'a', sizeof(path) - 1);
+    path[0] = '/';
+    expect_fault(ASK(f, .url = plain(f, path)), HTTP_CLIENT_URL);
 }
 
 static void redirects_are_followed_as_often_as_is_asked_for(void **state)

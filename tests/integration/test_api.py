@@ -261,6 +261,28 @@ def test_who_goes_away_meanwhile_does_no_harm(product):
         assert ask(port, PATH + user, token)[0] == 200
 
 
+def test_who_waits_at_the_end_is_answered(product):
+    user, token = mail.new_account(product), token_of(product)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        with locked(product, "account"), \
+                running(product, "registrar", worker_threads=2) as r:
+            asked = [pool.submit(ask, r.ports["admin_port"], PATH + user, token) for _ in range(20)]
+            wait_for("they wait", lambda: r.metric('postbus_pool_busy_workers{pool="api"}') == 2
+                     and r.metric('postbus_pool_queued_jobs{pool="api"}') == 18)
+        # The registrar has ended, in order, which `running` looks at.
+        assert {f.result()[0] for f in asked} == {503}
+
+
+def test_before_the_start_it_is_503_and_elsewhere_nothing(product):
+    token = token_of(product)
+    with running(product, "registrar", ready=False, database_port=free_port()) as r:
+        wait_for("the port", lambda: r.admin("/readyz"))
+        status, headers, said = ask(r.ports["admin_port"], PATH + "x", token)
+        assert (status, headers["Retry-After"], said["code"]) == (503, "1", "unavailable")
+    fails(postbusctl(product, "account", "show", "x", "--api",
+                     f"http://127.0.0.1:{product.admin_port('janitor')}"), 1, "no admin API of Postbus")
+
+
 def test_a_lost_database_is_503_until_it_is_back():
     with Product(domain="_lost.localhost") as p:
         user, token = mail.new_account(p), token_of(p)
