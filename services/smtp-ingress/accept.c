@@ -107,7 +107,6 @@ static void answer(struct commit_item *item)
     struct pending *p = (struct pending *)item;
     struct session *s = p->session;
     const struct transaction *t = s->mail;
-    uint64_t size = item->message.head.n + item->message.body.n;
 
     /* The thread commits for others as well. */
     log_context("session=%" PRIx64, s->serial);
@@ -130,9 +129,9 @@ static void answer(struct commit_item *item)
         return;
     }
     metric_add(&accepted[s->port->kind == PORT_MX], 1);
-    metric_add(&accepted_bytes, (int64_t)size);
-    log_info("smtp.accepted", "queue=%.*s size=%" PRIu64 " rcpt_count=%zu",
-             STR_ARG(t->queue_id), size, t->recipient_count);
+    metric_add(&accepted_bytes, (int64_t)item->bytes);
+    log_info("smtp.accepted", "queue=%.*s size=%zu rcpt_count=%zu", STR_ARG(t->queue_id),
+             item->bytes, t->recipient_count);
     smtp_reply_printf(p->out, 250, "2.0.0", "Ok: queued as %.*s", STR_ARG(t->queue_id));
     session_job_done(s, CMD_DONE);
 }

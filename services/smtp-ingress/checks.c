@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "ingress.h"
 #include "net/spool.h"
 #include "session.h"
 #include "smtp/smtp_reply.h"
@@ -51,16 +50,11 @@ static struct metric refusals[] = {
 #undef CHECK_ROW
 };
 
-static enum checks_direction direction_of(const struct session *s)
-{
-    return s->port->kind == PORT_SUBMISSION ? CHECKS_OUTGOING : CHECKS_INCOMING;
-}
-
 struct check checks_of(const struct session *s, struct buf *out)
 {
     return (struct check){
         .ingress = s->ingress,
-        .direction = direction_of(s),
+        .direction = (enum checks_direction)s->port->kind,
         .account = s->account,
         .account_address = str_of(s->account_address),
         .mail = s->mail,
@@ -72,7 +66,7 @@ struct check checks_of(const struct session *s, struct buf *out)
 struct check *checks_of_message(struct session *s, struct buf *out)
 {
     struct transaction *t = s->mail;
-    struct encrypted_query q = { .direction = direction_of(s) == CHECKS_OUTGOING
+    struct encrypted_query q = { .direction = s->port->kind == PORT_SUBMISSION
                                                   ? ENCRYPTED_OUTGOING
                                                   : ENCRYPTED_INCOMING,
                                  .recipients = t->recipients,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/str.h"
+#include "ingress.h"
 #include "mail/address.h"
 #include "mail/encrypted.h"
 
@@ -17,7 +18,6 @@
 struct arena;
 struct buf;
 struct db;
-struct ingress;
 struct judgement;
 struct options;
 struct session;
@@ -36,10 +36,11 @@ enum checks_place {
     CHECKS_WORKER = 1 << 3,
 };
 
+/* The port that a message came to says where it goes. */
 enum checks_direction {
-    CHECKS_OUTGOING = 1 << 0,
-    CHECKS_INCOMING = 1 << 1,
-    CHECKS_BOTH = CHECKS_OUTGOING | CHECKS_INCOMING,
+    CHECKS_INCOMING = PORT_MX,
+    CHECKS_OUTGOING = PORT_SUBMISSION,
+    CHECKS_BOTH = PORT_ANY,
 };
 
 enum check_result {

@@ -40,11 +40,27 @@ static enum cmd_result too_big(struct smtp_cmd *cmd, enum cmd_result result)
     return result;
 }
 
-static enum cmd_result react(struct smtp_cmd *cmd, bool ended)
+enum cmd_result cmd_data(struct smtp_cmd *cmd)
 {
     struct session *s = cmd->session;
-    const struct smtp_data *d = &s->mail->data;
+    struct transaction *t = s->mail;
 
+    t->spool = spool_new(&s->port->spool,
+                         s->account != 0 ? (uint64_t)s->account : s->client_key);
+    smtp_data_init(&t->data, (uint64_t)s->ingress->options->max_message_size,
+                   MAX_LINE_BYTES);
+    smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));
+    return CMD_DONE;
+}
+
+enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
+{
+    struct session *s = cmd->session;
+    struct smtp_data *d = &s->mail->data;
+    size_t used = 0;
+    bool ended = smtp_data_feed(d, buf_str(in), &used, spool_append, s->mail->spool);
+
+    buf_consume(in, used);
     if ((d->faults & (SMTP_DATA_BARE_CR | SMTP_DATA_BARE_LF)) != 0)
         return refuse(cmd, "Invalid DATA: bare CR or LF");
     if ((d->faults & SMTP_DATA_NUL) != 0)
@@ -63,29 +79,6 @@ static enum cmd_result react(struct smtp_cmd *cmd, bool ended)
     if (s->port->is_judged)
         return judge_begin(cmd);
     return session_job(cmd, s->ingress->commands, accept_message);
-}
-
-enum cmd_result cmd_data(struct smtp_cmd *cmd)
-{
-    struct session *s = cmd->session;
-    struct transaction *t = s->mail;
-
-    t->spool = spool_new(&s->port->spool,
-                         s->account != 0 ? (uint64_t)s->account : s->client_key);
-    smtp_data_init(&t->data, (uint64_t)s->ingress->options->max_message_size,
-                   MAX_LINE_BYTES);
-    smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));
-    return CMD_DONE;
-}
-
-enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
-{
-    struct transaction *t = cmd->session->mail;
-    size_t used = 0;
-    bool ended = smtp_data_feed(&t->data, buf_str(in), &used, spool_append, t->spool);
-
-    buf_consume(in, used);
-    return react(cmd, ended);
 }
 
 void cmd_data_register_metrics(void)

@@ -37,18 +37,13 @@ static void register_metrics(void)
     metric_register(&batches);
 }
 
-static size_t size_of(const struct commit_item *item)
-{
-    return item->message.head.n + item->message.body.n;
-}
-
 /* Under the lock: cut the next batch off the list. */
 static size_t take(struct commit *c, struct commit_item *out[BATCH_MAX])
 {
     size_t n = 0, bytes = 0;
 
     while (c->first != NULL && n < BATCH_MAX) {
-        bytes += size_of(c->first);
+        bytes += c->first->bytes;
         if (n > 0 && bytes > BATCH_MAX_BYTES)
             break;
         out[n++] = c->first;
@@ -136,7 +131,8 @@ void commit_add(struct commit *c, struct db *db, struct commit_item *item)
     bool leads;
 
     item->until = deadline_in_ms(c->wait_ms);
-    if (size_of(item) > ALONE_BYTES) {
+    item->bytes = item->message.head.n + item->message.body.n;
+    if (item->bytes > ALONE_BYTES) {
         run_batch(c, db, &item, 1);
         return;
     }

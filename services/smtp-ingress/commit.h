@@ -19,7 +19,7 @@ struct commit_item {
     struct store_accept message; /* .rc and .body_id tell the outcome */
     /* Called once, in the thread that committed; the item may be gone afterwards. */
     void (*done)(struct commit_item *item);
-    /* owned by commit.c */
+    size_t bytes; /* of the message; set by commit_add, as what follows */
     struct commit_item *next;
     struct deadline until; /* for a database that is away */
 };

@@ -186,7 +186,7 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
     port->ingress = &s->ingress;
     port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
     port->tls = svc_tls(svc, min_version[i], "smtp");
-    port->is_judged = checks_need_judge(o, i == 0 ? CHECKS_INCOMING : CHECKS_OUTGOING);
+    port->is_judged = checks_need_judge(o, port->kind);
     port->pace = pace_standard;
     if (port->pace.quiet_ms > o->session_timeout_seconds * 1000)
         port->pace.quiet_ms = o->session_timeout_seconds * 1000;

@@ -80,7 +80,7 @@ static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state
         pace_command(&s->pace);
     if (before != ST_DATA && s->state == ST_DATA)
         pace_data_begins(&s->pace, now_ms);
-    if (s->account != 0)
+    if (good && s->event == EV_AUTH)
         pace_login(&s->pace);
     /* Nobody is kept: a client that has nothing to send comes again when it has. */
     if (good && (s->event == EV_AUTH || s->event == EV_END))
@@ -89,33 +89,28 @@ static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state
         door_step(guest, now_ms);
 }
 
-/* Where the command that just ended leads to.  The end of a message leads on whether it
- * was accepted or not. */
-static void move_on(struct session *s, enum cmd_result result)
+/* Where the command that just ended leads to. */
+static void finish(struct session *s, enum cmd_result result)
 {
     enum smtp_state before = s->state;
     bool fails = result == CMD_FAIL;
 
-    if (s->event == EV_AUTH)
-        cmd_auth_forget(s);
-    if (fails)
-        s->errors++;
-    if (!fails || s->event == EV_END)
-        s->state = smtp_states_next(s->state, s->event);
-    if (!smtp_states_has_mail(s->state))
-        transaction_free(&s->mail);
-    keep_pace(s, result, before);
-}
-
-static void finish(struct session *s, enum cmd_result result)
-{
     if (result == CMD_LATER)
         return;
     if (result == CMD_CLOSE) {
         conn_close(s->conn);
         return;
     }
-    move_on(s, result);
+    if (s->event == EV_AUTH)
+        cmd_auth_forget(s);
+    if (fails)
+        s->errors++;
+    /* The end of a message leads on whether it was accepted or not. */
+    if (!fails || s->event == EV_END)
+        s->state = smtp_states_next(s->state, s->event);
+    if (!smtp_states_has_mail(s->state))
+        transaction_free(&s->mail);
+    keep_pace(s, result, before);
     if (s->leaving)
         say_goodbye(s, 421, "4.3.2", "Service is going away");
     else if (s->auth_failures >= AUTH_FAILURES_MAX)
@@ -169,13 +164,13 @@ static enum cmd_result execute(struct session *s, str_t line, bool pipelined)
     cmd.rest = parsed.rest;
     if (cmd.row == NULL)
         return unknown(s, parsed.verb, cmd.out);
-    /* Asked first: what stands behind a DATA that is refused is a message. */
-    if (pipelined && smtp_commands_waits(s, cmd.row))
+    /* Asked first: what stands behind a DATA that is refused is a message.  Accounts need
+     * not wait: they have shown who they are. */
+    if (pipelined && (cmd.row->flags & SMTP_LAST) != 0 && s->port->kind == PORT_MX)
         return refuse_pipelining(cmd.out);
     if (!smtp_commands_allowed(s, cmd.row, cmd.rest, cmd.out))
         return CMD_FAIL;
     s->event = cmd.row->event;
-    smtp_commands_count_use(cmd.row);
     return cmd.row->handler(&cmd);
 }
 

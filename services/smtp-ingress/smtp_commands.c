@@ -77,12 +77,8 @@ bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_r
         return refuse(out, 501, "5.5.4", "Command takes no argument");
     if (smtp_states_next(s->state, row->event) == ST_BAD)
         return refuse(out, 503, "5.5.1", sequence_text(row->event));
+    metric_add(&uses[row - rows], 1);
     return true;
-}
-
-bool smtp_commands_waits(const struct session *s, const struct smtp_commands_row *row)
-{
-    return (row->flags & SMTP_LAST) != 0 && s->port->kind == PORT_MX;
 }
 
 bool smtp_commands_offered(const struct session *s, const struct smtp_commands_row *row)
@@ -94,11 +90,6 @@ bool smtp_commands_offered(const struct session *s, const struct smtp_commands_r
     if (row->event == EV_AUTH)
         return s->tls && s->account == 0;
     return s->tls || (row->flags & SMTP_CLEAR) != 0;
-}
-
-void smtp_commands_count_use(const struct smtp_commands_row *row)
-{
-    metric_add(&uses[row - rows], 1);
 }
 
 void smtp_commands_register_metrics(void)

@@ -35,14 +35,10 @@ size_t smtp_commands_count(void);
 const struct smtp_commands_row *smtp_commands_at(size_t i);
 const struct smtp_commands_row *smtp_commands_find(str_t verb); /* NULL: unknown */
 
-/* May it run now?  False: the reply is written. */
+/* May it run now?  Then its use is counted.  False: the reply is written. */
 bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_row *row,
                            str_t rest, struct buf *out);
-/* Must the client wait for the answer before it sends more?  Accounts need not: they have
- * shown who they are. */
-bool smtp_commands_waits(const struct session *s, const struct smtp_commands_row *row);
 /* Would it be allowed in this session as far as port and TLS go?  For the EHLO reply. */
 bool smtp_commands_offered(const struct session *s, const struct smtp_commands_row *row);
 
-void smtp_commands_count_use(const struct smtp_commands_row *row); /* metric */
 void smtp_commands_register_metrics(void);

@@ -87,17 +87,6 @@ static void demands(void **state)
     }
 }
 
-static void who_must_wait(void **state)
-{
-    struct session stranger = { .port = &mx }, account = { .port = &submission };
-
-    (void)state;
-    assert_true(smtp_commands_waits(&stranger, smtp_commands_find(S("DATA"))));
-    assert_true(smtp_commands_waits(&stranger, smtp_commands_find(S("EHLO"))));
-    assert_false(smtp_commands_waits(&stranger, smtp_commands_find(S("RCPT"))));
-    assert_false(smtp_commands_waits(&account, smtp_commands_find(S("DATA"))));
-}
-
 static void auth_is_offered_under_tls_only(void **state)
 {
     const struct smtp_commands_row *auth = smtp_commands_find(S("AUTH"));
@@ -166,7 +155,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_distinct_and_reachable),
         cmocka_unit_test(demands),
-        cmocka_unit_test(who_must_wait),
         cmocka_unit_test(auth_is_offered_under_tls_only),
         cmocka_unit_test(parameters),
         cmocka_unit_test(announced_parameters),
