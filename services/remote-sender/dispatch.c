@@ -12,6 +12,7 @@
 #include "desk.h"
 #include "destination.h"
 #include "proven_list.h"
+#include "roster.h"
 #include "store/db.h"
 #include "svc/options.h"
 #include "svc/routes.h"
@@ -55,6 +56,7 @@ static struct metric in_progress = { .kind = METRIC_GAUGE,
                                      .name = "postbus_remote_destinations",
                                      .labels = "",
                                      .help = "Destinations that have a thread." };
+
 /* With the lock. */
 static void unlink_destination(struct dispatch *d, struct destination *t)
 {
@@ -112,45 +114,16 @@ static bool start_thread(struct destination *t)
     return started;
 }
 
-struct census {
-    size_t working, idle, unproven;
-};
-
-/* With the lock: only keeps a connection open. */
-static bool is_idle(const struct destination *t)
-{
-    return t->lingering && t->waiting == NULL;
-}
-
-static struct census count(const struct dispatch *d)
-{
-    struct census c = { 0 };
-
-    for (const struct destination *t = d->list; t != NULL; t = t->next) {
-        c.idle += is_idle(t);
-        c.working += !is_idle(t);
-        c.unproven += !t->proven && !is_idle(t);
-    }
-    return c;
-}
-
-static size_t working_on(const struct dispatch *d, const char *name)
-{
-    size_t n = 0;
-
-    for (const struct destination *t = d->list; t != NULL; t = t->next)
-        n += !is_idle(t) && str_eq(str_of(t->name), str_of(name));
-    return n;
-}
-
 /* With the lock: who gets nothing new now.  Copied, as they may leave. */
-static size_t busy_destinations(struct dispatch *d, const struct census *c, str_t **out)
+static size_t busy_destinations(struct dispatch *d, const struct roster_census *c,
+                                str_t **out)
 {
     str_t *busy = arena_array(d->arena, c->working + d->lobby_count + 1, sizeof(*busy));
     size_t n = 0;
 
     for (const struct destination *t = d->list; t != NULL; t = t->next)
-        if (!is_idle(t) && working_on(d, t->name) >= d->per_destination)
+        if (!roster_is_idle(t) &&
+            roster_working_on(d->list, t->name) >= d->per_destination)
             busy[n++] = arena_str(d->arena, str_of(t->name));
     for (const struct destination *t = d->lobby; t != NULL; t = t->next)
         busy[n++] = arena_str(d->arena, str_of(t->name));
@@ -158,25 +131,13 @@ static size_t busy_destinations(struct dispatch *d, const struct census *c, str_
     return n;
 }
 
-/* With the lock: one that waits with an open connection, or that waits for a thread. */
-static struct destination *find_taker(struct dispatch *d, str_t name)
-{
-    for (struct destination *t = d->list; t != NULL; t = t->next)
-        if (t->lingering && !t->leaving && str_eq(str_of(t->name), name))
-            return t;
-    for (struct destination *t = d->lobby; t != NULL; t = t->next)
-        if (str_eq(str_of(t->name), name))
-            return t;
-    return NULL;
-}
-
 /* With the lock.  A thread that only lingers makes room for one that has work. */
 static void make_room(struct dispatch *d)
 {
-    struct census c = count(d);
+    struct roster_census c = roster_count(d->list);
 
     for (struct destination *t = d->list; t != NULL; t = t->next)
-        if (c.working + c.idle >= d->concurrency && is_idle(t) && !t->leaving) {
+        if (c.working + c.idle >= d->concurrency && roster_is_idle(t) && !t->leaving) {
             destination_leave(t);
             return;
         }
@@ -225,9 +186,35 @@ static void give_thread(struct dispatch *d, struct destination *t)
     d->list = t;
     if (start_thread(t))
         return;
-    log_error("remote.no_thread", "destinations=%zu", count(d).working);
+    log_error("remote.no_thread", "destinations=%zu", roster_count(d->list).working);
     unlink_destination(d, t);
     turn_away(t);
+}
+
+/* With the lock.  False: no thread of the destination waits with a connection. */
+static bool give_to_idle(struct dispatch *d, struct destination **at)
+{
+    struct destination *idle = roster_idle(d->list, (*at)->name), *t;
+
+    if (idle == NULL)
+        return false;
+    t = leave_lobby(d, at);
+    while (t->waiting != NULL) {
+        struct parcel *p = t->waiting;
+
+        t->waiting = p->next;
+        destination_add(idle, p);
+    }
+    destination_free(&t);
+    return true;
+}
+
+/* With the lock. */
+static bool may_have_thread(const struct dispatch *d, const struct destination *t,
+                            const struct roster_census *c)
+{
+    return (t->proven || c->unproven < (d->concurrency + 1) / 2) &&
+           roster_working_on(d->list, t->name) < d->per_destination;
 }
 
 /* With the lock: threads for whoever may have one, in order.  The unproven share half of
@@ -237,18 +224,20 @@ static void give_thread(struct dispatch *d, struct destination *t)
 static void serve_lobby(struct dispatch *d)
 {
     struct destination **at = &d->lobby;
-    struct census c = count(d);
+    struct roster_census c = roster_count(d->list);
 
     while (*at != NULL && c.working < d->concurrency) {
         bool proven = (*at)->proven;
 
-        if (!proven && c.unproven >= (d->concurrency + 1) / 2) {
-            at = &(*at)->next;
-            continue;
+        if (!give_to_idle(d, at)) {
+            if (!may_have_thread(d, *at, &c)) {
+                at = &(*at)->next;
+                continue;
+            }
+            give_thread(d, leave_lobby(d, at));
         }
         c.working++;
         c.unproven += !proven;
-        give_thread(d, leave_lobby(d, at));
     }
     while (d->lobby != NULL &&
            (d->lobby_count > LOBBY_MAX ||
@@ -303,7 +292,7 @@ static void hand_out(struct dispatch *d, const struct store_remote_row *rows, si
 {
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < n; i++) {
-        struct destination *t = find_taker(d, rows[i].destination);
+        struct destination *t = roster_taker(d->list, d->lobby, &rows[i], PER_CLAIM);
 
         if (t == NULL)
             t = enter_lobby(d, &rows[i]);
@@ -347,14 +336,14 @@ static enum rc claim(struct dispatch *d)
                                       .lease_s = PARCEL_LEASE_S };
     struct store_remote_row *rows;
     int64_t now = clock_monotonic_ms();
-    struct census c;
+    struct roster_census c;
     str_t *busy;
     size_t n = 0;
     enum rc rc;
 
     pthread_mutex_lock(&d->lock);
     serve_lobby(d);
-    c = count(d);
+    c = roster_count(d->list);
     how.busy_count = busy_destinations(d, &c, &busy);
     pthread_mutex_unlock(&d->lock);
     metric_set(&in_progress, (int64_t)(c.working + c.idle));

@@ -52,8 +52,7 @@ class Session(socketserver.StreamRequestHandler):
                 address = words[1][len("TO:<"):-1]
                 if address.endswith("@stall.test"):
                     server.stalled.set()
-                    while self.rfile.readline():
-                        pass
+                    server.go.wait()
                     return
                 if address.endswith("@dead.test"):
                     server.refused += 1
@@ -81,7 +80,8 @@ class Relay(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Session)
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(*pair)
-        self.lock, self.stalled, self.port = threading.Lock(), threading.Event(), self.server_address[1]
+        self.lock, self.port = threading.Lock(), self.server_address[1]
+        self.stalled, self.go = threading.Event(), threading.Event()
         self.taken, self.open, self.most, self.refused = [], 0, 0, 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -113,12 +113,13 @@ def sending(tmp_path_factory):
     options = {
         "routes": f"*=smtp://127.0.0.1:{relays[0].port},_own.test=127.0.0.1:{relays[1].port}, "
                   f"_gone.test=smtp://127.0.0.1:{free_port()} [127.0.0.1]=mx",
-        "remote_per_destination": PER_DESTINATION, "remote_command_seconds": 20,
+        "remote_per_destination": PER_DESTINATION, "remote_command_seconds": 60,
         "retry_min_seconds": 1, "retry_max_seconds": 2, "queue_poll_ms": 200,
         "max_user_send_burst_size": 1000, "max_user_send_per_minute": 100000}
     with Product(domain="_smarthost.localhost", options=options) as product:
         yield product, *relays
     for relay in relays:
+        relay.go.set()
         relay.shutdown()
 
 
@@ -181,6 +182,29 @@ def test_one_dead_domain_delays_no_other(sending):
         wait_for("two attempts", lambda: product.sql(
             f"SELECT 1 FROM queue_remote WHERE domain = '{domain}' AND attempts >= 2 "
             f"AND last_error LIKE '%{error}%'"))
+    product.sql("DELETE FROM queue_remote")
+
+
+def test_a_domain_whose_messages_stall_holds_up_itself(sending):
+    """Rows that were claimed together, on fewer connections than there are such messages."""
+    product, relay, _ = sending
+    user = mail.new_account(product)
+    os.kill(product.pid("remote-sender"), signal.SIGSTOP)
+    try:
+        for i in range(4):
+            send(product, user, f"x{i}@stall.test")
+        send(product, user, "z@lively.test", "z@lovely.test")
+        wait_for("the rows", lambda: product.sql("SELECT count(*) FROM queue_remote") == "6")
+    finally:
+        os.kill(product.pid("remote-sender"), signal.SIGCONT)
+    wait_for("a message that stalls", relay.stalled.is_set)
+    wait_for("the others", lambda: relay.got("z@lively.test") and relay.got("z@lovely.test"))
+    assert rows(product, "stall.test") == 4
+    assert relay.most <= PER_DESTINATION
+    send(product, user, "x9@stall.test")
+    send(product, user, "y@lively.test")
+    wait_for("one more", lambda: relay.got("y@lively.test"))
+    relay.go.set()
     product.sql("DELETE FROM queue_remote")
 
 
