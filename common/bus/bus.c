@@ -32,6 +32,7 @@ const char *__tsan_default_suppressions(void)
 {
     return "called_from_lib:libzmq.so.5\n"
            "race:msg_decode\n"
+           "race:msg_topic_read\n"
            "race:bus_zap_answer\n"
            "race:bus_links_read_monitor\n"
            "race:read_subscription\n";
@@ -68,6 +69,11 @@ static struct metric received = { .kind = METRIC_COUNTER,
                                   .name = "postbus_bus_received",
                                   .labels = "",
                                   .help = "Hints that arrived." };
+static struct metric strangers = { .kind = METRIC_COUNTER,
+                                   .name = "postbus_bus_strangers",
+                                   .labels = "",
+                                   .help = "Hints about accounts that nobody has here, "
+                                           "not read." };
 static struct metric bad = { .kind = METRIC_COUNTER,
                              .name = "postbus_bus_malformed",
                              .labels = "",
@@ -87,6 +93,7 @@ static void register_metrics(void)
     metric_register(&sent);
     metric_register(&dropped);
     metric_register(&received);
+    metric_register(&strangers);
     metric_register(&bad);
     metric_register(&refused);
     metric_register(&topics);
@@ -178,6 +185,15 @@ static void send_hint(struct bus *b, const struct msg *m)
         metric_add(&sent, 1);
 }
 
+/* A range that was subscribed to holds many accounts that are not of interest. */
+static bool is_of_stranger(struct bus *b, str_t topic)
+{
+    int64_t account;
+
+    return b->options.wants_account != NULL && msg_topic_read(topic, &account) &&
+           !b->options.wants_account(b->options.user, account);
+}
+
 static bool read_hint(struct bus *b, void *socket)
 {
     zmq_msg_t parts[2];
@@ -186,7 +202,10 @@ static bool read_hint(struct bus *b, void *socket)
 
     if (n == 0)
         return false;
-    if (n == ARRAY_LEN(parts) && msg_decode(bus_socket_part(&parts[1]), &m) == RC_OK) {
+    if (n == ARRAY_LEN(parts) && is_of_stranger(b, bus_socket_part(&parts[0]))) {
+        metric_add(&strangers, 1);
+    } else if (n == ARRAY_LEN(parts) &&
+               msg_decode(bus_socket_part(&parts[1]), &m) == RC_OK) {
         metric_add(&received, 1);
         if (b->options.on_message != NULL)
             b->options.on_message(b->options.user, &m);
@@ -216,12 +235,12 @@ static bool read_subscription(struct bus *b)
     return true;
 }
 
-static void subscribe(struct bus *b, int option, int64_t account)
+static void subscribe(struct bus *b, int64_t account)
 {
     char topic[MSG_TOPIC_BYTES];
 
-    msg_topic_account(topic, account);
-    bus_socket_set_text(b->sub, option, topic);
+    msg_topic_range(topic, account);
+    bus_socket_set_text(b->sub, ZMQ_SUBSCRIBE, topic);
 }
 
 static void obey(struct bus *b, const struct bus_order *o)
@@ -231,10 +250,7 @@ static void obey(struct bus *b, const struct bus_order *o)
         send_hint(b, &o->msg);
         break;
     case BUS_ORDER_SUBSCRIBE:
-        subscribe(b, ZMQ_SUBSCRIBE, o->account);
-        break;
-    case BUS_ORDER_UNSUBSCRIBE:
-        subscribe(b, ZMQ_UNSUBSCRIBE, o->account);
+        subscribe(b, o->account);
         break;
     case BUS_ORDER_CONNECT:
         bus_links_add(&b->links, o->at.peer, o->at.endpoint);
@@ -488,11 +504,6 @@ void bus_publish(struct bus *bus, const struct msg *m)
 void bus_subscribe(struct bus *bus, int64_t account)
 {
     order(bus, &(struct bus_order){ .kind = BUS_ORDER_SUBSCRIBE, .account = account });
-}
-
-void bus_unsubscribe(struct bus *bus, int64_t account)
-{
-    order(bus, &(struct bus_order){ .kind = BUS_ORDER_UNSUBSCRIBE, .account = account });
 }
 
 size_t bus_missing(struct bus *bus, const char *names[BUS_PEERS_MAX])

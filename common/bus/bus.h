@@ -35,6 +35,9 @@ struct bus_options {
     const char *secret_previous; /* also accepted; NULL: none */
     int peers_interval_ms;       /* 0: 2000 */
     void *user;
+    /* False: events of that account need not be read, nobody here would use them.
+     * NULL: all are wanted. */
+    bool (*wants_account)(void *user, int64_t account);
     void (*on_message)(void *user, const struct msg *m); /* may be NULL */
     /* New event peers are connected and their subscriptions have had time to settle:
      * whatever was said before may have been missed, read the store again. */
@@ -55,10 +58,9 @@ void bus_send_work(struct bus *bus, const struct msg *m);
 /* Tell every subscriber of the message's topic. */
 void bus_publish(struct bus *bus, const struct msg *m);
 
-/* Receive the events of an account.  Calls count: each needs its bus_unsubscribe.
- * Takes effect some milliseconds later.  General events need no call. */
+/* Receive the events of the account's whole range (msg_range) from now on, once for each
+ * range.  Takes effect some milliseconds later.  General events need no call. */
 void bus_subscribe(struct bus *bus, int64_t account);
-void bus_unsubscribe(struct bus *bus, int64_t account);
 
 /* Names of peers without any replica connected. */
 size_t bus_missing(struct bus *bus, const char *names[BUS_PEERS_MAX]);

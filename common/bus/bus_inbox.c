@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 enum {
-    HINTS_MAX = 16384,    /* orders that may be lost */
-    ORDERS_MAX = 2000000, /* subscriptions of all sessions that a gateway can hold */
-    KEEP_ORDERS = 4096,   /* a larger inbox gives its memory back */
+    HINTS_MAX = 16384,   /* orders that may be lost */
+    ORDERS_MAX = 100000, /* others: peers that come and go, a subscription per range */
+    KEEP_ORDERS = 4096,  /* a larger inbox gives its memory back */
 };
 
 void bus_inbox_init(struct bus_inbox *in)

@@ -30,26 +30,45 @@
 #define SECRET_A "0123456789abcdef0123456789abcdef-a"
 #define SECRET_B "0123456789abcdef0123456789abcdef-b"
 
-enum { WAIT_MS = 20000, ACCOUNTS = 100000 };
+/* The tests know accounts by small numbers, a hundred of each range. */
+enum { WAIT_MS = 20000, OF_RANGE = 100, ACCOUNTS = MSG_RANGES * OF_RANGE };
 
 struct member {
     struct bus *bus;
     atomic_int messages, event_peers;
     _Atomic int64_t last, at_us; /* account or queue of the last message; its arrival */
-    atomic_uchar seen[ACCOUNTS + 1];
+    atomic_int only;             /* the account that is wanted; 0: all are */
+    atomic_uchar seen[ACCOUNTS];
 };
+
+static int64_t account_of(int number)
+{
+    return (int64_t)(number / OF_RANGE) << 36 | number % OF_RANGE;
+}
+
+static int64_t number_of(int64_t account)
+{
+    return (account >> 36) * OF_RANGE + (account & 0xfffffffff);
+}
 
 static void on_message(void *user, const struct msg *m)
 {
     struct member *me = user;
-    int64_t id = m->kind == MSG_mailbox_changed ? m->mailbox_changed.account
+    int64_t id = m->kind == MSG_mailbox_changed ? number_of(m->mailbox_changed.account)
                                                 : m->mail_queued.queue;
 
     atomic_store(&me->at_us, clock_monotonic_us());
     atomic_store(&me->last, id);
-    if (id >= 0 && id <= ACCOUNTS)
+    if (id >= 0 && id < ACCOUNTS)
         atomic_store(&me->seen[id], 1);
     atomic_fetch_add(&me->messages, 1);
+}
+
+static bool wants_account(void *user, int64_t account)
+{
+    int only = atomic_load(&((struct member *)user)->only);
+
+    return only == 0 || only == number_of(account);
 }
 
 static void on_event_peer(void *user)
@@ -83,6 +102,7 @@ static struct member *join_with(const char *secret, const char *previous, int wo
                              .secret_previous = previous,
                              .peers_interval_ms = 50,
                              .user = me,
+                             .wants_account = wants_account,
                              .on_message = on_message,
                              .on_event_peer = on_event_peer };
     char error[BUS_ERROR_BYTES] = "";
@@ -140,11 +160,16 @@ static bool is_complete(struct member *m)
     return bus_missing(m->bus, names) == 0;
 }
 
-static void publish(struct member *m, int64_t account)
+static void subscribe(struct member *m, int number)
+{
+    bus_subscribe(m->bus, account_of(number));
+}
+
+static void publish(struct member *m, int number)
 {
     struct msg hint = { .kind = MSG_mailbox_changed };
 
-    hint.mailbox_changed.account = account;
+    hint.mailbox_changed.account = account_of(number);
     bus_publish(m->bus, &hint);
 }
 
@@ -157,14 +182,14 @@ static void send_work(struct member *m, int64_t queue)
 }
 
 /* Subscriptions take a moment: say it again until it is heard. */
-static void publish_until_heard(struct member *from, struct member *to, int64_t account)
+static void publish_until_heard(struct member *from, struct member *to, int number)
 {
     struct deadline until = deadline_in_ms(WAIT_MS);
 
     do {
-        publish(from, account);
-    } while (atomic_load(&to->last) != account && pause_until(until));
-    assert_int_equal(atomic_load(&to->last), account);
+        publish(from, number);
+    } while (atomic_load(&to->last) != number && pause_until(until));
+    assert_int_equal(atomic_load(&to->last), number);
 }
 
 static int64_t metric_value(const char *name)
@@ -195,13 +220,13 @@ static void test_two_replicas_each_side(void **state)
 
     (void)state;
     WAIT_FOR(is_complete(c1) && is_complete(c2));
-    bus_subscribe(c1->bus, 11);
-    bus_subscribe(c2->bus, 22);
-    publish_until_heard(p1, c1, 11);
-    publish_until_heard(p2, c1, 11);
-    publish_until_heard(p1, c2, 22);
-    publish_until_heard(p2, c2, 22);
-    assert_false(atomic_load(&c1->seen[22]) || atomic_load(&c2->seen[11]));
+    subscribe(c1, 31100);
+    subscribe(c2, 32200);
+    publish_until_heard(p1, c1, 31100);
+    publish_until_heard(p2, c1, 31100);
+    publish_until_heard(p1, c2, 32200);
+    publish_until_heard(p2, c2, 32200);
+    assert_false(atomic_load(&c1->seen[32200]) || atomic_load(&c2->seen[31100]));
     WAIT_FOR(metric_value("postbus_bus_peers") == 8);
     /* A work hint wakes one, and in turn each of them. */
     for (int i = 1000; i < 1010; i++) {
@@ -226,7 +251,7 @@ static void test_two_replicas_each_side(void **state)
         assert_true(atomic_load(&c2->seen[2000 + i]));
     }
     assert_false(atomic_load(&c1->seen[2009]));
-    publish_until_heard(p1, c1, 11);
+    publish_until_heard(p1, c1, 31100);
     leave(&c1);
     leave(&c2);
     leave(&p1);
@@ -252,8 +277,10 @@ static void test_general_events_need_no_subscription(void **state)
     leave(&p);
 }
 
-static void test_prefixes_do_not_leak(void **state)
+/* Who asks for a range hears all accounts of it and none of another. */
+static void test_ranges_do_not_leak(void **state)
 {
+    enum { RANGE = 0x0c, LAST = MSG_RANGES - 1 };
     int e = free_port();
     char events[100];
     struct member *p = join(0, e, NULL, NULL),
@@ -261,26 +288,20 @@ static void test_prefixes_do_not_leak(void **state)
 
     (void)state;
     WAIT_FOR(is_complete(c));
-    bus_subscribe(c->bus, 0x12);
-    bus_subscribe(c->bus, 0x7777);
-    publish_until_heard(p, c, 0x7777);
-    publish_until_heard(p, c, 0x12);
-    for (int64_t a = 0x120; a < 0x130; a++)
-        publish(p, a);
-    publish(p, 0);
-    publish(p, 1);
-    publish(p, 0x1200);
-    publish_until_heard(p, c, 0x7777); /* they were sent before this one */
-    for (int i = 0; i <= 0x1200; i++)
-        assert_true(atomic_load(&c->seen[i]) == (i == 0x12));
-    bus_unsubscribe(c->bus, 0x12);
-    atomic_store(&c->seen[0x12], 0);
-    bus_subscribe(c->bus, 0x9999); /* in order: when this is heard, the other is gone */
-    publish_until_heard(p, c, 0x9999);
-    atomic_store(&c->seen[0x12], 0);
-    publish(p, 0x12);
-    publish_until_heard(p, c, 0x7777);
-    assert_false(atomic_load(&c->seen[0x12]));
+    subscribe(c, LAST * OF_RANGE);
+    subscribe(c, RANGE * OF_RANGE);
+    publish_until_heard(p, c, RANGE * OF_RANGE + 1);
+    for (int i = 0; i < MSG_RANGES; i++) {
+        publish(p, i * OF_RANGE);
+        publish(p, i * OF_RANGE + 77);
+    }
+    publish_until_heard(p, c, ACCOUNTS - 1); /* they were sent before this one */
+    for (int i = 0; i < MSG_RANGES; i++) {
+        bool heard = i == RANGE || i == LAST;
+
+        assert_true(atomic_load(&c->seen[i * OF_RANGE]) == heard);
+        assert_true(atomic_load(&c->seen[i * OF_RANGE + 77]) == heard);
+    }
     leave(&c);
     leave(&p);
 }
@@ -294,7 +315,7 @@ static void restart_binder(const char *host)
     snprintf(events, sizeof(events), "static:%s:%d", host, e);
     c = join(0, 0, NULL, events);
     WAIT_FOR(atomic_load(&c->event_peers) == 1);
-    bus_subscribe(c->bus, 5);
+    subscribe(c, 5);
     publish_until_heard(p, c, 5);
     leave(&p);
     WAIT_FOR(!is_complete(c));
@@ -340,19 +361,19 @@ static void test_all_subscriptions_arrive(void **state)
 
     (void)state;
     WAIT_FOR(is_complete(c));
-    for (int a = 1; a <= ACCOUNTS; a++)
-        bus_subscribe(c->bus, a);
-    WAIT_FOR(metric_value("postbus_bus_topics") >= before + ACCOUNTS);
+    for (int i = 0; i < MSG_RANGES; i++)
+        subscribe(c, i * OF_RANGE);
+    WAIT_FOR(metric_value("postbus_bus_topics") >= before + MSG_RANGES);
     publish_until_heard(p, c, 1);
     publish_until_heard(p, c, ACCOUNTS / 2);
-    publish_until_heard(p, c, ACCOUNTS);
+    publish_until_heard(p, c, ACCOUNTS - 1);
     /* And again to a peer that comes back. */
     leave(&p);
     WAIT_FOR(!is_complete(c));
     before = metric_value("postbus_bus_topics");
     p = join(0, e, NULL, NULL);
-    WAIT_FOR(metric_value("postbus_bus_topics") >= before + ACCOUNTS);
-    publish_until_heard(p, c, ACCOUNTS);
+    WAIT_FOR(metric_value("postbus_bus_topics") >= before + MSG_RANGES);
+    publish_until_heard(p, c, ACCOUNTS - 1);
     leave(&c);
     leave(&p);
 }
@@ -394,7 +415,7 @@ static void try_stranger(const char *own_secret, const char *server_secret, bool
     victim = join(0, 0, text_of(text, theirs, 0), NULL);
     honest = join(0, 0, NULL, text_of(text, e, 0));
     WAIT_FOR(is_complete(honest));
-    bus_subscribe(honest->bus, 3);
+    subscribe(honest, 3);
     publish_until_heard(p, honest, 3); /* meanwhile the stranger has tried, too */
     for (int i = 0; i < 20; i++)
         send_work(p, 4);
@@ -434,6 +455,95 @@ static void test_strangers(void **state)
     try_stranger(SECRET_A, SECRET_A, true); /* the test itself can see a success */
 }
 
+/* Replicas of a release that asked for each account. */
+static void test_a_consumer_of_one_account_hears_it(void **state)
+{
+    int e = free_port(), wait = 1;
+    char topic[MSG_TOPIC_BYTES], endpoint[100], got[256];
+    struct member *p = join(0, e, NULL, NULL);
+    void *context = zmq_ctx_new(), *sub = zmq_socket(context, ZMQ_SUB);
+    struct deadline until = deadline_in_ms(WAIT_MS);
+    int n;
+
+    (void)state;
+    curve_client(sub, SECRET_A, SECRET_A);
+    msg_topic_account(topic, account_of(777));
+    assert_int_equal(strlen(topic), 16);
+    assert_int_equal(zmq_setsockopt(sub, ZMQ_SUBSCRIBE, topic, 16), 0);
+    zmq_setsockopt(sub, ZMQ_RCVTIMEO, &wait, sizeof(wait));
+    snprintf(endpoint, sizeof(endpoint), "tcp://127.0.0.1:%d", e);
+    assert_int_equal(zmq_connect(sub, endpoint), 0);
+    do {
+        publish(p, 776);
+        publish(p, 777);
+        n = zmq_recv(sub, got, sizeof(got), 0);
+    } while (n < 0 && !deadline_passed(until));
+    assert_int_equal(n, 16);
+    assert_memory_equal(got, topic, 16);
+    n = zmq_recv(sub, got, sizeof(got), 0);
+    assert_true(n > 0 &&
+                str_find(str_n(got, (size_t)n), S("mailbox_changed")) < SIZE_MAX);
+    zmq_close(sub);
+    zmq_ctx_term(context);
+    leave(&p);
+}
+
+static void send_raw(void *pub, int number, const char *body)
+{
+    char topic[MSG_TOPIC_BYTES];
+
+    msg_topic_account(topic, account_of(number));
+    assert_int_equal(zmq_send(pub, topic, strlen(topic), ZMQ_SNDMORE), 16);
+    assert_int_equal(zmq_send(pub, body, strlen(body), 0), strlen(body));
+}
+
+static void *raw_publisher(void *context, int port)
+{
+    void *pub = zmq_socket(context, ZMQ_PUB);
+    char key[41], endpoint[100];
+    int yes = 1;
+
+    keys_derive(S(SECRET_A), key);
+    zmq_setsockopt(pub, ZMQ_CURVE_SERVER, &yes, sizeof(yes));
+    zmq_setsockopt(pub, ZMQ_CURVE_SECRETKEY, key, 40);
+    snprintf(endpoint, sizeof(endpoint), "tcp://127.0.0.1:%d", port);
+    assert_int_equal(zmq_bind(pub, endpoint), 0);
+    return pub;
+}
+
+/* What a publisher of another release sends, and that the topic alone decides: what is
+ * behind a stranger's is not even looked at. */
+static void test_strangers_are_dropped_unread(void **state)
+{
+    int e = free_port();
+    char events[100];
+    void *context = zmq_ctx_new(), *pub = raw_publisher(context, e);
+    struct member *c = join(0, 0, NULL, text_of(events, e, 0));
+    struct deadline until = deadline_in_ms(WAIT_MS);
+    int64_t strangers, bad;
+
+    (void)state;
+    WAIT_FOR(is_complete(c));
+    atomic_store(&c->only, 777);
+    subscribe(c, 777);
+    do {
+        send_raw(pub, 777, "{\"message\":\"mailbox_changed\",\"account\":481036337229}");
+    } while (atomic_load(&c->last) != 777 && pause_until(until));
+    assert_int_equal(atomic_load(&c->last), 777);
+    strangers = metric_value("postbus_bus_strangers_total");
+    bad = metric_value("postbus_bus_malformed_total");
+    for (int i = 0; i < 10; i++)
+        send_raw(pub, 770, "nonsense");
+    send_raw(pub, 777, "nonsense"); /* behind them */
+    WAIT_FOR(metric_value("postbus_bus_malformed_total") > bad);
+    assert_int_equal(metric_value("postbus_bus_malformed_total"), bad + 1);
+    assert_int_equal(metric_value("postbus_bus_strangers_total"), strangers + 10);
+    assert_int_equal(atomic_load(&c->last), 777);
+    leave(&c);
+    zmq_close(pub);
+    zmq_ctx_term(context);
+}
+
 /* Rolling change: old (A) | both, A first | both, B first | new (B). */
 static void test_changing_the_secret(void **state)
 {
@@ -454,7 +564,7 @@ static void test_changing_the_secret(void **state)
                                          text_of(text, e, 0));
 
             WAIT_FOR(is_complete(c));
-            bus_subscribe(c->bus, 8);
+            subscribe(c, 8);
             publish_until_heard(p, c, 8);
             leave(&c);
             leave(&p);
@@ -498,6 +608,7 @@ static void test_is_fast(void **state)
 {
     enum { ROUNDS = 1000 };
     static int64_t us[ROUNDS];
+    struct deadline until;
     int e = free_port();
     char events[100];
     struct member *p = join(0, e, NULL, NULL),
@@ -505,17 +616,18 @@ static void test_is_fast(void **state)
 
     (void)state;
     WAIT_FOR(is_complete(c));
-    for (int i = 1; i <= ROUNDS; i++)
-        bus_subscribe(c->bus, i);
+    for (int i = 0; i <= ROUNDS; i += OF_RANGE)
+        subscribe(c, i);
     publish_until_heard(p, c, ROUNDS);
+    until = deadline_in_ms(WAIT_MS);
     for (int i = 0; i < ROUNDS; i++) {
         int64_t start = clock_monotonic_us();
-        struct deadline until = deadline_in_ms(WAIT_MS);
 
         atomic_store(&c->last, 0);
         publish(p, i + 1);
         while (atomic_load(&c->last) != i + 1 && !deadline_passed(until))
             sched_yield();
+        assert_int_equal(atomic_load(&c->last), i + 1);
         us[i] = atomic_load(&c->at_us) - start;
     }
     qsort(us, ROUNDS, sizeof(us[0]), compare);
@@ -533,12 +645,14 @@ int main(void)
         cmocka_unit_test(test_is_fast),
         cmocka_unit_test(test_two_replicas_each_side),
         cmocka_unit_test(test_general_events_need_no_subscription),
-        cmocka_unit_test(test_prefixes_do_not_leak),
+        cmocka_unit_test(test_ranges_do_not_leak),
         cmocka_unit_test(test_binder_restarts),
         cmocka_unit_test(test_changing_the_secret),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_each_peer_settles),
         cmocka_unit_test(test_all_subscriptions_arrive),
+        cmocka_unit_test(test_a_consumer_of_one_account_hears_it),
+        cmocka_unit_test(test_strangers_are_dropped_unread),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 8, ACCOUNT_DIGITS = 16, RANGE_SHIFT = 4 * (16 - MSG_RANGE_DIGITS) };
 
 struct walk {
     const json_t *from; /* decoding; NULL: encoding */
@@ -102,6 +102,37 @@ enum msg_pattern msg_pattern(enum msg_kind kind)
 void msg_topic_account(char out[MSG_TOPIC_BYTES], int64_t account)
 {
     snprintf(out, MSG_TOPIC_BYTES, "%016" PRIx64, (uint64_t)account);
+}
+
+void msg_topic_range(char out[MSG_TOPIC_BYTES], int64_t account)
+{
+    msg_topic_account(out, account);
+    out[MSG_RANGE_DIGITS] = '\0';
+}
+
+unsigned msg_range(int64_t account)
+{
+    int64_t range = account >> RANGE_SHIFT;
+
+    CHECK(range >= 0 && range < MSG_RANGES);
+    return (unsigned)range;
+}
+
+bool msg_topic_read(str_t topic, int64_t *account)
+{
+    uint64_t n = 0;
+
+    if (topic.n != ACCOUNT_DIGITS)
+        return false;
+    for (size_t i = 0; i < topic.n; i++) {
+        int digit = str_hex_value(topic.p[i]);
+
+        if (digit < 0)
+            return false;
+        n = n << 4 | (uint64_t)digit;
+    }
+    *account = (int64_t)n;
+    return true;
 }
 
 void msg_topic(char out[MSG_TOPIC_BYTES], const struct msg *m)

@@ -10,9 +10,15 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { MSG_BODY_MAX = 64 * 1024, MSG_TOPIC_BYTES = 32 };
+enum {
+    MSG_BODY_MAX = 64 * 1024,
+    MSG_TOPIC_BYTES = 32,
+    MSG_RANGE_DIGITS = 7, /* of a topic: two buckets of accounts */
+    MSG_RANGES = 512,
+};
 
 enum msg_kind {
 #define MESSAGE(name, pattern, topic) MSG_##name,
@@ -56,9 +62,14 @@ struct msg {
 const char *msg_name(enum msg_kind kind);
 enum msg_pattern msg_pattern(enum msg_kind kind);
 
-/* The topic that a SUB asks for: of an account's messages, and of a general message. */
+/* The topic of an account's messages begins with the account's bucket, so that a SUB can
+ * ask for a whole range of accounts by the first digits. */
 void msg_topic_account(char out[MSG_TOPIC_BYTES], int64_t account);
+void msg_topic_range(char out[MSG_TOPIC_BYTES], int64_t account);
 void msg_topic(char out[MSG_TOPIC_BYTES], const struct msg *m);
+unsigned msg_range(int64_t account); /* 0 .. MSG_RANGES - 1 */
+/* False: a general message's topic. */
+bool msg_topic_read(str_t topic, int64_t *account);
 
 /* Writes frame 2 to out and returns its length; SIZE_MAX when room is too small. */
 size_t msg_encode(const struct msg *m, char *out, size_t room);

@@ -130,13 +130,62 @@ static void test_topics(void **state)
     }
 }
 
+/* The first digits are those of all accounts whose ids have the same first nine bits of
+ * 45. */
+static void test_ranges(void **state)
+{
+    static const struct {
+        int64_t account;
+        unsigned range;
+        const char *topic;
+    } cases[] = {
+        { 0, 0, "0000000" },
+        { (INT64_C(1) << 36) - 1, 0, "0000000" },
+        { INT64_C(1) << 36, 1, "0000001" },
+        { INT64_C(511) << 36, 511, "00001ff" },
+        { (INT64_C(1) << 45) - 1, 511, "00001ff" },
+    };
+    char topic[MSG_TOPIC_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(msg_range(cases[i].account), cases[i].range);
+        msg_topic_range(topic, cases[i].account);
+        assert_string_equal(topic, cases[i].topic);
+    }
+}
+
+static void test_topics_are_read(void **state)
+{
+    static const char *const general[] = {
+        "",
+        "config_changed",
+        "account_changed!",
+        "00000000000000012",
+        "000000000000012",
+        "000000000000001g",
+        "0x00000000000012",
+    };
+    static const int64_t accounts[] = { 0, 0x12, (INT64_C(1) << 45) - 1, -1 };
+    char topic[MSG_TOPIC_BYTES];
+    int64_t account;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(accounts); i++) {
+        msg_topic_account(topic, accounts[i]);
+        assert_true(msg_topic_read(str_of(topic), &account));
+        assert_int_equal(account, accounts[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(general); i++)
+        assert_false(msg_topic_read(str_of(general[i]), &account));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_ranges),     cmocka_unit_test(test_topics_are_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,17 @@ static void hear(struct svc_state *st, bool yes)
     pthread_mutex_unlock(&st->hearing);
 }
 
+static bool wants_account(void *user, int64_t account)
+{
+    struct svc *svc = user;
+    bool wants;
+
+    pthread_mutex_lock(&svc->state->hearing);
+    wants = svc->state->hears && svc->service->wants_account(svc, account);
+    pthread_mutex_unlock(&svc->state->hearing);
+    return wants;
+}
+
 static void on_message(void *user, const struct msg *m)
 {
     struct svc *svc = user;
@@ -166,6 +177,9 @@ static enum rc start_bus(struct svc *svc)
                               .secret = o->cluster_secret,
                               .secret_previous = o->cluster_secret_previous,
                               .user = svc,
+                              .wants_account = svc->service->wants_account == NULL
+                                                   ? NULL
+                                                   : wants_account,
                               .on_message = on_message,
                               .on_event_peer = on_event_peer };
     char error[BUS_ERROR_BYTES] = "";

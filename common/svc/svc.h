@@ -6,8 +6,8 @@
  * database and its schema, certificates, and the drain after SIGTERM or SIGINT.  A
  * service stays live while PostgreSQL or its peers are away, says so in /readyz and the
  * log, and goes on by itself when they are back.
- * Thread: hooks run in the main thread, except on_message and on_event_peer (bus thread)
- * and on_api (admin port).
+ * Thread: hooks run in the main thread, except wants_account, on_message and
+ * on_event_peer (bus thread) and on_api (admin port).
  */
 #pragma once
 
@@ -73,7 +73,8 @@ struct svc_service {
     /* False with a reason: not ready.  Runs in the main thread.  NULL: always ready. */
     bool (*is_ready)(struct svc *svc, char *reason, size_t room);
 
-    /* Between start and stop only. */
+    /* Between start and stop only.  wants_account as the bus has it; NULL: all. */
+    bool (*wants_account)(struct svc *svc, int64_t account);  /* must not block */
     void (*on_message)(struct svc *svc, const struct msg *m); /* must not block */
     void (*on_event_peer)(struct svc *svc);                   /* must not block */
     /* What the admin port is asked below /api/, and what of it is refused, as the

@@ -1,6 +1,8 @@
-/* hints.c - which loops hold sessions of an account, and the bus subscription for it. */
+/* hints.c - which loops hold sessions of an account, and the bus subscriptions for them.
+ */
 #include "hints.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -24,6 +26,7 @@ struct entry {
 struct hints {
     pthread_mutex_t lock;
     struct map *entries;
+    int64_t subscribed_ms[MSG_RANGES]; /* 0: nobody of that range has come yet */
     struct hints_options o;
 };
 
@@ -75,23 +78,34 @@ static struct entry *add(struct hints *h, struct entry *e, size_t loop, int64_t 
     return e;
 }
 
-enum rc hints_join(struct hints *h, size_t loop, int64_t account)
+/* Under the lock, so that nobody sees a time before which the bus was not told. */
+static int64_t subscribe(struct hints *h, int64_t account)
+{
+    int64_t *ms = &h->subscribed_ms[msg_range(account)];
+
+    if (*ms == 0) {
+        if (h->o.bus != NULL)
+            bus_subscribe(h->o.bus, account);
+        *ms = clock_monotonic_ms();
+    }
+    return *ms;
+}
+
+enum rc hints_join(struct hints *h, size_t loop, int64_t account, int64_t *subscribed_ms)
 {
     struct entry *e;
-    bool full, first;
+    bool full;
 
     CHECK(loop < LOOPS_MAX);
     pthread_mutex_lock(&h->lock);
     e = map_get(h->entries, (uint64_t)account);
     full = e != NULL && e->sessions >= h->o.sessions_per_account;
-    first = e == NULL;
     if (!full) {
         e = add(h, e, loop, account);
         e->sessions++;
+        *subscribed_ms = subscribe(h, account);
     }
     pthread_mutex_unlock(&h->lock);
-    if (first && !full && h->o.bus != NULL)
-        bus_subscribe(h->o.bus, account);
     return full ? RC_LIMIT : RC_OK;
 }
 
@@ -106,7 +120,6 @@ static void remove_loop(struct entry *e, size_t i)
 void hints_leave(struct hints *h, size_t loop, int64_t account)
 {
     struct entry *e;
-    bool last;
 
     pthread_mutex_lock(&h->lock);
     e = map_get(h->entries, (uint64_t)account);
@@ -117,14 +130,11 @@ void hints_leave(struct hints *h, size_t loop, int64_t account)
             break;
         }
     }
-    last = --e->sessions == 0;
-    if (last) {
+    if (--e->sessions == 0) {
         map_set(h->entries, (uint64_t)account, NULL);
         mem_free(e);
     }
     pthread_mutex_unlock(&h->lock);
-    if (last && h->o.bus != NULL)
-        bus_unsubscribe(h->o.bus, account);
 }
 
 int64_t *hints_accounts(struct hints *h, size_t *count)
@@ -140,6 +150,16 @@ int64_t *hints_accounts(struct hints *h, size_t *count)
         accounts[(*count)++] = (int64_t)key;
     pthread_mutex_unlock(&h->lock);
     return accounts;
+}
+
+bool hints_wants(struct hints *h, int64_t account)
+{
+    bool wants;
+
+    pthread_mutex_lock(&h->lock);
+    wants = map_get(h->entries, (uint64_t)account) != NULL;
+    pthread_mutex_unlock(&h->lock);
+    return wants;
 }
 
 /* To the loops of an account that has at least so many sessions here. */

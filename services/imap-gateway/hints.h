@@ -1,7 +1,9 @@
-/* hints.h - which loops hold sessions of an account, and the bus subscription for it.
+/* hints.h - which loops hold sessions of an account, and the bus subscriptions for them.
  *
- * A topic is held from login to logout.  What the bus brings goes to the loops that have
- * sessions of the account.  Thread: any; one lock inside, held for moments.
+ * The first login of a range of accounts subscribes to that range, for as long as the
+ * process lives.  So most logins cost no subscription; hints about accounts without a
+ * session here are for hints_wants to drop.  What the bus brings goes to the loops that
+ * have sessions of the account.  Thread: any; one lock inside, held for moments.
  */
 #pragma once
 
@@ -34,13 +36,17 @@ struct hints_options {
 struct hints *hints_new(const struct hints_options *o);
 void hints_free(struct hints **h);
 
-/* A session of that loop (0 .. 63).  RC_LIMIT: the account has too many. */
-enum rc hints_join(struct hints *h, size_t loop, int64_t account) RC_CHECKED;
+/* A session of that loop (0 .. 63).  RC_LIMIT: the account has too many.
+ * *subscribed_ms: when its hints were asked for, by clock_monotonic_ms. */
+enum rc hints_join(struct hints *h, size_t loop, int64_t account,
+                   int64_t *subscribed_ms) RC_CHECKED;
 void hints_leave(struct hints *h, size_t loop, int64_t account);
 
 /* Everybody who is logged in here, in no order; the memory is the caller's. */
 int64_t *hints_accounts(struct hints *h, size_t *count);
 
+/* Has it a session here? */
+bool hints_wants(struct hints *h, int64_t account);
 /* What the bus told. */
 void hints_dispatch(struct hints *h, const struct hints_news *news);
 /* What a session here has done: nothing to do when it is the account's only one. */

@@ -27,15 +27,14 @@ struct io_inbox {
 
 /* -- accounts -- */
 
-enum rc io_join(struct io *io, struct session *s, int64_t account)
+enum rc io_join(struct io *io, struct session *s, int64_t account, int64_t *subscribed_ms)
 {
-    enum rc rc = hints_join(io->gateway->hints, io->index, account);
+    enum rc rc = hints_join(io->gateway->hints, io->index, account, subscribed_ms);
 
     if (rc != RC_OK)
         return rc;
     session_links(s)->peer = map_get(io->accounts, (uint64_t)account);
     map_set(io->accounts, (uint64_t)account, s);
-    io_poll_settle(io);
     return RC_OK;
 }
 

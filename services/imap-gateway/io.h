@@ -42,10 +42,11 @@ void io_close(struct io *io); /* accepts no more and ends all connections */
 void io_stop(struct io *io);  /* ends the loop's thread; no command is away any more */
 void io_free(struct io **io);
 
-/* A session knows its account now: it is told the account's news from here on, and the
- * store is asked once more when the subscription has surely taken effect.
+/* A session knows its account now: it is told the account's news from here on.  Only what
+ * was said before IO_SETTLE_MS had passed since *subscribed_ms may be missing.
  * RC_LIMIT: the account has too many sessions. */
-enum rc io_join(struct io *io, struct session *s, int64_t account) RC_CHECKED;
+enum rc io_join(struct io *io, struct session *s, int64_t account,
+                int64_t *subscribed_ms) RC_CHECKED;
 void io_leave(struct io *io, struct session *s, int64_t account);
 
 /* From the bus: news of an account; or "ask the store for everybody". */

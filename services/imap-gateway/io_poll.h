@@ -33,7 +33,8 @@ struct io_poll {
 void io_poll_start(struct io *io);
 void io_poll_close(struct io *io); /* before the loop stops */
 
-/* A session has subscribed a moment ago: ask once when that has surely taken effect. */
+/* A session's hints were asked for a moment ago: ask the store once for it when that has
+ * surely taken effect. */
 void io_poll_settle(struct io *io);
 /* Ask for everybody now. */
 void io_poll_all(struct io *io);

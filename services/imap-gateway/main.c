@@ -100,6 +100,12 @@ static void on_message(struct svc *svc, const struct msg *m)
     }
 }
 
+static bool wants_account(struct svc *svc, int64_t account)
+{
+    (void)svc;
+    return hints_wants(gateway.hints, account);
+}
+
 static void on_event_peer(struct svc *svc)
 {
     (void)svc;
@@ -272,6 +278,7 @@ static const struct svc_service service = {
     .drain = drain,
     .is_drained = is_drained,
     .stop = stop,
+    .wants_account = wants_account,
     .on_message = on_message,
     .on_event_peer = on_event_peer,
 };

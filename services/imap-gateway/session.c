@@ -243,7 +243,7 @@ int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms)
     if (s->command != NULL)
         return 0;
     if (fresh_before_ms != 0) {
-        if (!s->fresh || s->joined_ms > fresh_before_ms)
+        if (!s->fresh || s->subscribed_ms > fresh_before_ms)
             return 0;
         s->fresh = false;
         /* Who does not idle yet looks when IDLE begins, unless SELECT comes before. */
@@ -268,6 +268,12 @@ void session_polled(struct session *s, const struct store_mailbox_mark *mark)
 
 /* -- results of commands -- */
 
+/* Hints may be missing, for the subscription has not surely taken effect. */
+static bool is_young(const struct session *s)
+{
+    return clock_monotonic_ms() - s->subscribed_ms <= IO_SETTLE_MS;
+}
+
 static void start_idle(struct session *s, str_t tag)
 {
     s->mode = MODE_IDLE;
@@ -278,8 +284,7 @@ static void start_idle(struct session *s, str_t tag)
      * is known; before the subscription had time to take effect, they may be missing. */
     if (s->fresh || session_has_news(s))
         look(s);
-    if (clock_monotonic_ms() - s->joined_ms > IO_SETTLE_MS)
-        s->fresh = false;
+    s->fresh = s->fresh && is_young(s);
 }
 
 static void start_tls(struct session *s)
@@ -313,12 +318,13 @@ void session_apply(struct session *s, enum cmd_result result, str_t tag)
 /* A login has succeeded: from here on the account's news concern this session. */
 static bool join(struct session *s)
 {
-    s->joined_ms = clock_monotonic_ms();
-    s->fresh = true;
-    s->joined = io_join(s->io, s, s->imap.account) == RC_OK;
+    s->joined = io_join(s->io, s, s->imap.account, &s->subscribed_ms) == RC_OK;
+    s->fresh = s->joined && is_young(s);
+    if (s->fresh)
+        io_poll_settle(s->io);
     session_begin_command(s); /* with the room of somebody who is known */
     if (s->joined)
-        door_prove(conn_guest(s->conn), DOOR_KEPT, s->joined_ms);
+        door_prove(conn_guest(s->conn), DOOR_KEPT, clock_monotonic_ms());
     else
         session_bye(s, "[LIMIT] Too many sessions of this account");
     return s->joined;

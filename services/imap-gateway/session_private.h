@@ -60,7 +60,7 @@ struct session {
     char *tag;                   /* of IDLE */
     uint64_t skip_left; /* [bytes] of a refused command that are passed over at most */
     int64_t greeted_until_ms;
-    int64_t joined_ms;
+    int64_t subscribed_ms; /* when somebody's login asked for the hints about it */
     struct {
         int64_t mailbox, modseq, body;
         uint32_t size;

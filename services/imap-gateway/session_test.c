@@ -49,6 +49,15 @@ static bool is_fresh(void)
     return fresh;
 }
 
+/* As the bus would. */
+static void tell_of(const char *name)
+{
+    struct hints_news news = { .mailbox = inbox_of(name), .modseq = INT64_MAX };
+
+    news.account = store_ids_account_of(news.mailbox);
+    hints_dispatch(test_gateway.hints, &news);
+}
+
 /* ---- strangers ---- */
 
 static void a_stranger_has_fifty_commands(void **state)
@@ -331,11 +340,11 @@ static void an_idle_line_is_kept_open(void **state)
     hang_up(&c);
 }
 
-/* Before its subscription has taken effect, a session cannot rely on hints: it looks when
+/* Before the subscription has taken effect, a session cannot rely on hints: it looks when
  * it begins to idle.  Later it does not, unless there was one. */
 static void a_young_session_looks_when_it_begins_to_idle(void **state)
 {
-    struct client c = with_inbox("dave00001");
+    struct client c = with_inbox("judy00001");
     int64_t looks = metric_value("postbus_imap_looks_total");
 
     (void)state;
@@ -349,6 +358,33 @@ static void a_young_session_looks_when_it_begins_to_idle(void **state)
     idle(&c);
     done(&c);
     assert_int_equal(metric_value("postbus_imap_looks_total"), looks);
+    hang_up(&c);
+}
+
+/* The second name's account is of the first one's range.  Its hints come here already, so
+ * neither IDLE nor a timer asks the store for it. */
+static void who_comes_to_a_known_range_asks_nothing(void **state)
+{
+    struct client c = with_inbox("judy00001"), other;
+    int64_t looks;
+
+    (void)state;
+    wait_for(is_fresh, false);
+    other = with_inbox("judy01767");
+    assert_int_equal(msg_range(store_ids_account_of(inbox_of("judy00001"))),
+                     msg_range(store_ids_account_of(inbox_of("judy01767"))));
+    assert_false(is_fresh());
+    looks = metric_value("postbus_imap_looks_total");
+    idle(&other);
+    done(&other);
+    assert_int_equal(metric_value("postbus_imap_looks_total"), looks);
+    /* What a hint tells still comes. */
+    idle(&other);
+    deliver_silently("judy01767");
+    tell_of("judy01767");
+    expect(&other, "* 1 EXISTS");
+    done(&other);
+    hang_up(&other);
     hang_up(&c);
 }
 
@@ -483,6 +519,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_idles_hears_of_other_sessions),
         cmocka_unit_test(an_idle_line_is_kept_open),
         cmocka_unit_test(a_young_session_looks_when_it_begins_to_idle),
+        cmocka_unit_test(who_comes_to_a_known_range_asks_nothing),
         cmocka_unit_test(who_idles_young_is_polled_once),
         cmocka_unit_test(when_hints_were_lost_all_sessions_look),
         cmocka_unit_test(who_idles_in_a_mailbox_that_is_gone_is_polled),

@@ -13,6 +13,7 @@ from product import Product
 AT_ONCE_S = 10
 ROUNDS = int(os.environ.get("POSTBUS_TEST_IDLE_ROUNDS", "10000"))
 PAIRS = 10
+RETURNS = 200
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,33 @@ def test_every_message_is_announced_at_once(unpolled):
     print(f"{announced} messages announced in IDLE, {found} found by SELECT before it; waited "
           f"{waits[len(waits) // 2] * 1000:.1f} ms (median), {waits[-1] * 1000:.1f} ms (worst)")
     assert found > 0 and announced > 0, "the race was not run"
+
+
+def test_who_comes_back_misses_nothing(unpolled):
+    """Mail that comes while its receiver connects, logs in, selects and begins to idle.  The
+    subscription is there from earlier logins, so no look at the store is left to come."""
+    sender, receiver = mail.new_account(unpolled), mail.new_account(unpolled)
+    smtp, uid_next, announced = mail.smtp(unpolled, sender), 1, 0
+    with concurrent.futures.ThreadPoolExecutor(1) as courier:
+        def send(number):
+            return courier.submit(smtp.sendmail, sender, [receiver],
+                                  mail.encrypted(sender, f"{number}@test"))
+        for n in range(RETURNS):
+            sending = send(n) if n % 4 < 2 else None
+            client = Idler(unpolled, receiver, replica=n % 2)
+            client.uid_next = uid_next
+            sending = sending or send(n)
+            if client.told == uid_next:
+                client.idle()
+                client.wait_announcement(AT_ONCE_S)
+                client.done()
+                announced += 1
+            assert client.fetch_new() == [str(n)]
+            uid_next = client.uid_next
+            sending.result()
+            client.close()
+    print(f"{announced} of {RETURNS} messages announced in IDLE")
+    assert announced > 0, "the race was not run"
 
 
 def test_another_gateway_tells_of_flags_and_expunges(unpolled):
