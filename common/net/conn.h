@@ -1,4 +1,4 @@
-/* conn.h - one accepted connection: socket, optional TLS, bounded buffers, deadlines.
+/* conn.h - one accepted connection: socket, layers on it, bounded buffers, deadlines.
  *
  * A session (SMTP, IMAP) hangs on a conn by a table of handlers.  Handlers run on the
  * conn's loop and never block.  A session that is away in a worker keeps its own memory:
@@ -18,6 +18,7 @@
 
 struct conn;
 struct door_guest;
+struct layer_kind;
 struct loop;
 struct tls_context;
 struct listener;
@@ -26,7 +27,7 @@ struct listener;
 struct conn_handler {
     void (*on_open)(struct conn *c);  /* client address known, implicit TLS done */
     void (*on_input)(struct conn *c); /* new bytes in conn_in; consume what is used */
-    void (*on_tls)(struct conn *c);   /* the handshake of conn_start_tls is done */
+    void (*on_layer)(struct conn *c); /* what conn_push_layer was asked for is done */
     void (*on_drain)(struct conn *c); /* output was held up and is all written now */
     /* conn_set_timeout_ms ran out.  NULL: conn_close. */
     void (*on_timeout)(struct conn *c);
@@ -67,14 +68,19 @@ void conn_flush(struct conn *c);
 void conn_pause_input(struct conn *c);
 void conn_resume_input(struct conn *c);
 
-/* Send what is in conn_out in the clear, then become a TLS server.  Input that is
- * buffered already was sent in the clear by whoever sits in between: RC_INVALID, and the
- * conn is aborted. */
+/* Send what is in conn_out as things are, then put a layer on top (net/layer.h); from,
+ * which its kind is made from, stays the caller's and until on_layer.  Until then nothing
+ * is read, and nothing may be added to conn_out.
+ * Input that is buffered already goes to the layer, if its kind takes early input; of any
+ * other whoever sits in between may be the author: RC_INVALID.  RC_LIMIT: no memory;
+ * after both the conn is aborted.  RC_CLOSED: it is closing. */
+enum rc conn_push_layer(struct conn *c, const struct layer_kind *kind, void *from);
+/* The layer is that of a TLS server, which takes no input that came in the clear. */
 enum rc conn_start_tls(struct conn *c, struct tls_context *tls);
 
-/* Flush, end TLS, take in what the peer still sends (so that it sees our last words
- * instead of a reset), however much, close; at most close_ms.  on_input is not called any
- * more. */
+/* Flush, end the layers, take in what the peer still sends (so that it sees our last
+ * words instead of a reset), however much, close; at most close_ms.  on_input is not
+ * called any more. */
 void conn_close(struct conn *c);
 void conn_abort(struct conn *c); /* at once */
 bool conn_is_closing(const struct conn *c);

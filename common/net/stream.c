@@ -16,7 +16,7 @@ enum { BUFFER_BYTES = 16 * 1024 };
 
 struct stream {
     int fd;
-    struct tls *tls; /* NULL: in the clear */
+    struct layer top;
     char failure[160];
     /* What was read and not consumed: buffer[start .. end).  Longer lines move to
      * `line`. */
@@ -64,6 +64,7 @@ enum rc stream_begin(const struct addr *to, struct stream **out)
     }
     s = mem_alloc(sizeof(*s));
     s->fd = fd;
+    layer_socket(&s->top, fd);
     *out = s;
     return RC_OK;
 }
@@ -102,92 +103,67 @@ void stream_close(struct stream **stream)
 
     if (s == NULL)
         return;
-    if (s->tls != NULL && s->failure[0] == '\0')
-        tls_shutdown(s->tls);
-    if (s->tls != NULL)
-        tls_free(&s->tls);
+    if (s->failure[0] == '\0')
+        layer_end(&s->top);
+    layer_free(&s->top);
     close(s->fd);
     mem_free(s->line);
     mem_free(s);
     *stream = NULL;
 }
 
-static enum rc handshake_failed(struct stream *s)
+static enum rc handshake(struct stream *s, struct deadline d)
 {
-    bool untrusted;
-    const char *why = tls_failure(s->tls, &untrusted);
+    enum layer_io io;
+    enum rc rc = RC_OK;
 
-    return failed(s, untrusted ? RC_DENIED : RC_RETRY, why);
+    while (rc == RC_OK && (io = layer_handshake(&s->top)) != LAYER_OK) {
+        if (io == LAYER_WANT_READ)
+            rc = wait_for(s, POLLIN, d);
+        else if (io == LAYER_WANT_WRITE)
+            rc = wait_for(s, POLLOUT, d);
+        else if (io == LAYER_CLOSED)
+            rc = failed(s, RC_RETRY, "the peer closed during the handshake");
+        else
+            rc = failed(s, tls_mistrusts(&s->top) ? RC_DENIED : RC_RETRY,
+                        layer_failure(&s->top));
+    }
+    return rc;
+}
+
+enum rc stream_push_layer(struct stream *s, const struct layer_kind *kind, void *from,
+                          struct deadline d)
+{
+    if (s->start < s->end && !kind->takes_early)
+        return failed(s, RC_INVALID, "the peer spoke in the clear before the handshake");
+    if (!layer_push(&s->top, kind, from, str_n(s->buffer + s->start, s->end - s->start)))
+        return failed(s, RC_RETRY, "out of memory");
+    s->start = s->end = 0;
+    return handshake(s, d);
 }
 
 enum rc stream_start_tls(struct stream *s, struct tls_context *ctx, const char *name,
                          enum tls_verify verify, struct deadline d)
 {
-    enum tls_io io;
-    enum rc rc = RC_OK;
+    struct tls_to to = { .context = ctx, .name = name, .verify = verify };
 
-    CHECK(s->tls == NULL);
-    if (s->start < s->end)
-        return failed(s, RC_INVALID, "the peer spoke in the clear before the handshake");
-    s->tls = tls_connect_new(ctx, s->fd, name, verify);
-    while (rc == RC_OK && (io = tls_handshake(s->tls)) != TLS_IO_OK) {
-        if (io == TLS_IO_WANT_READ)
-            rc = wait_for(s, POLLIN, d);
-        else if (io == TLS_IO_WANT_WRITE)
-            rc = wait_for(s, POLLOUT, d);
-        else if (io == TLS_IO_CLOSED)
-            rc = failed(s, RC_RETRY, "the peer closed during the handshake");
-        else
-            rc = handshake_failed(s);
-    }
-    return rc;
-}
-
-static enum tls_io read_once(struct stream *s, void *p, size_t n, size_t *got)
-{
-    ssize_t r;
-
-    *got = 0;
-    if (s->tls != NULL)
-        return tls_read(s->tls, p, n, got);
-    r = recv(s->fd, p, n, 0);
-    if (r > 0)
-        *got = (size_t)r;
-    if (r >= 0)
-        return r > 0 ? TLS_IO_OK : TLS_IO_CLOSED;
-    return errno == EAGAIN || errno == EINTR ? TLS_IO_WANT_READ : TLS_IO_ERROR;
-}
-
-static enum tls_io write_once(struct stream *s, const void *p, size_t n, size_t *put)
-{
-    ssize_t r;
-
-    *put = 0;
-    if (s->tls != NULL)
-        return tls_write(s->tls, p, n, put);
-    r = send(s->fd, p, n, MSG_NOSIGNAL);
-    if (r >= 0)
-        *put = (size_t)r;
-    if (r >= 0)
-        return TLS_IO_OK;
-    return errno == EAGAIN || errno == EINTR ? TLS_IO_WANT_WRITE : TLS_IO_ERROR;
+    return stream_push_layer(s, &tls_client_layer, &to, d);
 }
 
 /* After a call that did not succeed at once: RC_OK means try again. */
-static enum rc wait_after(struct stream *s, enum tls_io io, struct deadline d)
+static enum rc wait_after(struct stream *s, enum layer_io io, struct deadline d)
 {
     switch (io) {
-    case TLS_IO_OK:
+    case LAYER_OK:
         return RC_OK;
-    case TLS_IO_WANT_READ:
+    case LAYER_WANT_READ:
         return wait_for(s, POLLIN, d);
-    case TLS_IO_WANT_WRITE:
+    case LAYER_WANT_WRITE:
         return wait_for(s, POLLOUT, d);
-    case TLS_IO_CLOSED:
+    case LAYER_CLOSED:
         return failed(s, RC_CLOSED, "the peer closed the connection");
     default:
-        return failed(s, RC_CLOSED,
-                      s->tls != NULL ? tls_failure(s->tls, NULL) : strerror(errno));
+        return failed(s, RC_CLOSED, layer_failure(&s->top));
     }
 }
 
@@ -199,7 +175,7 @@ static enum rc fill(struct stream *s, struct deadline d)
 
     s->start = s->end = 0;
     while (rc == RC_OK && got == 0)
-        rc = wait_after(s, read_once(s, s->buffer, sizeof(s->buffer), &got), d);
+        rc = wait_after(s, layer_read(&s->top, s->buffer, sizeof(s->buffer), &got), d);
     s->end = got;
     return rc;
 }
@@ -312,22 +288,25 @@ enum rc stream_read_some(struct stream *s, void *p, size_t n, struct deadline d,
 enum rc stream_write(struct stream *s, str_t bytes, struct deadline d)
 {
     enum rc rc = RC_OK;
+    enum layer_io io;
     size_t put;
 
     while (rc == RC_OK && bytes.n > 0) {
-        enum tls_io io = write_once(s, bytes.p, bytes.n, &put);
+        io = layer_write(&s->top, bytes.p, bytes.n, &put);
 
         bytes = str_skip(bytes, put);
         rc = wait_after(s, io, d);
         if (rc == RC_OK && deadline_passed(d) && bytes.n > 0)
             rc = failed(s, RC_TIMEOUT, "timeout");
     }
+    while (rc == RC_OK && (io = layer_flush(&s->top, &put)) != LAYER_OK)
+        rc = wait_after(s, io, d);
     return rc;
 }
 
 const char *stream_tls_version(const struct stream *s)
 {
-    return s->tls != NULL ? tls_version_text(s->tls) : "";
+    return tls_version_text(&s->top);
 }
 
 const char *stream_failure(const struct stream *s)

@@ -36,6 +36,10 @@ void stream_close(struct stream **s); /* close_notify, best effort, no wait */
 enum rc stream_start_tls(struct stream *s, struct tls_context *ctx, const char *name,
                          enum tls_verify verify, struct deadline d) RC_CHECKED;
 
+/* Any other layer on top (net/layer.h); the same errors. */
+enum rc stream_push_layer(struct stream *s, const struct layer_kind *kind, void *from,
+                          struct deadline d) RC_CHECKED;
+
 /* One line without its CR LF (or LF), borrowed until the next call.  RC_LIMIT: longer
  * than max_bytes. */
 enum rc stream_read_line(struct stream *s, size_t max_bytes, struct deadline d,

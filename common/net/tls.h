@@ -1,4 +1,5 @@
-/* tls.h - TLS for both ends: contexts that swap their certificate, sessions on a socket.
+/* tls.h - TLS for both ends: contexts that swap their certificate (tls_context.c), and
+ * sessions, which are a layer of a connection (tls.c).
  *
  * The only door to openssl/ssl.h.  No tickets, no session cache, no renegotiation, no
  * compression; buffers are given back while idle.
@@ -8,6 +9,7 @@
 
 #include "base/rc.h"
 #include "base/str.h"
+#include "net/layer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,17 +17,8 @@
 
 struct buf;
 struct tls_context;
-struct tls; /* one session */
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
-
-enum tls_io {
-    TLS_IO_OK,
-    TLS_IO_WANT_READ,
-    TLS_IO_WANT_WRITE,
-    TLS_IO_CLOSED, /* the peer ended the session in order */
-    TLS_IO_ERROR,  /* the session is dead */
-};
 
 enum tls_verify {
     TLS_VERIFY_NONE, /* any certificate will do */
@@ -72,26 +65,22 @@ bool tls_context_names(struct tls_context *c, const char *host);
  * authority.  False says nothing about an authority that nobody knows. */
 bool tls_context_is_self_signed(const struct tls_context *c);
 
-/* Sessions.  The socket is non-blocking and stays the caller's. */
-struct tls *tls_accept_new(struct tls_context *c, int fd); /* NULL: no memory */
-/* name: what the certificate must show and what is sent as SNI; an IP literal is fine. */
-struct tls *tls_connect_new(struct tls_context *c, int fd, const char *name,
-                            enum tls_verify verify);
-void tls_free(struct tls **t);
+/* Sessions, as layers in the place of the socket (net/layer.h).  A server's is made from
+ * its struct tls_context, a client's from a struct tls_to; both need it only to open. */
+struct tls_to {
+    struct tls_context *context;
+    const char *name; /* what the certificate must show and what is sent as SNI; an IP
+                       * literal is fine */
+    enum tls_verify verify;
+};
 
-enum tls_io tls_handshake(struct tls *t);
-enum tls_io tls_read(struct tls *t, void *p, size_t n, size_t *got);
-enum tls_io tls_write(struct tls *t, const void *p, size_t n, size_t *put);
-enum tls_io
-tls_shutdown(struct tls *t); /* sends close_notify, does not wait for theirs */
-/* Bytes wait inside, perhaps of an incomplete record: poll() does not tell of them. */
-bool tls_has_pending(const struct tls *t);
+extern const struct layer_kind tls_server_layer;
+extern const struct layer_kind tls_client_layer;
 
-const char *tls_version_text(const struct tls *t); /* "TLSv1.3" */
-const char *tls_cipher_text(const struct tls *t);
-str_t tls_alpn(const struct tls *t); /* empty: none was chosen */
-
-/* Why the handshake failed, for the log and the sender of a bounce; borrowed until the
- * thread's next call.  *untrusted (may be NULL) tells a certificate's fault from others.
- */
-const char *tls_failure(const struct tls *t, bool *untrusted);
+/* Of the session in a pile; empty without one. */
+bool tls_is_in(const struct layer *top);
+const char *tls_version_text(const struct layer *top); /* "TLSv1.3" */
+const char *tls_cipher_text(const struct layer *top);
+str_t tls_alpn(const struct layer *top); /* empty: none was chosen */
+/* The handshake failed, and it is the peer's certificate's fault. */
+bool tls_mistrusts(const struct layer *top);

@@ -569,7 +569,7 @@ void session_drain(struct session *s)
 const struct conn_handler session_handler = {
     .on_open = on_open,
     .on_input = on_input,
-    .on_tls = on_tls,
+    .on_layer = on_tls,
     .on_drain = on_drain,
     .on_timeout = on_timeout,
     .on_eof = on_eof,

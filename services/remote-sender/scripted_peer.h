@@ -34,7 +34,7 @@ struct peer {
     const char *const *script;
     int listener, fd;
     struct tls_context *ctx;
-    struct tls *tls;
+    struct layer top;
     struct buf in, message; /* message: as it came, without the dot */
     pthread_t thread;
     char problem[400];
@@ -55,17 +55,10 @@ static void wait_for(struct peer *p, short events)
 static bool peer_write(struct peer *p, const char *s, size_t n)
 {
     while (n > 0) {
-        size_t put = 0;
+        size_t put;
 
-        if (p->tls == NULL) {
-            ssize_t r = send(p->fd, s, n, MSG_NOSIGNAL);
-
-            if (r <= 0)
-                return false;
-            put = (size_t)r;
-        } else if (tls_write(p->tls, s, n, &put) != TLS_IO_OK) {
+        if (layer_write(&p->top, s, n, &put) != LAYER_OK)
             return false;
-        }
         s += put;
         n -= put;
     }
@@ -76,25 +69,14 @@ static bool peer_write(struct peer *p, const char *s, size_t n)
 static bool peer_fill(struct peer *p)
 {
     char piece[4096];
-    size_t got = 0;
+    size_t got;
+    enum layer_io io = layer_read(&p->top, piece, sizeof(piece), &got);
 
-    if (p->tls == NULL) {
-        ssize_t r = recv(p->fd, piece, sizeof(piece), 0);
-
-        if (r <= 0)
-            return false;
-        got = (size_t)r;
-    } else {
-        enum tls_io io = tls_read(p->tls, piece, sizeof(piece), &got);
-
-        if (io == TLS_IO_WANT_READ) {
-            wait_for(p, POLLIN);
-            return true;
-        }
-        if (io != TLS_IO_OK)
-            return false;
+    if (io == LAYER_WANT_READ && !layer_is_socket(&p->top)) { /* half a record */
+        wait_for(p, POLLIN);
+        return true;
     }
-    return buf_append(&p->in, piece, got) == RC_OK;
+    return io == LAYER_OK && buf_append(&p->in, piece, got) == RC_OK;
 }
 
 static bool peer_expect(struct peer *p, const char *want)
@@ -117,12 +99,13 @@ static bool peer_expect(struct peer *p, const char *want)
 
 static bool peer_tls(struct peer *p)
 {
-    enum tls_io io;
+    enum layer_io io;
 
-    p->tls = tls_accept_new(p->ctx, p->fd);
-    while ((io = tls_handshake(p->tls)) == TLS_IO_WANT_READ || io == TLS_IO_WANT_WRITE)
-        wait_for(p, io == TLS_IO_WANT_READ ? POLLIN : POLLOUT);
-    return io == TLS_IO_OK;
+    if (!layer_push(&p->top, &tls_server_layer, p->ctx, S("")))
+        return false;
+    while ((io = layer_handshake(&p->top)) == LAYER_WANT_READ || io == LAYER_WANT_WRITE)
+        wait_for(p, io == LAYER_WANT_READ ? POLLIN : POLLOUT);
+    return io == LAYER_OK;
 }
 
 static bool peer_end(struct peer *p)
@@ -156,13 +139,13 @@ static void peer_accept(struct peer *p)
     struct timeval patience = { .tv_sec = 10 };
 
     p->fd = accept(p->listener, NULL, NULL);
+    layer_socket(&p->top, p->fd);
     setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 }
 
 static void peer_hang_up(struct peer *p)
 {
-    if (p->tls != NULL)
-        tls_free(&p->tls);
+    layer_free(&p->top);
     close(p->fd);
     buf_clear(&p->in);
 }

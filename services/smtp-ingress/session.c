@@ -404,7 +404,7 @@ static void on_close(struct conn *c)
 const struct conn_handler session_handler = {
     .on_open = on_open,
     .on_input = on_input,
-    .on_tls = on_tls,
+    .on_layer = on_tls,
     .on_drain = on_drain,
     .on_timeout = on_timeout,
     .on_eof = on_eof,
