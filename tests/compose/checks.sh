@@ -142,6 +142,19 @@ check_admin() {
         done' || die "an admin port cannot be reached by another container"
 }
 
+# The registrar's container has a token that admits, and the owner's makes others.  Status 3:
+# there is no such account, which only the database can say.
+check_api() {
+    local status=0 token
+    "${compose[@]}" exec -T registrar postbusctl account show nobody@_chat.test >"$work/said" 2>&1 ||
+        status=$?
+    [ $status = 3 ] || { cat "$work/said" >&2; die "account show: status $status, not 3"; }
+    token=$("${compose[@]}" run --rm -T migrate token create compose 2>"$work/said") ||
+        { cat "$work/said" >&2; die "no token was made"; }
+    [[ $token == postbus_* ]] || die "this was made as a token: ${#token} characters"
+    quietly "${compose[@]}" run --rm -T migrate token revoke compose
+}
+
 # All at once, and none had to be killed.
 check_stop() {
     local name code
