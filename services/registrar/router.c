@@ -62,10 +62,8 @@ static struct route {
 static struct route other = {
     "other", route_other, GET, PAGE, OPEN, HERE, COUNTERS("other", "GET")
 };
-static struct route unknown = {
-    "/api/", route_unknown, GET | POST | PUT | PATCH | DELETE, API,
-    OPEN,    HERE,          COUNTERS("/api/", "any")
-};
+static struct route unknown = { "/api/", route_unknown,           0, API, OPEN,
+                                HERE,    COUNTERS("/api/", "any") };
 
 /* What a request asks for. */
 struct found {
@@ -147,7 +145,7 @@ static void find_route(const struct web *web, struct http_exchange *x, struct fo
         return;
     out->route = nowhere(web, x->request.path);
     out->allowed = out->route->methods;
-    out->has_method = out->allowed & bit;
+    out->has_method = out->route == &unknown || (out->allowed & bit) != 0;
 }
 
 static bool is_loopback(const struct addr *a)

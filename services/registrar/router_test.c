@@ -222,7 +222,8 @@ static void the_admin_port_has_nothing_else(void **state)
     expect("GET " ACCOUNT, OUTSIDE_CLEAR, 401, "\"code\":\"unauthorized\"");
     expect("GET /", THIS_MACHINE, 404, "\"code\":\"not_found\"");
     expect("POST /new", THIS_MACHINE, 404, "\"code\":\"not_found\"");
-    expect("BREW /api/v1/nothing", THIS_MACHINE, 405, "\"code\":\"method_not_allowed\"");
+    expect("BREW /api/v1/nothing", THIS_MACHINE, 404, "\"code\":\"not_found\"");
+    expect("BREW " ACCOUNT, THIS_MACHINE, 405, "\"code\":\"method_not_allowed\"");
 }
 
 #define BEARER "Authorization: Bearer " GUESS "\r\n"
