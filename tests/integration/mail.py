@@ -120,3 +120,13 @@ class Pipeline:
             assert any(ready), f"nothing comes after {self.lines} lines"
             self.receive()
         return self.answers.splitlines()
+
+
+def may_begin(r, user=None, password=PASSWORD):
+    """Whether a first login makes an account; IMAP and SMTP must agree."""
+    login = imap if r.service == "imap-gateway" else smtp
+    try:
+        login(r, user or new_name(r.domain), password)
+        return True
+    except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
+        return False
