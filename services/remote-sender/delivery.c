@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "cargo.h"
 #include "desk.h"
 #include "net/destination_guard.h"
@@ -322,8 +323,10 @@ static struct failure open_line(struct delivery *d, struct arena *a,
         return f;
     until.at_ms += TALK_MS;
     d->connected = true;
-    if (d->way.transport->open(&d->line, d->desk, policy, stream, until) == RC_OK)
+    if (d->way.transport->open(&d->line, d->desk, policy, stream, until) == RC_OK) {
+        metric_add(d->way.opened, 1);
         return f;
+    }
     disconnect(d);
     return (struct failure){ arena_printf(a, "%s", d->line.failure),
                              d->line.takes_no_mail && !d->way.transport->shared };

@@ -21,11 +21,13 @@
 struct arena;
 struct cargo;
 struct desk;
+struct metric;
 struct stream;
 
 /* Where mail of a destination goes. */
 struct transport_way {
     const struct transport *transport;
+    struct metric *opened; /* counts connections; NULL where there can be none */
     str_t domain;  /* whose mail it is; with a shared transport of the first message */
     str_t host;    /* of the target; empty without one */
     uint16_t port; /* of the target */

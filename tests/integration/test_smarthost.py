@@ -142,6 +142,8 @@ def test_each_domain_goes_its_way_once(sending):
     wait_for("an empty queue", lambda: product.sql("SELECT count(*) FROM queue_remote") == "0")
     assert sorted(a for a, _ in relay.taken) == ["a@one.test", "b@two.test", "d@[192.0.2.1]"]
     assert [a for a, _ in own.taken] == ["c@_own.test"]
+    assert product.metric("remote-sender",
+                          'postbus_remote_connections_total{transport="smarthost"}') >= 2
     for _, data in relay.taken + own.taken:
         assert data.startswith(b"Received:") and b"BEGIN PGP MESSAGE" in data
 
