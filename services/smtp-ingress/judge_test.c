@@ -208,8 +208,38 @@ static void who_hangs_up_meanwhile_leaves_nothing(void **state)
     hang_up(&c);
 }
 
-/* What was sent behind the message has its turn after it, and is why it is not given up
- * when the client shuts its side. */
+static void shut(struct client *c)
+{
+    assert_int_equal(shutdown(stream_fd(c->stream), SHUT_WR), 0);
+}
+
+/* The same for one that only says nothing more; but one that has said all, QUIT too, is
+ * still there for the answer. */
+static void who_shuts_its_side_has_left_unless_it_said_all(void **state)
+{
+    struct client c = send_held(), last;
+    int64_t before = queued();
+
+    (void)state;
+    await_waiting(1);
+    shut(&c);
+    expect_end(&c);
+    await_waiting(0);
+    hang_up(&c);
+    last = send_held();
+    say(&last, "QUIT");
+    shut(&last);
+    await_waiting(1);
+    set_gate(true);
+    expect(&last, "250 2.0.0 Ok: queued as ");
+    expect(&last, "221 ");
+    expect_end(&last);
+    assert_int_equal(queued(), before + 1);
+    set_gate(false);
+    hang_up(&last);
+}
+
+/* What was sent behind the message has its turn after it. */
 static void what_stands_behind_it_waits_too(void **state)
 {
     struct client c = send_held();
@@ -313,6 +343,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_dead_resolver_is_a_reason_to_try_again),
         cmocka_unit_test(who_waits_holds_no_thread),
         cmocka_unit_test(who_hangs_up_meanwhile_leaves_nothing),
+        cmocka_unit_test(who_shuts_its_side_has_left_unless_it_said_all),
         cmocka_unit_test(what_stands_behind_it_waits_too),
         cmocka_unit_test(who_waits_for_a_name_server_gives_its_place),
         cmocka_unit_test(drain_waits_for_who_waits),
