@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* RAISE EXCEPTION: a migration cannot be, and says why. */
-#define RAISED "P0001"
-
 struct migration {
     int version;
     const char *name, *sql;
@@ -123,9 +120,9 @@ static enum rc apply(struct db *db, const struct migration *m, struct buf *repor
 {
     enum rc rc = db_script(db, m->sql);
 
-    if (rc != RC_OK && strcmp(db_sqlstate(db), RAISED) == 0) {
+    if (rc == RC_DENIED) {
         buf_printf(report, "%s\n", db_message(db));
-        return RC_DENIED;
+        return rc;
     }
     if (rc == RC_OK)
         rc = db_run(db, &stmt_applied,
