@@ -1,11 +1,12 @@
-"""Each service that the table of options names as a user of an option reads it: in its own
-folder, or in a function of common/svc that it calls."""
+"""Each service, and postbusctl, that the table of options names as a user of an option reads
+it: in its own folder, or in a function of common/svc that it calls."""
 import re
 
 from product import ROOT
 
-FOLDERS = {"INGRESS": "smtp-ingress", "GATEWAY": "imap-gateway", "WORKER": "queue-worker",
-           "SENDER": "remote-sender", "REGISTRAR": "registrar", "JANITOR": "janitor"}
+FOLDERS = {"INGRESS": "services/smtp-ingress", "GATEWAY": "services/imap-gateway",
+           "WORKER": "services/queue-worker", "SENDER": "services/remote-sender",
+           "REGISTRAR": "services/registrar", "JANITOR": "services/janitor", "CTL": "cli"}
 WORD = re.compile(r"\w+")
 
 
@@ -46,7 +47,7 @@ def table():
 
 def test_whoever_is_named_reads_the_option():
     shared = functions()
-    words = {user: reads(source(f"services/{folder}"), shared) for user, folder in FOLDERS.items()}
+    words = {user: reads(source(folder), shared) for user, folder in FOLDERS.items()}
     idle = [f"{name}: {FOLDERS[user]}" for name, users in table() for user in users
             if name not in words[user]]
     assert not idle, "named as users, but it changes nothing in them:\n" + "\n".join(idle)
