@@ -1,7 +1,7 @@
 /* checks_test.c - each check against senders, recipients and messages, without a
  * database.
  *
- * check_recipient is the one that needs a store; the transcripts cover it.
+ * Those that need a store are covered by the transcripts and by accept_test.c.
  */
 #include "checks.h"
 
@@ -9,11 +9,15 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "ingress.h"
+#include "net/dns.h"
+#include "net/test_name_server.h"
 #include "svc/options.h"
 #include "transaction.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
@@ -295,6 +299,89 @@ static void round_in_circles(void **state)
     arena_free(&a);
 }
 
+static void is_answered(void *user)
+{
+    atomic_store((_Atomic bool *)user, true);
+}
+
+/* What DNS says becomes a fact, a reply, and what follows here. */
+static void senders_without_mx(void **state)
+{
+    static const struct test_record records[] = {
+        TEST_RECORD("good.test", DNS_MX, "\0\x0a\2mx\4good\4test\0"),
+        TEST_RECORD("null.test", DNS_MX, "\0\0\0"),
+        TEST_RECORD("plain.test", TEST_TYPE_A, "\xc0\0\2\1"),
+    };
+    static const struct {
+        const char *domain, *expect;
+        enum verdict_result result;
+        enum verdict_policy policy;
+    } cases[] = {
+        { "good.test", NULL, VERDICT_PASS, VERDICT_ACCEPT },
+        { "null.test", "501 5.7.27 ", VERDICT_FAIL, VERDICT_REFUSE },
+        { "plain.test", "501 5.7.27 ", VERDICT_FAIL, VERDICT_REFUSE },
+        { "nowhere.test", "501 5.7.27 ", VERDICT_FAIL, VERDICT_REFUSE },
+        { "fail.test", "451 4.4.3 ", VERDICT_TEMPERROR, VERDICT_DEFER },
+        { "silent.test", "451 4.4.3 ", VERDICT_TEMPERROR, VERDICT_DEFER },
+    };
+    struct test_name_server server;
+    struct dns_options o = { .resolver = server.address, .trust_anchor_file = "none" };
+    struct dns *dns;
+
+    (void)state;
+    test_name_server_start(&server, records, ARRAY_LEN(records));
+    assert_int_equal(dns_new(&o, NULL, &dns), RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct deadline until = deadline_in_ms(i + 1 < ARRAY_LEN(cases) ? 20000 : 100);
+        _Atomic bool answered = false;
+        struct dns_question *q =
+            dns_ask(dns, str_of(cases[i].domain), DNS_MX, until, is_answered, &answered);
+        const struct verdict_fact *fact;
+        struct fixture f;
+
+        until = deadline_in_ms(30000);
+        while (!atomic_load(&answered) && !deadline_passed(until))
+            poll(NULL, 0, 1);
+        assert_true(atomic_load(&answered));
+        setup(&f, CHECKS_INCOMING, "");
+        f.c.mail->sender =
+            str_of(arena_printf(f.c.mail->arena, "carol@%s", cases[i].domain));
+        f.c.state = (void **)&q;
+        verdict(&f, check_require_mx_record(&f.c), cases[i].expect);
+        fact = f.c.mail->verdict.first;
+        assert_non_null(fact);
+        assert_string_equal(fact->method, "x-return-mx");
+        assert_int_equal(fact->result, cases[i].result);
+        assert_int_equal(fact->policy, cases[i].policy);
+        assert_string_equal(fact->properties[0].name, "smtp.mailfrom");
+        assert_true(str_eq(fact->properties[0].value, f.c.mail->sender));
+        assert_null(fact->next);
+        teardown(&f);
+        dns_forget(&q);
+    }
+    dns_free(&dns);
+    test_name_server_stop(&server);
+}
+
+/* Of these nothing is asked. */
+static void senders_that_have_no_domain(void **state)
+{
+    static const char *const senders[] = { "", "carol@[192.0.2.1]",
+                                           "carol@[IPv6:2001:db8::1]" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(senders); i++) {
+        void *none = NULL;
+        struct fixture f;
+
+        setup(&f, CHECKS_INCOMING, senders[i]);
+        f.c.state = &none;
+        verdict(&f, check_require_mx_record(&f.c), NULL);
+        assert_int_equal(f.c.mail->verdict.first->result, VERDICT_NONE);
+        teardown(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +395,8 @@ int main(void)
         cmocka_unit_test(clear_text),
         cmocka_unit_test(securejoin_may_be_clear),
         cmocka_unit_test(round_in_circles),
+        cmocka_unit_test(senders_without_mx),
+        cmocka_unit_test(senders_that_have_no_domain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
