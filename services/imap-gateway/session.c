@@ -482,11 +482,11 @@ static void on_input(struct conn *conn)
     go_on(conn_user(conn));
 }
 
-static void on_tls(struct conn *conn)
+static void on_layer(struct conn *conn)
 {
     struct session *s = conn_user(conn);
 
-    s->imap.tls = true;
+    s->imap.tls = conn_is_tls(conn);
     s->mode = MODE_COMMAND;
     session_begin_command(s);
     go_on(s);
@@ -569,7 +569,7 @@ void session_drain(struct session *s)
 const struct conn_handler session_handler = {
     .on_open = on_open,
     .on_input = on_input,
-    .on_layer = on_tls,
+    .on_layer = on_layer,
     .on_drain = on_drain,
     .on_timeout = on_timeout,
     .on_eof = on_eof,

@@ -355,11 +355,11 @@ static void on_drain(struct conn *c)
     on_input(c); /* whoever reads is alive */
 }
 
-static void on_tls(struct conn *c)
+static void on_layer(struct conn *c)
 {
     struct session *s = conn_user(c);
 
-    s->tls = true;
+    s->tls = conn_is_tls(c);
     pace_heard(&s->pace, clock_monotonic_ms());
     set_timeout(s);
 }
@@ -404,7 +404,7 @@ static void on_close(struct conn *c)
 const struct conn_handler session_handler = {
     .on_open = on_open,
     .on_input = on_input,
-    .on_layer = on_tls,
+    .on_layer = on_layer,
     .on_drain = on_drain,
     .on_timeout = on_timeout,
     .on_eof = on_eof,
