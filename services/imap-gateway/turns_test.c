@@ -97,6 +97,7 @@ static int set_up(void **state)
                                .address = S("a@chat.example"),
                                .password_hash = S("$y$hash"),
                                .quota_bytes = 1 << 30 };
+    int64_t since_ms;
 
     (void)state;
     arena = arena_new();
@@ -108,8 +109,8 @@ static int set_up(void **state)
         RC_OK);
     first_body = store_ids_new_body();
     /* Another session of the account, which would be told. */
-    assert_int_equal(hints_join(gateway.hints, 0, n.id), RC_OK);
-    assert_int_equal(hints_join(gateway.hints, 0, n.id), RC_OK);
+    assert_int_equal(hints_join(gateway.hints, 0, n.id, &since_ms), RC_OK);
+    assert_int_equal(hints_join(gateway.hints, 0, n.id, &since_ms), RC_OK);
     hinted = 0;
     return 0;
 }
