@@ -21,7 +21,7 @@ static const struct {
     { STR("53"), RC_RETRY },      /* resources: disk, memory, connections */
     { STR("57"), RC_RETRY },      /* the server stops or starts */
     { STR("58"), RC_RETRY },      /* the server's disk */
-    { STR("P0001"), RC_DENIED },  /* raise_exception: a migration says why it cannot be */
+    { STR("PB002"), RC_DENIED },  /* ours: a migration says why it cannot be */
     { STR("22"), RC_INVALID },    /* data: text that is not UTF-8, say */
     { STR("23"), RC_INVALID },    /* other constraints */
 };

@@ -127,27 +127,28 @@ static enum rc apply(struct db *db, const struct migration *m, struct buf *repor
     if (rc == RC_OK)
         rc = db_run(db, &stmt_applied,
                     DB_PARAMS(db_int4(m->version), db_text(str_of(m->name))));
-    buf_printf(report, "%s: %s\n", m->name, rc == RC_OK ? "applied" : "failed");
+    if (rc != RC_OK)
+        buf_printf(report, "%s: failed\n", m->name);
     return rc;
 }
 
-static enum rc apply_missing(struct db *db, struct buf *report)
+/* *have: the version that was found. */
+static enum rc apply_missing(struct db *db, int *have, struct buf *report)
 {
-    int have = 0;
-    enum rc rc = migrate_version(db, &have);
+    enum rc rc = migrate_version(db, have);
 
-    if (rc == RC_OK && have > migrate_latest()) {
+    if (rc == RC_OK && *have > migrate_latest()) {
         buf_printf(report,
                    "the database has schema version %d, and this program knows %d: "
                    "use the postbusctl of the newer release\n",
-                   have, migrate_latest());
+                   *have, migrate_latest());
         return RC_DENIED;
     }
-    if (rc == RC_OK && have == 0)
+    if (rc == RC_OK && *have == 0)
         rc = db_script(db, "CREATE TABLE schema_version (version int4 PRIMARY KEY, "
                            "name text NOT NULL, applied int8 NOT NULL)");
     for (size_t i = 0; rc == RC_OK && i < ARRAY_LEN(migrations); i++)
-        if (migrations[i].version > have)
+        if (migrations[i].version > *have)
             rc = apply(db, &migrations[i], report);
     return rc;
 }
@@ -200,14 +201,35 @@ static enum rc close_schema(struct db *db, struct buf *report)
     return rc;
 }
 
+/* Only what is committed is told as applied. */
+static void tell_done(int before, struct buf *report)
+{
+    for (size_t i = 0; i < ARRAY_LEN(migrations); i++)
+        if (migrations[i].version > before)
+            buf_printf(report, "%s: applied\n", migrations[i].name);
+    buf_printf(report, "schema is at version %d\n", migrate_latest());
+}
+
+static void tell_failure(struct db *db, enum rc rc, struct buf *report)
+{
+    if (rc == RC_DENIED)
+        buf_puts(report, "nothing was changed\n");
+    else
+        buf_printf(report,
+                   "nothing was changed (%s %s); the user must own the database and "
+                   "may need CREATEROLE\n",
+                   rc_name(rc), db_sqlstate(db));
+}
+
 enum rc migrate_run(struct db *db, const struct migrate_options *o, struct buf *report)
 {
+    int before = 0;
     enum rc rc;
 
     db_begin(db);
     rc = db_run(db, &stmt_lock, DB_NO_PARAMS);
     if (rc == RC_OK)
-        rc = apply_missing(db, report);
+        rc = apply_missing(db, &before, report);
     if (rc == RC_OK)
         rc = make_roles(db, o, report);
     if (rc == RC_OK)
@@ -217,14 +239,10 @@ enum rc migrate_run(struct db *db, const struct migrate_options *o, struct buf *
     if (rc == RC_OK)
         rc = db_commit(db);
     if (rc == RC_OK) {
-        buf_printf(report, "schema is at version %d\n", migrate_latest());
+        tell_done(before, report);
         return RC_OK;
     }
-    if (rc != RC_DENIED)
-        buf_printf(report,
-                   "nothing was changed (%s %s); the user must own the database and "
-                   "may need CREATEROLE\n",
-                   rc_name(rc), db_sqlstate(db));
+    tell_failure(db, rc, report);
     db_rollback(db);
     return rc;
 }

@@ -139,35 +139,56 @@ static void apply_again(const char *name)
     assert_int_equal(db_script(test_db, sql), RC_OK);
 }
 
-/* The bucket in the last ten bits, as it once was. */
-static void ids_of_an_earlier_layout_are_refused(void **state)
+/* As it was before there were buckets. */
+static void go_back_to_version_9(void)
 {
-    int before = migrate_latest();
-    int64_t accounts;
-    struct buf report;
-
-    (void)state;
-    accounts = test_number(test_db, "SELECT count(*) FROM account");
     test_sql("DELETE FROM schema_version WHERE version >= 10");
     test_sql("ALTER TABLE account DROP CONSTRAINT account_bucket; "
              "DROP FUNCTION bucket_of");
-    /* The first 10 bits of sha256("alice@example.org") are 489. */
-    test_sql("INSERT INTO account (id, created_day, seen_day, addr, pwhash) "
-             "VALUES (77::int8 << 10 | 489, 1, 1, 'alice@example.org', '')");
+}
+
+static void is_refused_as_earlier(void)
+{
+    struct buf report;
+
     assert_int_equal(migrate_report(test_db, &report), RC_DENIED);
-    assert_non_null(strstr(report.p, "ids of an earlier layout"));
+    assert_non_null(strstr(report.p, "created by an earlier version"));
     assert_non_null(strstr(report.p, "create an empty database"));
+    assert_non_null(strstr(report.p, "nothing was changed"));
+    assert_null(strstr(report.p, "applied"));
     assert_null(strstr(report.p, "is at version"));
     buf_fini(&report);
     assert_int_equal(test_number(test_db, "SELECT max(version) FROM schema_version"), 9);
-    /* The right one is not. */
-    test_sql("UPDATE account SET id = 489::int8 << 35 | 77 WHERE addr LIKE 'alice@%%'");
+}
+
+/* Behind version 10 nothing has been taken away. */
+static void is_taken(void)
+{
+    struct buf report;
+
     apply_again("0010_buckets");
     test_sql("INSERT INTO schema_version SELECT v, 'again', 0 "
              "FROM generate_series(10, %d) v",
-             before);
+             migrate_latest());
     assert_int_equal(migrate_report(test_db, &report), RC_OK);
     buf_fini(&report);
+}
+
+/* The bucket in the last ten bits, as it once was. */
+static void ids_of_an_earlier_layout_are_refused(void **state)
+{
+    int64_t accounts;
+
+    (void)state;
+    accounts = test_number(test_db, "SELECT count(*) FROM account");
+    go_back_to_version_9();
+    /* The first 10 bits of sha256("alice@example.org") are 489. */
+    test_sql("INSERT INTO account (id, created_day, seen_day, addr, pwhash) "
+             "VALUES (77::int8 << 10 | 489, 1, 1, 'alice@example.org', '')");
+    is_refused_as_earlier();
+    /* The right one is not. */
+    test_sql("UPDATE account SET id = 489::int8 << 35 | 77 WHERE addr LIKE 'alice@%%'");
+    is_taken();
     assert_int_equal(test_number(test_db, "SELECT count(*) FROM account"), accounts + 1);
     /* From now on nobody gets such an id, whoever makes it. */
     assert_int_equal(db_script(test_db,
@@ -175,6 +196,20 @@ static void ids_of_an_earlier_layout_are_refused(void **state)
                                "addr, pwhash) VALUES (77::int8 << 10 | 12, 1, 1, "
                                "'bob@example.org', '')"),
                      RC_INVALID);
+}
+
+/* No account tells that it is old; but whatever is accepted would fail. */
+static void functions_of_an_earlier_shape_are_refused(void **state)
+{
+    (void)state;
+    go_back_to_version_9();
+    test_sql("DROP FUNCTION due_now; DROP FUNCTION refuse_clock; "
+             "CREATE FUNCTION due_now(body_id int8) RETURNS int8 LANGUAGE sql "
+             "AS 'SELECT 1::int8'");
+    is_refused_as_earlier();
+    test_sql("DROP FUNCTION due_now");
+    apply_again("0004_due_now");
+    is_taken();
 }
 
 /* As before PostgreSQL 15: everybody may create objects in the schema that all use. */
@@ -514,6 +549,7 @@ int main(void)
         cmocka_unit_test(again_keeps_what_is_there),
         cmocka_unit_test(a_newer_schema_is_left_alone),
         cmocka_unit_test(ids_of_an_earlier_layout_are_refused),
+        cmocka_unit_test(functions_of_an_earlier_shape_are_refused),
         cmocka_unit_test(accounts_of_the_first_schema_have_the_options_quota),
         cmocka_unit_test(each_role_can_do_its_work),
         cmocka_unit_test(each_role_can_do_no_more),

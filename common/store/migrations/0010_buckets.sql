@@ -15,11 +15,14 @@ CREATE FUNCTION bucket_of(addr text) RETURNS int8
     $$ SELECT ((get_byte(sha256(convert_to(addr, 'UTF8')), 0) << 2)
                | (get_byte(sha256(convert_to(addr, 'UTF8')), 1) >> 6))::int8 $$;
 
+-- A database of an earlier version has ids of another layout, or, if it has no accounts,
+-- functions of another shape.
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM account WHERE id >> 35 <> bucket_of(addr)) THEN
-        RAISE EXCEPTION 'the accounts in this database have ids of an earlier layout, which '
-            'is not understood any more: create an empty database for Postbus and run '
-            'postbusctl migrate there';
+    IF to_regprocedure('due_now(int8,int8,int8)') IS NULL
+        OR EXISTS (SELECT FROM account WHERE id >> 35 <> bucket_of(addr)) THEN
+        RAISE EXCEPTION 'this database was created by an earlier version, whose layout is '
+            'not understood any more: create an empty database for Postbus and run '
+            'postbusctl migrate there' USING ERRCODE = 'PB002';
     END IF;
 END $$;
 
