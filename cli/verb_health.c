@@ -1,10 +1,11 @@
-/* verb_health.c - a health check for images that have no HTTP client. */
+/* verb_health.c - a health check for images without curl. */
 #include "verb.h"
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "net/addr.h"
-#include "net/stream.h"
+#include "net/http_client.h"
 #include "svc/options.h"
 
 #include <stdio.h>
@@ -13,9 +14,6 @@
 enum {
     ASK_MS = 3000,
     BODY_MAX = 1 << 20, /* much more than the metrics of any service */
-    PIECE_BYTES = 8192,
-    LINE_MAX_BYTES = 1024,
-    HEADERS_MAX = 64,
 };
 
 /* What the flags leave open is where the configuration says. */
@@ -54,42 +52,25 @@ static bool find_address(const char *text, uint64_t port, struct addr *out)
     return true;
 }
 
-static void print_body(struct stream *s, struct deadline until)
-{
-    char piece[PIECE_BYTES];
-    size_t all = 0, got;
-
-    while (all < BODY_MAX &&
-           stream_read_some(s, piece, sizeof(piece), until, &got) == RC_OK) {
-        fwrite(piece, 1, got, stdout);
-        all += got;
-    }
-}
-
 /* Prints what is answered; its status, 0 when there is none. */
 static int ask(const struct addr *to, const char *path)
 {
-    struct deadline until = deadline_in_ms(ASK_MS);
-    struct stream *s = NULL;
-    char request[128];
-    int status = 0;
-    str_t line;
+    const struct http_client_options o = { .reach = HTTP_CLIENT_ANY };
+    struct http_client *client = http_client_new(&o);
+    struct arena *a = arena_new();
+    struct http_client_request r = { .deadline_ms = ASK_MS,
+                                     .answer_max_bytes = BODY_MAX };
+    struct http_client_answer answer;
+    char text[ADDR_TEXT_BYTES];
 
-    snprintf(request, sizeof(request),
-             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-    if (stream_connect(to, until, &s) != RC_OK)
-        return 0;
-    if (stream_write(s, str_of(request), until) == RC_OK &&
-        stream_read_line(s, LINE_MAX_BYTES, until, &line) == RC_OK && line.n >= 12)
-        status = (line.p[9] - '0') * 100 + (line.p[10] - '0') * 10 + line.p[11] - '0';
-    for (int i = 0; status != 0 && i < HEADERS_MAX; i++) {
-        if (stream_read_line(s, LINE_MAX_BYTES, until, &line) != RC_OK || line.n == 0)
-            break;
-    }
-    if (status != 0)
-        print_body(s, until);
-    stream_close(&s);
-    return status;
+    r.url = arena_printf(a, to->family == 6 ? "http://[%s]:%u%s" : "http://%s:%u%s",
+                         addr_text(to, text), (unsigned)to->port, path);
+    http_client_call(a, client, &r, &answer);
+    if (answer.body.n > 0)
+        fwrite(answer.body.p, 1, answer.body.n, stdout);
+    arena_free(&a);
+    http_client_free(&client);
+    return answer.status;
 }
 
 int verb_health(int argc, char **argv)
