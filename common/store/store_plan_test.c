@@ -24,6 +24,7 @@ static void plan_all(struct db *db)
     struct store_queue_cursor cursor = { 0 };
     struct store_remote_failed *failed;
     struct store_remote_row *remote;
+    struct store_remote_way *ways;
     struct store_expire_hint *hints;
     struct store_queue_stats stats;
     struct store_queue_row *rows, suspect;
@@ -42,6 +43,8 @@ static void plan_all(struct db *db)
     assert_int_equal(store_queue_stats(db, &stats), RC_OK);
     assert_int_equal(store_remote_claim(test_arena, db, &turn, &how, &remote, &n), RC_OK);
     assert_int_equal(store_remote_oldest_s(db, &age_s), RC_OK);
+    assert_int_equal(store_remote_ways(test_arena, db, 0, &ways, &n), RC_OK);
+    assert_int_equal(store_remote_reroute(db, &inbox, 1, S(""), &n), RC_OK);
     assert_int_equal(
         store_remote_settle(db, &(struct store_remote_row){ .id = 1 }, &done),
         RC_CONFLICT);
@@ -129,6 +132,8 @@ static const struct {
     { "remote_finish(1, 0, '{a}', '{5}', '{x}', '{y}')", 1 },
     { "remote_claim_failed(64)", 64 },
     { "remote_oldest", 10 },
+    { "remote_ways(100, 1000)", 1000 },
+    { "remote_reroute('{1,2,3,4,5}', 'smtp://x:25')", 5 },
     { "deliver_lock('{user7@example.org,user19000@example.org}', 1000)", 2 },
     { "deliver_insert('{262144}', '{1}', '{1}', '{1}', '{100}', '{1}')", 1 },
     { "deliver_update('{262144,262144000}', '{12,12}', '{2,2}', '{1,1}', '{9,9}')", 2 },

@@ -16,8 +16,6 @@ enum {
     CLAIM_MAX = 1000,
     FAILED_MAX = 256,
     AHEAD_MAX = 1000,
-    WAYS_MAX = 10000, /* pairs of domain and way */
-    REROUTE_MAX = 10000,
 };
 
 #define COLUMNS                                                                          \
@@ -123,20 +121,15 @@ DB_STATEMENT(stmt_oldest, "remote_oldest",
                  "''") " SELECT (now_us() - min((SELECT q.due FROM queue_remote q"
                        " WHERE " DESTINATION " = d.destination ORDER BY q.due LIMIT 1)))"
                        " / 1000000 FROM d WHERE d.destination IS NOT NULL");
-DB_STATEMENT(
-    stmt_ways, "remote_ways",
-    "SELECT DISTINCT domain, coalesce(transport, '') FROM queue_remote LIMIT $1");
+DB_STATEMENT(stmt_ways, "remote_ways",
+             "SELECT id, domain, coalesce(transport, '') FROM queue_remote "
+             "WHERE id > $1 ORDER BY id LIMIT $2");
 /* A holder has its copy of the row and goes on; its lease is not touched. */
 DB_STATEMENT(stmt_reroute, "remote_reroute",
-             "UPDATE queue_remote q SET transport = w.transport,"
-             " due = CASE WHEN q.lease % 2 = 0 THEN least(q.due, now_us()) ELSE q.due END"
-             " FROM unnest($1::text[], $2::text[]) w(domain, transport)"
-             " WHERE q.domain = w.domain AND q.ctid = ANY(ARRAY("
-             "  SELECT r.ctid FROM queue_remote r WHERE r.domain = ANY($1)"
-             "  AND NOT (r.domain, coalesce(r.transport, '')) IN"
-             "   (SELECT u.domain, u.transport FROM unnest($1::text[], $2::text[])"
-             "    u(domain, transport))"
-             "  LIMIT $3 FOR UPDATE SKIP LOCKED))");
+             "UPDATE queue_remote SET transport = $2,"
+             " due = CASE WHEN lease % 2 = 0 THEN least(due, now_us()) ELSE due END"
+             " WHERE ctid = ANY(ARRAY(SELECT ctid FROM queue_remote WHERE id = ANY($1)"
+             "  FOR UPDATE SKIP LOCKED))");
 
 void store_remote_add(struct db *db, const struct store_remote_row *r, int64_t lifetime_s)
 {
@@ -376,33 +369,27 @@ enum rc store_remote_oldest_s(struct db *db, int64_t *out)
     return rc;
 }
 
-enum rc store_remote_ways(struct arena *a, struct db *db, struct store_remote_way **out,
-                          size_t *n)
+enum rc store_remote_ways(struct arena *a, struct db *db, int64_t after,
+                          struct store_remote_way **out, size_t *n)
 {
-    enum rc rc = db_run(db, &stmt_ways, DB_PARAMS(db_int8(WAYS_MAX)));
+    enum rc rc =
+        db_run(db, &stmt_ways, DB_PARAMS(db_int8(after), db_int8(STORE_REMOTE_WAYS_MAX)));
 
     *n = rc == RC_OK ? db_rows(db, 0) : 0;
     *out = arena_array(a, *n + 1, sizeof(**out));
     for (size_t i = 0; i < *n; i++)
-        (*out)[i] = (struct store_remote_way){ arena_str(a, db_get_str(db, 0, i, 0)),
-                                               arena_str(a, db_get_str(db, 0, i, 1)) };
+        (*out)[i] = (struct store_remote_way){ db_get_int(db, 0, i, 0),
+                                               arena_str(a, db_get_str(db, 0, i, 1)),
+                                               arena_str(a, db_get_str(db, 0, i, 2)) };
     return rc;
 }
 
-enum rc store_remote_reroute(struct arena *a, struct db *db,
-                             const struct store_remote_way *ways, size_t n, size_t *rows)
+enum rc store_remote_reroute(struct db *db, const int64_t *ids, size_t n, str_t transport,
+                             size_t *rows)
 {
-    str_t *domains = arena_array(a, n + 1, sizeof(*domains));
-    str_t *transports = arena_array(a, n + 1, sizeof(*transports));
-    enum rc rc;
+    enum rc rc =
+        db_run(db, &stmt_reroute, DB_PARAMS(db_int8s(ids, n), db_text(transport)));
 
-    for (size_t i = 0; i < n; i++) {
-        domains[i] = ways[i].domain;
-        transports[i] = ways[i].transport;
-    }
-    rc = db_run(
-        db, &stmt_reroute,
-        DB_PARAMS(db_texts(domains, n), db_texts(transports, n), db_int8(REROUTE_MAX)));
     *rows = rc == RC_OK ? db_affected(db, 0) : 0;
     return rc;
 }

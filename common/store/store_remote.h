@@ -118,15 +118,19 @@ enum rc store_remote_retry_now(struct db *db, str_t domain, size_t *n) RC_CHECKE
 /* For how long the row has been due that is due longest; 0: none is. */
 enum rc store_remote_oldest_s(struct db *db, int64_t *out) RC_CHECKED;
 
+enum { STORE_REMOTE_WAYS_MAX = 1000 };
+
+/* A waiting row, and the way that it is to take. */
 struct store_remote_way {
+    int64_t id;
     str_t domain, transport;
 };
 
-/* Which ways the waiting rows of which domains are to take; at most 10,000. */
-enum rc store_remote_ways(struct arena *a, struct db *db, struct store_remote_way **out,
-                          size_t *n) RC_CHECKED;
-/* Own transaction.  Other ways for the rows of some domains, at most 10,000 rows; those
- * that nobody holds are due now. */
-enum rc store_remote_reroute(struct arena *a, struct db *db,
-                             const struct store_remote_way *ways, size_t n,
+/* The next ones after the id `after` (0: from the first), at most STORE_REMOTE_WAYS_MAX.
+ * Costs the same however many wait. */
+enum rc store_remote_ways(struct arena *a, struct db *db, int64_t after,
+                          struct store_remote_way **out, size_t *n) RC_CHECKED;
+/* Own transaction.  Another way for some rows; those that nobody holds are due now.
+ * *rows: how many that were, for one that is locked is left as it is. */
+enum rc store_remote_reroute(struct db *db, const int64_t *ids, size_t n, str_t transport,
                              size_t *rows) RC_CHECKED;

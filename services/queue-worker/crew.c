@@ -22,9 +22,9 @@
 enum {
     THREADS_STANDARD = 1, /* the database is the limit: larger batches cost it less */
     THREADS_MAX = 64,
-    CARE_MS = 5000,     /* between two looks for overdue rows and at the queue's length */
-    REROUTE_MS = 60000, /* between two looks for rows that were made by other routes */
-    SUSPECTS_MAX = 100, /* of one such look */
+    CARE_MS = 5000, /* between two looks for overdue rows and at the queue's length */
+    REROUTE_MS = 600000, /* between two passes for rows that were made by other routes */
+    SUSPECTS_MAX = 100,  /* of one such look */
 };
 
 struct member {
@@ -33,9 +33,10 @@ struct member {
     struct batch batch;
     int failures; /* in a row */
     int64_t care_at_ms, reroute_at_ms;
-    int64_t retry_at_ms; /* when something that was put back is due; 0: nothing was */
-    bool marked;         /* overdue rows got another turn, there may be more of them */
-    bool again;          /* there is more to do: do not wait */
+    int64_t reroute_after; /* where the pass has got to */
+    int64_t retry_at_ms;   /* when something that was put back is due; 0: nothing was */
+    bool marked;           /* overdue rows got another turn, there may be more of them */
+    bool again;            /* there is more to do: do not wait */
 };
 
 struct crew {
@@ -256,21 +257,23 @@ static enum rc take_care(struct member *m)
 }
 
 /* What waits follows the routes of today, also what another replica made that has not
- * heard of them yet: hence again and again. */
-static enum rc look_at_routes(struct member *m)
+ * heard of them yet: hence again and again.  A page at a time, so that mail waits for
+ * none; what fails is tried with the next pass. */
+static void look_at_routes(struct member *m)
 {
     struct batch_news news = { 0 };
-    enum rc rc;
 
     if (m != &m->crew->member[0] || clock_monotonic_ms() < m->reroute_at_ms)
-        return RC_OK;
-    rc = reroute(m->batch.db, &m->crew->rules.routes, &news.remote_rows);
-    if (rc == RC_OK) {
-        m->reroute_at_ms = clock_monotonic_ms() + jittered(REROUTE_MS);
-        tell(m->crew, &news);
-    }
+        return;
+    if (reroute(m->batch.db, &m->crew->rules.routes, &m->reroute_after,
+                &news.remote_rows) != RC_OK)
+        m->reroute_after = 0;
+    tell(m->crew, &news);
     db_reset(m->batch.db);
-    return rc;
+    if (m->reroute_after == 0)
+        m->reroute_at_ms = clock_monotonic_ms() + jittered(REROUTE_MS);
+    else
+        m->again = true;
 }
 
 static enum rc work(struct member *m, struct call call)
@@ -290,7 +293,7 @@ static enum rc work(struct member *m, struct call call)
     if (rc == RC_OK && (time_for_care || (m->marked && !more_mail)))
         rc = take_care(m);
     if (rc == RC_OK)
-        rc = look_at_routes(m);
+        look_at_routes(m);
     if (time_for_care && m == &m->crew->member[0])
         show_queue(m);
     if (time_for_care)

@@ -51,12 +51,17 @@ static void expect_way(const char *domain, const char *target)
         fail_msg("%s does not go by %s", domain, target);
 }
 
+/* A whole pass. */
 static size_t follow(void)
 {
-    size_t rows;
+    size_t rows, all = 0;
+    int64_t after = 0;
 
-    assert_int_equal(reroute(test_db, &rules.routes, &rows), RC_OK);
-    return rows;
+    do {
+        assert_int_equal(reroute(test_db, &rules.routes, &after, &rows), RC_OK);
+        all += rows;
+    } while (after != 0);
+    return all;
 }
 
 static void test_rows_are_made_with_their_way(void **state)
@@ -98,11 +103,29 @@ static void test_what_waits_follows(void **state)
     expect_way("three.net", "smtp://other:25");
 }
 
+static void test_a_pass_reaches_all(void **state)
+{
+    enum { MANY = 2 * STORE_REMOTE_WAYS_MAX };
+
+    (void)state;
+    test_sql(
+        "INSERT INTO queue_remote (id, due, body_id, created, expires, size, domain, "
+        "sender, rcpt, prefix, transport) SELECT i, now_us(), i, 1, 1, 100, 'd' || i,"
+        " 's', ARRAY['a'], '', '' FROM generate_series(1, %d) i",
+        MANY);
+    set_routes("d7=smtp://seven:25, *=smtp://relay:25");
+    assert_int_equal(follow(), MANY);
+    expect_way("d7", "smtp://seven:25");
+    expect_way("d2000", "smtp://relay:25");
+    assert_int_equal(follow(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_rows_are_made_with_their_way, test_setup),
         cmocka_unit_test_setup(test_what_waits_follows, test_setup),
+        cmocka_unit_test_setup(test_a_pass_reaches_all, test_setup),
     };
 
     return cmocka_run_group_tests(tests, test_group_setup, test_group_teardown);
