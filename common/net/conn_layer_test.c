@@ -355,6 +355,7 @@ static void test_peer_that_does_not_read_is_cut(void **state)
     s = dial_secure(f, &hex_layer);
     push(s);
     say(s, "BIG\r\n");
+    wait_for_count(&f->closed, 1); /* before this end closes */
     end(f, s);
 }
 
