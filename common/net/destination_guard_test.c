@@ -33,9 +33,12 @@ static void test_table(void **state)
                                          "fe80::1",
                                          "fd00::1",
                                          "ff02::1",
-                                         "::ffff:10.0.0.1" };
+                                         "::ffff:10.0.0.1",
+                                         "100:0:0:1::1",
+                                         "3fff:fff::1",
+                                         "5f00:ffff::1" };
     static const char *const outer[] = { "8.8.8.8", "172.32.0.1", "100.128.0.1",
-                                         "2a00:1450::1" };
+                                         "2a00:1450::1", "3fff:1000::1" };
     struct destination_guard *g = destination_guard_new(false);
 
     (void)state;
