@@ -9,10 +9,28 @@
 #include <unistd.h>
 
 enum {
-    HINTS_MAX = 16384,   /* orders that may be lost */
-    ORDERS_MAX = 100000, /* others: peers that come and go, a subscription per range */
-    KEEP_ORDERS = 4096,  /* a larger inbox gives its memory back */
+    HINTS_MAX = 16384,  /* orders that may be lost */
+    PEERS_MAX = 100000, /* peers that come and go */
+    /* What nobody says twice: a subscription per range, drain, stop. */
+    ORDERS_MAX = PEERS_MAX + 2 * MSG_RANGES,
+    KEEP_ORDERS = 4096, /* a larger inbox gives its memory back */
 };
+
+static size_t room_for(enum bus_order_kind kind)
+{
+    switch (kind) {
+    case BUS_ORDER_SEND:
+        return HINTS_MAX;
+    case BUS_ORDER_CONNECT:
+    case BUS_ORDER_DISCONNECT:
+        return PEERS_MAX;
+    case BUS_ORDER_SUBSCRIBE:
+    case BUS_ORDER_DRAIN:
+    case BUS_ORDER_STOP:
+        break;
+    }
+    return ORDERS_MAX;
+}
 
 void bus_inbox_init(struct bus_inbox *in)
 {
@@ -30,7 +48,7 @@ void bus_inbox_fini(struct bus_inbox *in)
 
 bool bus_inbox_put(struct bus_inbox *in, const struct bus_order *o)
 {
-    size_t max = o->kind == BUS_ORDER_SEND ? HINTS_MAX : ORDERS_MAX;
+    size_t max = room_for(o->kind);
     bool ring, full;
 
     pthread_mutex_lock(&in->lock);
@@ -44,6 +62,7 @@ bool bus_inbox_put(struct bus_inbox *in, const struct bus_order *o)
     ring = !in->rung;
     in->rung = true;
     pthread_mutex_unlock(&in->lock);
+    CHECK(!full || max < ORDERS_MAX);
     if (ring)
         CHECK(eventfd_write(in->bell, 1) == 0);
     return !full;

@@ -44,8 +44,8 @@ struct bus_inbox {
 void bus_inbox_init(struct bus_inbox *in);
 void bus_inbox_fini(struct bus_inbox *in);
 
-/* Never blocks for long.  False: full, the order is dropped (hints long before others).
- */
+/* Never blocks for long.  False: full, the order is dropped: hints long before peers that
+ * come and go, and nothing else ever. */
 bool bus_inbox_put(struct bus_inbox *in, const struct bus_order *o);
 
 /* All orders so far, in order; give them back to bus_inbox_return. */
