@@ -114,7 +114,7 @@ static void run(struct job *job, struct worker *w)
 }
 
 /* For up to n sessions from *from on, which becomes the one behind them.  False: the
- * workers have too much to do; *from is unchanged. */
+ * workers have too much to do; *from is unchanged, and who is fresh stays so. */
 static bool ask(struct io *io, struct session **from, size_t n, int64_t fresh_before_ms)
 {
     struct slice *p = mem_alloc(sizeof *p + n * sizeof p->ids[0]);
@@ -135,9 +135,12 @@ static bool ask(struct io *io, struct session **from, size_t n, int64_t fresh_be
     io->poll.busy = p->wanted > 0 && !refused;
     if (!io->poll.busy)
         mem_free(p);
-    if (!refused)
-        *from = s;
-    return !refused;
+    if (refused)
+        return false;
+    for (struct session *asked = *from; asked != s; asked = session_links(asked)->next)
+        session_poll_asked(asked, fresh_before_ms);
+    *from = s;
+    return true;
 }
 
 static size_t count_sessions(const struct io *io)

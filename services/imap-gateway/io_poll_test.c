@@ -1,4 +1,5 @@
 /* io_poll_test.c - who idles is asked for in slices, and nobody is left out. */
+#include "session_private.h"
 #include "session_test.h"
 
 enum {
@@ -192,6 +193,46 @@ static void who_leaves_amidst_a_round_is_forgotten(void **state)
     wait_for(anything_happens, false);
 }
 
+static void nothing(struct job *j, struct worker *w)
+{
+    (void)j;
+    (void)w;
+}
+
+/* As who has just come to a range that nobody here was subscribed to. */
+static void make_fresh(void *unused)
+{
+    struct io *io = test_gateway.ios[0];
+
+    (void)unused;
+    for (struct session *s = io->sessions; s != NULL; s = session_links(s)->next)
+        s->fresh = true;
+    io->poll.settle_timer.run(&io->poll.settle_timer);
+}
+
+/* Nobody else looks after the subscription has taken effect. */
+static void who_is_fresh_stays_so_until_a_worker_is_asked(void **state)
+{
+    static struct job fillers[TEST_QUEUE + 1];
+    size_t n = 0;
+    bool fresh;
+
+    (void)state;
+    for (size_t i = 0; i < CLIENTS; i += TEST_SESSIONS)
+        deliver_silently(name_of(i));
+    close_gate();
+    for (fillers[0].run = nothing;
+         worker_pool_submit(test_gateway.commands, &fillers[n]) == RC_OK;
+         fillers[n].run = nothing)
+        n++;
+    loop_call(test_gateway.ios[0]->loop, make_fresh, NULL);
+    fresh = inside().fresh;
+    pthread_mutex_unlock(&gate);
+    assert_true(fresh);
+    wait_for(anything_happens, false);
+    all_hear_of(3);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +240,8 @@ int main(int argc, char **argv)
                                         all_idle, all_leave),
         cmocka_unit_test_setup_teardown(a_round_is_spread_over_its_ticks, all_idle,
                                         all_leave),
+        cmocka_unit_test_setup_teardown(who_is_fresh_stays_so_until_a_worker_is_asked,
+                                        all_idle, all_leave),
         cmocka_unit_test_setup_teardown(who_leaves_amidst_a_round_is_forgotten, all_idle,
                                         all_leave),
     };

@@ -237,19 +237,27 @@ void session_missed(struct session *s)
         s->hints = HINTS_KEPT + 1;
 }
 
-int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms)
+/* A look that is under way may have begun before the subscription took effect. */
+static bool may_be_asked(const struct session *s, int64_t fresh_before_ms)
 {
-    /* A look that is under way may have begun before the subscription took effect. */
-    if (s->command != NULL)
+    return s->command == NULL &&
+           (fresh_before_ms == 0 || (s->fresh && s->subscribed_ms <= fresh_before_ms));
+}
+
+int64_t session_poll_wants(const struct session *s, int64_t fresh_before_ms)
+{
+    if (!may_be_asked(s, fresh_before_ms) || s->mode != MODE_IDLE || s->imap.view == NULL)
         return 0;
-    if (fresh_before_ms != 0) {
-        if (!s->fresh || s->subscribed_ms > fresh_before_ms)
-            return 0;
-        s->fresh = false;
-        /* Who does not idle yet looks when IDLE begins, unless SELECT comes before. */
-        s->leftover |= s->mode != MODE_IDLE;
-    }
-    return s->mode == MODE_IDLE && s->imap.view != NULL ? s->imap.view->mailbox : 0;
+    return s->imap.view->mailbox;
+}
+
+void session_poll_asked(struct session *s, int64_t fresh_before_ms)
+{
+    if (fresh_before_ms == 0 || !may_be_asked(s, fresh_before_ms))
+        return;
+    s->fresh = false;
+    /* Who does not idle yet looks when IDLE begins, unless SELECT comes before. */
+    s->leftover |= s->mode != MODE_IDLE;
 }
 
 bool session_is_fresh(const struct session *s)

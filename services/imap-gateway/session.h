@@ -40,7 +40,9 @@ void session_news(struct session *s, const struct hints_news *news);
 void session_missed(struct session *s);
 /* The mailbox that an idle session should be polled for; 0: none.  fresh_before_ms: only
  * one that logged in before that moment and was not asked so since; 0: any. */
-int64_t session_poll_wants(struct session *s, int64_t fresh_before_ms);
+int64_t session_poll_wants(const struct session *s, int64_t fresh_before_ms);
+/* A worker has been asked for what session_poll_wants has said. */
+void session_poll_asked(struct session *s, int64_t fresh_before_ms);
 bool session_is_fresh(const struct session *s);
 /* What the store said of that mailbox; NULL: it is gone. */
 void session_polled(struct session *s, const struct store_mailbox_mark *mark);

@@ -45,6 +45,7 @@ enum {
     TEST_WAIT_MS = 20000,
     TEST_MESSAGE_BYTES = 1000000,
     TEST_WORKERS = 3,
+    TEST_QUEUE = 1000,      /* jobs that wait for them */
     TEST_SESSIONS = 4,      /* of one account */
     TEST_CHUNKS_OF_ONE = 8, /* of large messages: two of the longest */
 };
@@ -94,7 +95,7 @@ static struct worker_pool *test_pool(const char *name)
 {
     struct worker_pool_options o = { .name = name,
                                      .count = TEST_WORKERS,
-                                     .queue_max = 1000,
+                                     .queue_max = TEST_QUEUE,
                                      .context_new = test_context_new,
                                      .context_after_job = test_context_after,
                                      .context_free = test_context_free };
