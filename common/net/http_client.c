@@ -4,7 +4,9 @@
  * client's thread from then on.
  *
  * Limits: names are resolved by the system's resolver in threads of libcurl's; one that
- * is silent may outlive the deadline of its request, but nobody waits for it.
+ * is silent may outlive the deadline of its request, but nobody waits for it.  Their
+ * number is not bounded by requests_max then, but by how often somebody asks within the
+ * time that the resolver takes to give up (resolv.conf: timeout and attempts).
  */
 #include "net/http_client.h"
 
@@ -17,6 +19,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 enum {
@@ -49,7 +52,8 @@ struct transfer {
     struct buf body;
     struct http_client_field *fields;
     size_t field_count, header_bytes;
-    bool too_large, forbidden;
+    bool too_large;
+    bool forbidden, tried; /* since the last answer: addresses out of reach, within it */
     char why[CURL_ERROR_SIZE];
     struct transfer *next, **link; /* in arriving or running */
 };
@@ -126,7 +130,28 @@ static curl_socket_t on_socket(void *user, curlsocktype purpose, struct curl_soc
         t->forbidden = true;
         return CURL_SOCKET_BAD;
     }
+    t->tried = true;
     return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
+}
+
+static bool is_secure(const char *url)
+{
+    return str_starts_nocase(str_of(url), S("https://"));
+}
+
+/* Before each request, also those of redirects: from https on there is nothing else. */
+static int on_ready(void *user, char *peer, char *own, int peer_port, int own_port)
+{
+    struct transfer *t = user;
+    char *url = NULL;
+
+    (void)peer, (void)own, (void)peer_port, (void)own_port;
+    curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
+    if (url == NULL ||
+        (is_secure(url) &&
+         curl_easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, "https") != CURLE_OK))
+        return CURL_PREREQFUNC_ABORT;
+    return CURL_PREREQFUNC_OK;
 }
 
 static size_t on_body(char *p, size_t one, size_t n, void *user)
@@ -143,15 +168,19 @@ static size_t on_header(char *p, size_t one, size_t n, void *user)
 {
     struct transfer *t = user;
     str_t line = str_n(p, one * n), name;
+    bool begins = str_starts(line, S("HTTP/")); /* an answer, or a redirect's, or 100 */
+    bool is_field = !begins && str_find_char(line, ':') != SIZE_MAX;
 
     t->header_bytes += line.n;
-    if (str_starts(line, S("HTTP/"))) /* another answer begins: a redirect's, or 100 */
+    if (begins) {
         t->field_count = 0;
+        t->forbidden = t->tried = false;
+    }
     t->too_large = t->header_bytes > HTTP_CLIENT_HEADER_BYTES_MAX ||
-                   t->field_count == HTTP_CLIENT_HEADERS_MAX;
+                   (is_field && t->field_count == HTTP_CLIENT_HEADERS_MAX);
     if (t->too_large)
         return 0;
-    if (str_find_char(line, ':') == SIZE_MAX || str_starts(line, S("HTTP/")))
+    if (!is_field)
         return one * n;
     line = arena_str(t->arena, line);
     str_split(&line, ':', &name);
@@ -186,14 +215,19 @@ static bool is_header(const struct http_client_header *h)
     return name.n > 0;
 }
 
+static bool is_url(const char *url)
+{
+    return (is_secure(url) || str_starts_nocase(str_of(url), S("http://"))) &&
+           str_of(url).n <= HTTP_CLIENT_URL_MAX_BYTES;
+}
+
 static bool is_request(const struct http_client_request *r)
 {
     for (size_t i = 0; i < r->header_count; i++)
         if (!is_header(&r->headers[i]))
             return false;
-    return (r->method == NULL || is_method(r->method)) &&
-           str_of(r->url).n <= HTTP_CLIENT_URL_MAX_BYTES && r->deadline_ms > 0 &&
-           r->deadline_ms <= HTTP_CLIENT_DEADLINE_MAX_MS;
+    return (r->method == NULL || is_method(r->method)) && is_url(r->url) &&
+           r->deadline_ms > 0 && r->deadline_ms <= HTTP_CLIENT_DEADLINE_MAX_MS;
 }
 
 static void add_header(struct transfer *t, const char *line)
@@ -236,7 +270,6 @@ static void set_method(struct transfer *t, const struct http_client_request *r)
 
 static void set_limits(struct transfer *t, const struct http_client_request *r)
 {
-    bool secure = str_starts_nocase(str_of(r->url), S("https:"));
     curl_off_t max = (curl_off_t)r->answer_max_bytes;
 
     buf_init(&t->body, r->answer_max_bytes);
@@ -245,8 +278,7 @@ static void set_limits(struct transfer *t, const struct http_client_request *r)
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->deadline_ms);
     curl_easy_setopt(t->easy, CURLOPT_MAXFILESIZE_LARGE, max); /* 0: no limit, see body */
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR,
-                     secure ? "https" : "http,https");
+    curl_easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(t->easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
@@ -272,6 +304,8 @@ static void set_callbacks(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->why);
     curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_ready);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -324,7 +358,7 @@ static enum http_client_fault fault_of(const struct transfer *t, CURLcode code)
     case CURLE_COULDNT_RESOLVE_HOST:
         return HTTP_CLIENT_NAME;
     case CURLE_COULDNT_CONNECT:
-        return t->forbidden ? HTTP_CLIENT_FORBIDDEN : HTTP_CLIENT_CONNECT;
+        return t->forbidden && !t->tried ? HTTP_CLIENT_FORBIDDEN : HTTP_CLIENT_CONNECT;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
         return HTTP_CLIENT_CERTIFICATE;
@@ -424,6 +458,7 @@ static void *thread_main(void *arg)
 
 static void start_library(void)
 {
+    unsetenv("SSLKEYLOGFILE"); /* libcurl reads it here, and would write TLS keys there */
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
@@ -491,66 +526,6 @@ enum rc http_client_start(struct http_client *c, const struct http_client_reques
     else
         curl_multi_wakeup(c->multi);
     return rc;
-}
-
-struct call {
-    struct arena *arena;
-    struct http_client_answer *out;
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    bool is_over; /* under lock */
-};
-
-static void keep(struct arena *a, const struct http_client_answer *from,
-                 struct http_client_answer *out)
-{
-    struct http_client_field *fields =
-        arena_array(a, from->header_count + 1, sizeof(*fields));
-
-    *out = *from;
-    out->why = arena_cstr(a, str_of(from->why));
-    out->body = arena_str(a, from->body);
-    out->headers = fields;
-    for (size_t i = 0; i < from->header_count; i++)
-        fields[i] = (struct http_client_field){ arena_str(a, from->headers[i].name),
-                                                arena_str(a, from->headers[i].value) };
-}
-
-static void on_called(const struct http_client_answer *answer, void *user)
-{
-    struct call *call = user;
-
-    pthread_mutex_lock(&call->lock);
-    keep(call->arena, answer, call->out);
-    call->is_over = true;
-    pthread_cond_signal(&call->over);
-    pthread_mutex_unlock(&call->lock);
-}
-
-void http_client_call(struct arena *a, struct http_client *c,
-                      const struct http_client_request *r, struct http_client_answer *out)
-{
-    struct call call = { .arena = a,
-                         .out = out,
-                         .lock = PTHREAD_MUTEX_INITIALIZER,
-                         .over = PTHREAD_COND_INITIALIZER };
-    enum rc rc = http_client_start(c, r, on_called, &call);
-
-    if (rc != RC_OK) {
-        *out = (struct http_client_answer){
-            .rc = rc,
-            .fault = rc == RC_INVALID ? HTTP_CLIENT_URL : HTTP_CLIENT_CLOSED,
-            .why = rc == RC_INVALID ? "this is no request" : rc_name(rc)
-        };
-        return;
-    }
-    /* The request's own deadline ends this. */
-    pthread_mutex_lock(&call.lock);
-    while (!call.is_over)
-        pthread_cond_wait(&call.over, &call.lock);
-    pthread_mutex_unlock(&call.lock);
-    pthread_cond_destroy(&call.over);
-    pthread_mutex_destroy(&call.lock);
 }
 
 str_t http_client_header(const struct http_client_answer *answer, const char *name)

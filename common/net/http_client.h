@@ -7,7 +7,8 @@
  * No request is without a deadline and a largest answer.  Redirects are followed only as
  * often as is asked for, and never from HTTPS to HTTP.  Which addresses may be connected
  * to is judged at the very connection, so no second DNS answer can differ.  TLS is 1.2 or
- * newer and always verified.  Of the environment nothing counts (no http_proxy).
+ * newer and always verified.  Of libcurl's variables in the environment none counts, such
+ * as http_proxy; the first client takes SSLKEYLOGFILE out of it.
  * Thread: any.
  */
 #pragma once
@@ -49,7 +50,7 @@ struct http_client_header {
 
 struct http_client_request {
     const char *method; /* "GET"; NULL: that */
-    const char *url;    /* http: or https:, without a user */
+    const char *url;    /* http:// or https://, without a user */
     const struct http_client_header *headers;
     size_t header_count;
     str_t body;              /* sent if it is not empty; name its type in a header */
@@ -71,6 +72,7 @@ enum http_client_fault {
     HTTP_CLIENT_TOO_LARGE,   /* body or header */
     HTTP_CLIENT_REDIRECTS,   /* more than are followed, or to another scheme */
     HTTP_CLIENT_LATE,        /* the deadline has passed */
+    HTTP_CLIENT_BUSY,        /* as many as may be are under way */
     HTTP_CLIENT_CLOSED,      /* the client is going away */
     HTTP_CLIENT_FAULTS
 };
@@ -98,9 +100,8 @@ struct http_client *http_client_new(const struct http_client_options *o);
 void http_client_free(struct http_client **c);
 
 /* The request is copied.  Not RC_OK: done will not be called.  RC_LIMIT: too many are
- * under way; RC_INVALID: method or headers are malformed, the address is too long or the
- * deadline none;
- * RC_CLOSED: the client is going away. */
+ * under way; RC_INVALID: method, headers or the address' scheme are malformed, the
+ * address is too long or the deadline none; RC_CLOSED: the client is going away. */
 enum rc http_client_start(struct http_client *c, const struct http_client_request *r,
                           http_client_done_fn done, void *user) RC_CHECKED;
 
