@@ -24,6 +24,7 @@ enum {
     TALK_MS = 30 * 1000, /* more than connecting may take: until TLS, with both EHLO */
     ADDRESSES_MAX = 4,   /* tried of one host */
     CONNECTS_MAX = 12,   /* tried for one message */
+    BREAKS_MAX = 3,      /* messages in a row at which a shared host may break off */
 };
 
 struct delivery {
@@ -35,6 +36,7 @@ struct delivery {
     size_t host_next; /* to try when there is no connection */
     size_t connects;
     bool hopeless; /* what has failed so far will always fail */
+    size_t breaks; /* messages in a row whose connection broke */
     struct transport_line line;
     bool connected;
     pthread_mutex_t lock; /* of those below, which delivery_abort and _yield use */
@@ -429,6 +431,14 @@ static bool is_first_answer_421(const struct smtp_client_mail *m)
     return m->accepted == 0 && m->rcpt[0].answer.code == 421;
 }
 
+/* A shared host that broke off does speak to us: the next message may fare better, unless
+ * several in a row did not. */
+static void begin_anew(struct delivery *d)
+{
+    if (d->way.transport->shared && d->breaks++ < BREAKS_MAX)
+        delivery_retry(d);
+}
+
 /* A kept connection may have died of age: its failure, or a 421, means a fresh one to
  * the same host.  A fresh one's failure means the next host. */
 static enum transport_sent send_somewhere(struct delivery *d, struct arena *a,
@@ -445,8 +455,13 @@ static enum transport_sent send_somewhere(struct delivery *d, struct arena *a,
             reason = arena_printf(a, "%s", d->line.failure);
             disconnect(d);
         }
-        if (sent != TRANSPORT_BROKEN && !(kept && is_first_answer_421(m)))
+        if (sent != TRANSPORT_BROKEN && !(kept && is_first_answer_421(m))) {
+            if (d->connected)
+                d->breaks = 0;
+            else if (sent != TRANSPORT_OK) /* else it said itself that it is enough */
+                begin_anew(d);
             return sent;
+        }
         if (kept)
             delivery_retry(d);
         spoke = !kept;
@@ -455,8 +470,8 @@ static enum transport_sent send_somewhere(struct delivery *d, struct arena *a,
     if (is_aborted(d))
         return TRANSPORT_STOPPING;
     answer_open(m, d->answer);
-    if (spoke && d->way.transport->shared)
-        delivery_retry(d); /* it does speak to us: the next message may fare better */
+    if (spoke)
+        begin_anew(d);
     return TRANSPORT_OK;
 }
 

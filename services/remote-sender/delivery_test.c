@@ -341,6 +341,51 @@ static void test_smarthost_breaks_off(void **state)
     end(&p);
 }
 
+/* Nor does one after whose end the smarthost hangs up. */
+static void test_smarthost_breaks_off_at_the_end(void **state)
+{
+    static const char *const script[] = {
+        HELLO,  ENVELOPE("S 250 ok"), "DATA", "NEXT", HELLO, ENVELOPE("S 250 ok"),
+        "DATA", "S 250 ok",           "END",  NULL
+    };
+    struct delivery *d;
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    d = deliver_to(&to);
+    assert_int_equal(send_one(d, parcel(S("first\r\n"))), 421);
+    assert_int_equal(send_one(d, parcel(S("second\r\n"))), 250);
+    delivery_free(&d);
+    end(&p);
+}
+
+/* A smarthost that breaks off at one message after another gets a rest; one that takes
+ * mail between them does not need it. */
+static void test_smarthost_breaks_off_at_all(void **state)
+{
+#define BREAKS_OFF HELLO, ENVELOPE("S 250 ok"), "DATA", "NEXT"
+    static const char *const script[] = { BREAKS_OFF, BREAKS_OFF,           BREAKS_OFF,
+                                          HELLO,      ENVELOPE("S 250 ok"), "DATA",
+                                          "S 250 ok", ENVELOPE("S 250 ok"), "DATA",
+                                          "NEXT",     BREAKS_OFF,           BREAKS_OFF,
+                                          HELLO,      ENVELOPE("S 250 ok"), "DATA",
+                                          NULL };
+    struct delivery *d;
+    struct peer p;
+    struct addr to = begin(&p, script);
+
+    (void)state;
+    d = deliver_to(&to);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(send_one(d, parcel(S("x\r\n"))), i == 3 ? 250 : 421);
+    assert_false(delivery_is_unreachable(d));
+    assert_int_equal(send_one(d, parcel(S("x\r\n"))), 421);
+    assert_true(delivery_is_unreachable(d));
+    delivery_free(&d);
+    end(&p);
+}
+
 /* By a target of a newer program: it waits for a sender that knows it. */
 static void test_unknown_transport(void **state)
 {
@@ -536,6 +581,8 @@ int main(void)
         cmocka_unit_test_setup(test_abort_while_connecting, test_setup),
         cmocka_unit_test_setup(test_hopeless, test_setup),
         cmocka_unit_test_setup(test_smarthost_breaks_off, test_setup),
+        cmocka_unit_test_setup(test_smarthost_breaks_off_at_the_end, test_setup),
+        cmocka_unit_test_setup(test_smarthost_breaks_off_at_all, test_setup),
         cmocka_unit_test_setup(test_unknown_transport, test_setup),
         cmocka_unit_test_setup(test_last_host_ends_the_connection, test_setup),
         cmocka_unit_test_setup(test_private_addresses, test_setup),

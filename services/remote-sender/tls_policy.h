@@ -4,7 +4,9 @@
  * The standard: STARTTLS is always required; a trusted certificate that carries the
  * host's name is required unless the host is an IP literal or its name begins with '_' (a
  * test domain, self-signed by convention).  Policies that a domain publishes (MTA-STS,
- * DANE) are more facts, can only make this stricter, and belong here. Pure.  Thread: any.
+ * DANE) are more facts, can only make this stricter, and belong here.
+ *
+ * Pure.  Thread: any.
  */
 #pragma once
 

@@ -3,8 +3,9 @@
  * A row of the queue names its way (svc/routes.h), and svc/transports.def says which file
  * that is.  A delivery finds the hosts, asks tls_policy.h what TLS one must show,
  * connects, and hands the connection to its transport, which sends one message after
- * another over it.  Whoever adds a way adds a file transport_<name>.c and a row. Thread:
- * the delivery's; a transport itself is immutable.
+ * another over it.  Whoever adds a way adds a file transport_<name>.c and a row.
+ *
+ * Thread: the delivery's; a transport itself is immutable.
  */
 #pragma once
 
@@ -54,7 +55,8 @@ enum transport_sent {
 
 struct transport {
     /* One connection carries mail for many domains: what one message breaks puts off no
-     * other, and a host that serves nobody is a mistake that the operator will mend. */
+     * other, unless each of four in a row does, or the host says 421.  A host that serves
+     * nobody is a mistake that the operator will mend. */
     bool shared;
 
     /* Who takes the mail.  RC_DENIED: nobody, *why says so. */
