@@ -114,23 +114,6 @@ static bool start_thread(struct destination *t)
     return started;
 }
 
-/* With the lock: who gets nothing new now.  Copied, as they may leave. */
-static size_t busy_destinations(struct dispatch *d, const struct roster_census *c,
-                                str_t **out)
-{
-    str_t *busy = arena_array(d->arena, c->working + d->lobby_count + 1, sizeof(*busy));
-    size_t n = 0;
-
-    for (const struct destination *t = d->list; t != NULL; t = t->next)
-        if (!roster_is_idle(t) &&
-            roster_working_on(d->list, t->name) >= d->per_destination)
-            busy[n++] = arena_str(d->arena, str_of(t->name));
-    for (const struct destination *t = d->lobby; t != NULL; t = t->next)
-        busy[n++] = arena_str(d->arena, str_of(t->name));
-    *out = busy;
-    return n;
-}
-
 /* With the lock.  A thread that only lingers makes room for one that has work. */
 static void make_room(struct dispatch *d)
 {
@@ -344,7 +327,7 @@ static enum rc claim(struct dispatch *d)
     pthread_mutex_lock(&d->lock);
     serve_lobby(d);
     c = roster_count(d->list);
-    how.busy_count = busy_destinations(d, &c, &busy);
+    how.busy_count = roster_busy(d->arena, d->list, d->lobby, d->per_destination, &busy);
     pthread_mutex_unlock(&d->lock);
     metric_set(&in_progress, (int64_t)(c.working + c.idle));
     if (c.working >= d->concurrency)

@@ -35,16 +35,20 @@ static const char *const takes_one[] = {
     NULL,
 };
 
-/* x.org's mail goes to the peer; NULL: nobody's does. */
-static void route_to(const struct addr *peer)
+static void set_routes(const char *text)
 {
     char why[200];
-    const char *text = peer == NULL ? ""
-                                    : arena_printf(test_arena, "x.org=127.0.0.1:%u",
-                                                   (unsigned)peer->port);
 
     assert_int_equal(routes_parse(test_arena, str_of(text), &routes, why, sizeof(why)),
                      RC_OK);
+}
+
+/* x.org's mail goes to the peer; NULL: nobody's does. */
+static void route_to(const struct addr *peer)
+{
+    set_routes(peer == NULL ? ""
+                            : arena_printf(test_arena, "x.org=127.0.0.1:%u",
+                                           (unsigned)peer->port));
 }
 
 /* A message for somebody at the domain waits. */
@@ -246,6 +250,35 @@ static void test_strangers_make_room_for_strangers(void **state)
         close(mute[i]);
 }
 
+/* Rows whose maker knew nothing of ways are claimed by their domains, but the smarthost
+ * holds them up: no more of them are claimed than its connections can have to do. */
+static void test_no_more_than_a_smarthost_takes(void **state)
+{
+    enum { THREADS = 50, DOMAINS = 3, EACH = 100, LOOKS = 10, MOST = 4 * 2 * 10 };
+    int mute = mute_host();
+
+    (void)state;
+    for (int i = 0; i < DOMAINS * EACH; i++)
+        add(arena_printf(test_arena, "%c.org", 'a' + i % DOMAINS));
+    test_sql("UPDATE queue_remote SET transport = NULL");
+    set_routes(arena_printf(test_arena,
+                            "a.org=127.0.0.1:%u b.org=127.0.0.1:%u c.org=127.0.0.1:%u",
+                            desk.finder.port, desk.finder.port, desk.finder.port));
+    begin_dispatch(THREADS);
+    for (int i = 0; i < LOOKS; i++) { /* each is seen by a further claim */
+        add(arena_printf(test_arena, "[127.0.0.%d]", i + 2));
+        dispatch_wake(dispatch);
+        wait_for_number("SELECT count(*) FROM queue_remote "
+                        "WHERE domain LIKE '[%' AND lease % 2 = 0",
+                        0);
+    }
+    assert_in_range(test_number(test_db, "SELECT count(*) FROM queue_remote "
+                                         "WHERE domain LIKE '%.org' AND lease % 2 = 1"),
+                    1, MOST);
+    assert_true(dispatch_free(&dispatch));
+    close(mute);
+}
+
 /* A message at the end of its lifetime does not wait for its turn, nor for a host. */
 static void test_expires(void **state)
 {
@@ -349,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup(test_sends, setup),
         cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, setup),
         cmocka_unit_test_setup(test_strangers_make_room_for_strangers, setup),
+        cmocka_unit_test_setup(test_no_more_than_a_smarthost_takes, setup),
         cmocka_unit_test_setup(test_expires, setup),
         cmocka_unit_test_setup(test_outcome_after_a_timeout, setup),
         cmocka_unit_test_setup(test_outcome_without_room, setup),

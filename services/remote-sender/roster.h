@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
+
 struct roster_census {
     size_t working, idle, unproven;
 };
@@ -18,6 +20,12 @@ struct roster_census roster_count(const struct destination *list);
 size_t roster_working_on(const struct destination *list, const char *name);
 /* One of this name that has nothing to do, or NULL. */
 struct destination *roster_idle(struct destination *list, const char *name);
+
+/* Whose rows are not claimed now: destinations that per_destination threads work on, or
+ * that wait in the lobby.  Rows whose maker chose no way are claimed by their domain, so
+ * the domains of those are among them.  Copied into the arena. */
+size_t roster_busy(struct arena *a, const struct destination *list,
+                   const struct destination *lobby, size_t per_destination, str_t **out);
 
 /* Who takes one more row: of its destination the one that waits with an open connection,
  * or waits in the lobby for a thread.  Where many domains share a destination, first the

@@ -1,6 +1,8 @@
 /* roster_test.c - who takes a row, of destinations with one domain and with many. */
 #include "roster.h"
 
+#include "base/arena.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,11 +89,46 @@ static void test_many_domains(void **state)
     assert_ptr_equal(roster_idle(&busy, relay), &idle);
 }
 
+static void expect_busy(struct destination *list, struct destination *lobby, size_t most,
+                        const char *const *want)
+{
+    struct arena *a = arena_new();
+    str_t *busy;
+    size_t n = roster_busy(a, list, lobby, most, &busy), i;
+
+    for (i = 0; want[i] != NULL; i++)
+        assert_true(i < n && str_eq(busy[i], str_of(want[i])));
+    assert_int_equal(n, i);
+    arena_free(&a);
+}
+
+/* Also under the name by which its rows are claimed. */
+static void test_busy(void **state)
+{
+    const char *relay = "smtp://relay:25";
+    struct destination at_work, waiting;
+    struct parcel p[2][4];
+
+    (void)state;
+    make(&at_work, p[0], &transport_smarthost, relay, DOMAINS("a.org", "a.org", "b.org"));
+    make(&waiting, p[1], &transport_smarthost, relay, DOMAINS("x.org", "c.org", "d.org"));
+    waiting.current = NULL;
+    expect_busy(&at_work, NULL, 2, NONE);
+    expect_busy(&at_work, NULL, 1, DOMAINS(relay));
+    expect_busy(&at_work, &waiting, 2, DOMAINS(relay));
+    p[0][0].row.is_unrouted = p[0][1].row.is_unrouted = p[0][2].row.is_unrouted = true;
+    p[1][2].row.is_unrouted = true;
+    expect_busy(&at_work, NULL, 2, NONE);
+    expect_busy(&at_work, &waiting, 2, DOMAINS(relay, "d.org"));
+    expect_busy(&at_work, &waiting, 1, DOMAINS(relay, "a.org", "b.org", relay, "d.org"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_domain),
         cmocka_unit_test(test_many_domains),
+        cmocka_unit_test(test_busy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
