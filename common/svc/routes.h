@@ -24,8 +24,6 @@ struct routes {
     str_t rest; /* the target of all other domains; empty: their MX records */
 };
 
-enum { ROUTES_TARGET_MAX = 300 }; /* [bytes] */
-
 /* RC_INVALID: why says what is wrong and what to write. */
 enum rc routes_parse(struct arena *a, str_t text, struct routes *out, char *why,
                      size_t room) RC_CHECKED;

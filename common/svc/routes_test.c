@@ -2,6 +2,7 @@
 #include "svc/routes.h"
 
 #include "base/arena.h"
+#include "store/store_remote.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +81,7 @@ static void test_ways(void **state)
             !str_eq(t.scheme, S("smtp")) || !str_eq(t.host, str_of(ways[i].host)) ||
             t.port != ways[i].port)
             fail_msg("%s: %.*s", ways[i].domain, STR_ARG(target));
-        assert_true(target.n <= ROUTES_TARGET_MAX);
+        assert_true(target.n < STORE_REMOTE_DESTINATION_BYTES);
     }
     assert_int_equal(routes_find(&r, S("d.example")).n, 0);
 }

@@ -30,6 +30,10 @@ size_t roster_busy(struct arena *a, const struct destination *list,
 /* Who takes one more row: of its destination the one that waits with an open connection,
  * or waits in the lobby for a thread.  Where many domains share a destination, first the
  * one that carries the row's domain already, unless it has most parcels to go: so a
- * domain at whose messages the host stalls holds up itself.  NULL: nobody. */
+ * domain at whose messages the host stalls holds up itself.  NULL: nobody.
+ *
+ * Limits: what is claimed of a shared destination is due longest, whosever it is.  With
+ * more rows due than its connections take (most and one for each) that domain has all of
+ * them, and others wait until smtp_client's deadlines end its messages. */
 struct destination *roster_taker(struct destination *list, struct destination *lobby,
                                  const struct store_remote_row *row, size_t most);
