@@ -4,7 +4,8 @@
  * says that it takes no mail.  A domain with an address only does not do: the host of
  * forged senders often has one.  The null sender has no domain, and a sender at an
  * address (chatmail relays without a domain) has said where it is.  A DNS that does not
- * answer is a reason to try again, never to refuse.
+ * answer is a reason to try again, never to refuse.  The codes are those of RFC 7505 4.2
+ * and RFC 3463 3.2.
  */
 #include "checks.h"
 
@@ -14,24 +15,30 @@
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
-static enum check_result found(struct check *c, enum verdict_result result,
-                               enum verdict_policy policy, const char *reason)
+static void add_fact(struct check *c, enum verdict_result result, const char *reason)
 {
     struct transaction *t = c->mail;
     struct verdict_fact fact = { .method = "x-return-mx",
                                  .result = result,
                                  .reason = reason,
-                                 .properties = { { "smtp.mailfrom", t->sender } },
-                                 .policy = policy };
+                                 .properties = { { "smtp.mailfrom", t->sender } } };
 
     verdict_add(&t->verdict, t->arena, &fact);
-    if (policy == VERDICT_ACCEPT)
-        return CHECK_PASS;
-    if (policy == VERDICT_DEFER)
-        smtp_reply_printf(c->out, 451, "4.4.3", "<%.*s>: %s", STR_ARG(t->sender), reason);
-    else
-        smtp_reply_printf(c->out, 501, "5.7.27", "<%.*s>: %s", STR_ARG(t->sender),
-                          reason);
+}
+
+static enum check_result pass(struct check *c, enum verdict_result result,
+                              const char *reason)
+{
+    add_fact(c, result, reason);
+    return CHECK_PASS;
+}
+
+static enum check_result refuse(struct check *c, int code, const char *enhanced,
+                                const char *reason)
+{
+    add_fact(c, code < 500 ? VERDICT_TEMPERROR : VERDICT_FAIL, reason);
+    smtp_reply_printf(c->out, code, enhanced, "<%.*s>: %s", STR_ARG(c->mail->sender),
+                      reason);
     return CHECK_REFUSE;
 }
 
@@ -42,11 +49,11 @@ static enum check_result ask(struct check *c)
     str_t ascii;
 
     if (address_parse(c->mail->sender, ADDRESS_UTF8 | ADDRESS_FULL, &sender) != RC_OK)
-        return found(c, VERDICT_NONE, VERDICT_ACCEPT, "There is no sender");
+        return pass(c, VERDICT_NONE, "There is no sender");
     if (sender.domain.p[0] == '[')
-        return found(c, VERDICT_NONE, VERDICT_ACCEPT, "The sender is at an address");
+        return pass(c, VERDICT_NONE, "The sender is at an address");
     if (dns_name_to_ascii(a, sender.domain, &ascii) != RC_OK)
-        return found(c, VERDICT_FAIL, VERDICT_REFUSE, "Domain is no name of the DNS");
+        return refuse(c, 550, "5.1.8", "Domain is no name of the DNS");
     *c->state = judge_ask(c->judgement, ascii, DNS_MX);
     return CHECK_WAIT;
 }
@@ -60,16 +67,16 @@ enum check_result check_require_mx_record(struct check *c)
     switch (dns_answer_mx(*c->state, c->mail->arena, &mx)) {
     case RC_OK:
         if (mx.null_mx)
-            return found(c, VERDICT_FAIL, VERDICT_REFUSE, "Domain has a null MX record");
+            return refuse(c, 550, "5.7.27", "Domain has a null MX record");
         if (mx.implicit)
-            return found(c, VERDICT_FAIL, VERDICT_REFUSE, "Domain has no MX record");
-        return found(c, VERDICT_PASS, VERDICT_ACCEPT, NULL);
+            return refuse(c, 550, "5.1.8", "Domain has no MX record");
+        return pass(c, VERDICT_PASS, NULL);
     case RC_NOT_FOUND:
-        return found(c, VERDICT_FAIL, VERDICT_REFUSE, "Domain does not exist");
+        return refuse(c, 550, "5.1.8", "Domain does not exist");
     case RC_INVALID:
-        return found(c, VERDICT_FAIL, VERDICT_REFUSE, "Domain is no name of the DNS");
+        return refuse(c, 550, "5.1.8", "Domain is no name of the DNS");
     default:
-        return found(c, VERDICT_TEMPERROR, VERDICT_DEFER,
-                     "DNS does not say where its domain takes mail, try again later");
+        return refuse(c, 451, "4.4.3",
+                      "DNS does not say where its domain takes mail, try again later");
     }
 }

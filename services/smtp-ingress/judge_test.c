@@ -113,9 +113,9 @@ static void what_dns_says_decides(void **state)
           "250 2.0.0 " },
         { "", "250 2.0.0 " },
         { "carol@[192.0.2.1]", "250 2.0.0 " },
-        { "carol@null.test", "501 5.7.27 <carol@null.test>: Domain has a null MX" },
-        { "carol@plain.test", "501 5.7.27 <carol@plain.test>: Domain has no MX" },
-        { "carol@nowhere.test", "501 5.7.27 <carol@nowhere.test>: Domain does not" },
+        { "carol@null.test", "550 5.7.27 <carol@null.test>: Domain has a null MX" },
+        { "carol@plain.test", "550 5.1.8 <carol@plain.test>: Domain has no MX" },
+        { "carol@nowhere.test", "550 5.1.8 <carol@nowhere.test>: Domain does not" },
         { "carol@fail.test", "451 4.4.3 " },
         { "carol@good.test", "250 2.0.0 " },
     };

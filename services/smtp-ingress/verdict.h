@@ -1,9 +1,9 @@
 /* verdict.h - what the checks found out about a message.
  *
  * Facts in the words of RFC 8601: which method was applied to what, with which result,
- * and why; so an Authentication-Results field is this, printed.  What follows from a fact
- * here is said beside it. Lives in the message's arena.  Thread: that which has the
- * message.
+ * and why; so an Authentication-Results field is this, printed.  What follows from them
+ * the checks say by their results.  Lives in the message's arena.  Thread: that which has
+ * the message.
  */
 #pragma once
 
@@ -20,12 +20,6 @@ enum verdict_result {
     VERDICT_RESULTS
 };
 
-enum verdict_policy {
-    VERDICT_ACCEPT,
-    VERDICT_DEFER, /* refused for now */
-    VERDICT_REFUSE,
-};
-
 enum { VERDICT_PROPERTIES_MAX = 4 };
 
 struct verdict_property {
@@ -38,7 +32,6 @@ struct verdict_fact {
     enum verdict_result result;
     const char *reason; /* for people; NULL: none */
     struct verdict_property properties[VERDICT_PROPERTIES_MAX];
-    enum verdict_policy policy;
     struct verdict_fact *next;
 };
 

@@ -61,8 +61,8 @@ def send(r, sender, user):
 def test_a_sender_without_an_mx_record_is_refused(product, names):
     user = mail.new_account(product)
     cases = [("a@good.example", 250, ""), ("", 250, ""), ("a@[192.0.2.7]", 250, ""),
-             ("a@null.example", 501, "5.7.27 <a@null.example>: Domain has a null MX record"),
-             ("a@nowhere.example", 501, "5.7.27 <a@nowhere.example>: Domain does not exist")]
+             ("a@null.example", 550, "5.7.27 <a@null.example>: Domain has a null MX record"),
+             ("a@nowhere.example", 550, "5.1.8 <a@nowhere.example>: Domain does not exist")]
     with judging(product, names) as r:
         client = foreign(r)
         for i, (sender, code, text) in enumerate(cases):
