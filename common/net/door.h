@@ -80,7 +80,7 @@ void door_leave(struct door_guest *g);
 struct door_guest *door_next_out(struct door_exit *exit, int64_t now_ms);
 
 void door_step(struct door_guest *g, int64_t now_ms); /* it got on */
-void door_busy(struct door_guest *g, bool yes);
+void door_busy(struct door_guest *g, bool yes);       /* any thread, while g is there */
 /* It logged in, or its message was accepted: a step, and its network is remembered for
  * it. rank: what it is from now on, unless it is more already. */
 void door_prove(struct door_guest *g, enum door_rank rank, int64_t now_ms);

@@ -1,8 +1,8 @@
 /* judge.c - checks of a message that wait for others, without a thread while they wait.
  *
- * Each answer counts the open questions down, in DNS's thread; the judge that has run the
- * checks looks at the count when it leaves.  Whichever of the two comes last brings the
- * message on: one lock decides.
+ * Each release counts the open holds down, in whose thread ever; the judge that has run
+ * the checks looks at the count when it leaves.  Whichever of the two comes last brings
+ * the message on: one lock decides.
  */
 #include "judge.h"
 
@@ -24,20 +24,22 @@ struct judge {
     struct worker_pool *pool;
 };
 
-struct asked {
-    struct dns_question *question;
-    struct asked *next;
+struct hold {
+    void (*forget)(void *what);
+    void *what;
+    struct hold *next;
 };
 
 /* Of one message, in its arena. */
 struct judgement {
     struct judge *judge;
     struct session *session;
+    struct door_guest *guest; /* under the lock, until given_up */
     struct deadline until;
-    struct asked *asked; /* a judge's */
-    size_t asked_count;
+    struct hold *holds; /* a judge's */
+    size_t hold_count;
     pthread_mutex_t lock; /* for the rest */
-    size_t open;          /* questions without an answer */
+    size_t open;          /* holds that are not released */
     bool waits;           /* in no thread, until `open` is 0 */
     bool given_up;
 };
@@ -46,7 +48,7 @@ static struct metric waiting = { .kind = METRIC_GAUGE,
                                  .name = "postbus_smtp_waiting_messages",
                                  .labels = "",
                                  .help =
-                                     "Messages whose checks wait for an answer of DNS." };
+                                     "Messages whose checks wait for DNS or others." };
 
 struct judge *judge_new(const struct judge_options *o)
 {
@@ -85,8 +87,10 @@ static enum next lie_down(struct judgement *g)
     CHECK(pthread_mutex_lock(&g->lock) == 0);
     next = g->given_up ? NEXT_GIVE_UP : g->open > 0 ? NEXT_LEAVE : NEXT_RUN;
     g->waits = next == NEXT_LEAVE;
-    if (g->waits)
+    if (g->waits) {
         metric_add(&waiting, 1);
+        door_busy(g->guest, false); /* from here on it waits for others, not for us */
+    }
     CHECK(pthread_mutex_unlock(&g->lock) == 0);
     return next;
 }
@@ -98,28 +102,8 @@ static bool pick_up(struct judgement *g)
         return false;
     g->waits = false;
     metric_add(&waiting, -1);
+    door_busy(g->guest, true);
     return true;
-}
-
-/* In DNS's thread, or in the judge's that asks. */
-static void on_answer(void *user)
-{
-    struct judgement *g = user;
-    struct session *s = g->session;
-    bool mine;
-    enum rc rc;
-
-    CHECK(pthread_mutex_lock(&g->lock) == 0);
-    g->open--;
-    mine = g->open == 0 && pick_up(g);
-    CHECK(pthread_mutex_unlock(&g->lock) == 0);
-    if (!mine)
-        return;
-    rc = worker_pool_submit(g->judge->pool, &s->job);
-    if (rc == RC_OK)
-        return;
-    smtp_reply_rc(&s->reply, rc == RC_CLOSED ? RC_CLOSED : RC_RETRY);
-    session_job_done(s, rc == RC_CLOSED ? CMD_CLOSE : CMD_FAIL);
 }
 
 /* A session_job_fn, once and after each wait. */
@@ -135,10 +119,10 @@ static enum cmd_result judge_message(struct session *s, struct worker *w, struct
         return CMD_FAIL;
     c->judgement = g;
     while (result == CHECK_WAIT && next == NEXT_RUN) {
-        size_t before = g->asked_count;
+        size_t before = g->hold_count;
 
         result = checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_JUDGE);
-        CHECK(result != CHECK_WAIT || g->asked_count > before);
+        CHECK(result != CHECK_WAIT || g->hold_count > before);
         if (result == CHECK_WAIT)
             next = lie_down(g);
     }
@@ -154,16 +138,14 @@ enum cmd_result judge_begin(struct smtp_cmd *cmd)
     struct session *s = cmd->session;
     struct judge *j = s->ingress->judge;
     struct judgement *g = arena_alloc(s->mail->arena, sizeof(*g));
-    enum cmd_result result;
 
     g->judge = j;
     g->session = s;
+    g->guest = conn_guest(s->conn);
     g->until = deadline_in_ms(j->options.wait_ms);
     CHECK(pthread_mutex_init(&g->lock, NULL) == 0);
     s->mail->judgement = g;
-    result = session_job(cmd, j->pool, judge_message);
-    door_busy(conn_guest(s->conn), false);
-    return result;
+    return session_job(cmd, j->pool, judge_message);
 }
 
 void judge_give_up(struct session *s)
@@ -185,23 +167,69 @@ void judge_forget(struct judgement *g)
 {
     if (g == NULL)
         return;
-    for (struct asked *a = g->asked; a != NULL; a = a->next)
-        dns_forget(&a->question);
+    for (struct hold *h = g->holds; h != NULL; h = h->next)
+        h->forget(h->what);
     CHECK(pthread_mutex_destroy(&g->lock) == 0);
+}
+
+struct deadline judge_until(const struct judgement *g)
+{
+    return g->until;
+}
+
+void judge_hold(struct judgement *g, void (*forget)(void *what), void *what)
+{
+    struct hold *h = arena_alloc(g->session->mail->arena, sizeof(*h));
+
+    h->forget = forget;
+    h->what = what;
+    h->next = g->holds;
+    g->holds = h;
+    g->hold_count++;
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    g->open++;
+    CHECK(pthread_mutex_unlock(&g->lock) == 0);
+}
+
+void judge_release(struct judgement *g)
+{
+    struct session *s = g->session;
+    struct judge *j = g->judge;
+    bool mine;
+    enum rc rc;
+
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    CHECK(g->open > 0);
+    g->open--;
+    mine = g->open == 0 && pick_up(g);
+    CHECK(pthread_mutex_unlock(&g->lock) == 0);
+    if (!mine)
+        return;
+    rc = worker_pool_submit(j->pool, &s->job);
+    if (rc == RC_OK)
+        return;
+    smtp_reply_rc(&s->reply, rc == RC_CLOSED ? RC_CLOSED : RC_RETRY);
+    session_job_done(s, rc == RC_CLOSED ? CMD_CLOSE : CMD_FAIL);
+}
+
+static void on_answer(void *user)
+{
+    judge_release(user);
+}
+
+static void forget_question(void *what)
+{
+    dns_forget(what);
 }
 
 struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
 {
-    struct asked *a = arena_alloc(g->session->mail->arena, sizeof(*a));
+    struct dns_question **q = arena_alloc(g->session->mail->arena, sizeof(*q));
 
-    CHECK(pthread_mutex_lock(&g->lock) == 0);
-    g->open++;
-    CHECK(pthread_mutex_unlock(&g->lock) == 0);
-    a->question = dns_ask(g->judge->options.dns, name, type, g->until, on_answer, g);
-    a->next = g->asked;
-    g->asked = a;
-    g->asked_count++;
-    return a->question;
+    /* First: the answer may come before there is a question to forget. */
+    judge_hold(g, forget_question, q);
+    *q = dns_ask(g->judge->options.dns, name, type, g->until, on_answer, g);
+    return *q;
 }
 
 void judge_register_metrics(void)

@@ -1,10 +1,11 @@
 /* judge.h - checks of a message that wait for others, without a thread while they wait.
  *
  * A judge is a thread without a database.  It runs the checks of one message up to where
- * they wait: each asks what it needs and returns CHECK_WAIT.  The message then lies in no
- * thread; the last answer brings it back to the judges, who call the waiting checks
- * again, and those may ask more.  A question that is not answered in time is answered so,
- * hence each wait ends.  What passed goes on to a worker with a database.
+ * they wait: each asks what it needs, of DNS, over HTTP or another process, and returns
+ * CHECK_WAIT.  The message then lies in no thread; the last answer brings it back to the
+ * judges, who call the waiting checks again, and those may ask more.  What is not
+ * answered in time is answered so, hence each wait ends.  What passed goes on to a worker
+ * with a database.
  *
  * Who waits here holds its connection's place no faster than anybody else: others may
  * show it out, as it waits for a stranger's DNS, and then nothing of the message stays.
@@ -27,8 +28,8 @@ struct judge_options {
 };
 
 struct judge *judge_new(const struct judge_options *o);
-/* No more messages; those that are here get their answer.  After dns_stop, which ends
- * what they wait for.  RC_TIMEOUT: some are not done. */
+/* No more messages; those that are here get their answer.  After dns_stop, and the like
+ * of others, which ends what they wait for.  RC_TIMEOUT: some are not done. */
 enum rc judge_drain(struct judge *j, struct deadline until) RC_CHECKED;
 void judge_free(struct judge **j); /* after the last session */
 
@@ -40,11 +41,21 @@ enum cmd_result judge_begin(struct smtp_cmd *cmd);
  * without a reply.  On its loop. */
 void judge_give_up(struct session *s);
 
-/* For transaction.c: forgets the questions.  g may be NULL. */
+/* For transaction.c: forgets what is held for.  g may be NULL. */
 void judge_forget(struct judgement *g);
 
-/* For a check, which then returns CHECK_WAIT and is called again when all that was asked
- * about the message is answered (see dns_ask).  Valid as long as the
+/* For a check, in its judge, which then returns CHECK_WAIT: it is called again when each
+ * hold on the message is released, not before.  forget(what) is called once for each
+ * hold, when the message goes away, released or not: it gives back what was asked, and
+ * promises that no release is under way or comes once it has returned.  On the message's
+ * loop. what lives as long as the message.  Hold first, then ask. */
+void judge_hold(struct judgement *g, void (*forget)(void *what), void *what);
+/* Exactly once for each hold that is not forgotten, at judge_until at the latest.  From
+ * any thread, under any lock of who was asked. */
+void judge_release(struct judgement *g);
+struct deadline judge_until(const struct judgement *g);
+
+/* A hold until DNS has answered (see dns_ask).  The question is valid as long as the
  * message. */
 struct dns_question *judge_ask(struct judgement *g, str_t name, int type);
 

@@ -1,4 +1,4 @@
-/* judge_test.c - messages whose checks wait for DNS, in whole conversations.
+/* judge_test.c - messages whose checks wait for DNS or others, in whole conversations.
  *
  * There is one judge, so whoever held a thread while it waits would hold up everybody.
  */
@@ -6,6 +6,7 @@
 
 #include "base/metric.h"
 #include "net/test_name_server.h"
+#include "transaction.h"
 
 #include <stdlib.h>
 
@@ -314,6 +315,85 @@ static void drain_waits_for_who_waits(void **state)
     hang_up(&c);
 }
 
+/* What is neither DNS nor known to the judge. */
+struct other {
+    struct judgement *judgement;
+    _Atomic int held, forgotten;
+};
+
+static void forget_other(void *what)
+{
+    atomic_fetch_add(&((struct other *)what)->forgotten, 1);
+}
+
+/* On the loop: while the message waits, no judge has it. */
+static void hold_too(struct conn *c, void *user)
+{
+    const struct session *s = conn_user(c);
+    struct other *o = user;
+
+    if (s == NULL || s->mail == NULL || s->mail->judgement == NULL)
+        return;
+    o->judgement = s->mail->judgement;
+    judge_hold(o->judgement, forget_other, o);
+    atomic_fetch_add(&o->held, 1);
+}
+
+static void await_one(_Atomic int *count)
+{
+    struct deadline until = deadline_in_ms(WAIT_MS);
+
+    while (atomic_load(count) != 1 && !deadline_passed(until))
+        poll(NULL, 0, 1);
+    assert_int_equal(atomic_load(count), 1);
+}
+
+static struct client send_held_by(struct other *o)
+{
+    struct client c = send_held();
+
+    await_waiting(1);
+    listener_each(listeners[0], hold_too, o);
+    await_one(&o->held);
+    return c;
+}
+
+/* An answer of DNS alone brings it nowhere; the last word, by this thread, does. */
+static void who_waits_for_others_waits_for_all(void **state)
+{
+    struct other o = { 0 };
+    struct client c = send_held_by(&o), second = send_held();
+    int64_t before = queued();
+
+    (void)state;
+    await_waiting(2);
+    set_gate(true);
+    expect(&second, "250 2.0.0 ");
+    assert_int_equal(waiting(), 1);
+    assert_int_equal(atomic_load(&o.forgotten), 0);
+    judge_release(o.judgement);
+    expect(&c, "250 2.0.0 ");
+    await_one(&o.forgotten);
+    assert_int_equal(queued(), before + 2);
+    assert_int_equal(waiting(), 0);
+    set_gate(false);
+    hang_up(&second);
+    hang_up(&c);
+}
+
+static void what_others_were_asked_is_forgotten_with_the_message(void **state)
+{
+    struct other o = { 0 };
+    struct client c = send_held_by(&o);
+    int64_t before = queued();
+
+    (void)state;
+    hang_up(&c);
+    await_one(&o.forgotten);
+    await_waiting(0);
+    assert_int_equal(queued(), before);
+}
+
 /* The last test: neither can be taken back. */
 static void a_stop_ends_each_wait(void **state)
 {
@@ -347,6 +427,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_stands_behind_it_waits_too),
         cmocka_unit_test(who_waits_for_a_name_server_gives_its_place),
         cmocka_unit_test(drain_waits_for_who_waits),
+        cmocka_unit_test(who_waits_for_others_waits_for_all),
+        cmocka_unit_test(what_others_were_asked_is_forgotten_with_the_message),
         cmocka_unit_test(a_stop_ends_each_wait),
     };
 
