@@ -19,11 +19,16 @@
 #include "checks.def"
 #undef CHECK_ROW
 
-/* Before the end of DATA nobody waits, and no thread has the message. */
+/* Before the end of DATA nobody waits, and no thread has the message; only a recipient
+ * from elsewhere takes its session into a worker. */
+#define RUNS_THERE(phase, place, directions)                                             \
+    ((place) == CHECKS_LOOP ? (phase) != CHECKS_MESSAGE                                  \
+     : (place) == CHECKS_WORKER                                                          \
+         ? (phase) == CHECKS_MESSAGE ||                                                  \
+               ((phase) == CHECKS_RECIPIENT && (directions) == CHECKS_INCOMING)          \
+         : (phase) == CHECKS_MESSAGE)
 #define CHECK_ROW(id, phase, place, directions, when)                                    \
-    _Static_assert(CHECKS_##place == CHECKS_WORKER ||                                    \
-                       (CHECKS_##place == CHECKS_LOOP) !=                                \
-                           (CHECKS_##phase == CHECKS_MESSAGE),                           \
+    _Static_assert(RUNS_THERE(CHECKS_##phase, CHECKS_##place, CHECKS_##directions),      \
                    #id " cannot run there");
 #include "checks.def"
 #undef CHECK_ROW
@@ -106,6 +111,7 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
             continue;
         c->state = &c->states[i];
         one = rows[i].run(c);
+        CHECK(one != CHECK_WAIT || rows[i].place == CHECKS_JUDGE);
         if (one == CHECK_REFUSE) {
             metric_add(&refusals[i], 1);
             log_info("smtp.refused", "check=%s", rows[i].name);
