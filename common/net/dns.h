@@ -50,7 +50,8 @@ enum { DNS_MX = 15 };
 /* answered(user) is called exactly once: when there is an answer, when `until` has
  * passed, at dns_stop, or before this returns when there is nothing to wait for (no name,
  * no room).  It runs in any thread, under a lock: it sends word and calls nothing here.
- * Afterwards dns_answer_mx or _raw says what came.  The name is copied. */
+ * Afterwards dns_answer_mx or _raw says what came.  The name is copied.  answered NULL
+ * is dns.c's own: nobody gets word, as a thread blocks. */
 struct dns_question *dns_ask(struct dns *d, str_t name, int type, struct deadline until,
                              void (*answered)(void *user), void *user);
 /* Ends it, at any time; answered is not called any more once this has returned.  Before

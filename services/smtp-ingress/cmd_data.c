@@ -1,8 +1,9 @@
 /* cmd_data.c - DATA.  RFC 5321 4.1.1.4.
  *
- * The message runs through the framer into the spool while it comes; a worker gets it
- * when it is whole.  Whatever two servers could read as two different ends of it is an
- * error (SMTP smuggling), and the connection that sent it is not trusted any further.
+ * The message runs through the framer into the spool while it comes; a judge, if it has
+ * to be judged, or a worker gets it when it is whole.  Whatever two servers could read as
+ * two different ends of it is an error (SMTP smuggling), and the connection that sent it
+ * is not trusted any further.
  */
 #include "cmd_data.h"
 

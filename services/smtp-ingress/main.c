@@ -305,12 +305,15 @@ static void stop(struct svc *svc)
     struct service *s = svc->user;
     int64_t wait_ms = svc->options->database_statement_seconds * 1000;
     struct deadline until = deadline_in_ms(wait_ms);
+    bool late = false;
 
     if (s->ingress.dns != NULL)
         dns_stop(s->ingress.dns);
-    if ((s->ingress.judge != NULL && judge_drain(s->ingress.judge, until) != RC_OK) ||
-        worker_pool_drain(s->ingress.commands, until) != RC_OK ||
-        worker_pool_drain(s->ingress.logins, until) != RC_OK)
+    if (s->ingress.judge != NULL)
+        late |= judge_drain(s->ingress.judge, until) != RC_OK;
+    late |= worker_pool_drain(s->ingress.commands, until) != RC_OK;
+    late |= worker_pool_drain(s->ingress.logins, until) != RC_OK;
+    if (late)
         log_warn("smtp.workers_late", "after_ms=%" PRId64, wait_ms);
     for (size_t i = 0; i < s->listener_count; i++)
         listener_free(&s->listeners[i]);

@@ -248,7 +248,7 @@ static void turn(struct session *s)
         set_timeout(s);
 }
 
-/* The worker's result reaches the client. */
+/* The result of a job reaches the client. */
 static void deliver(struct session *s)
 {
     s->delayed = false;
@@ -274,6 +274,7 @@ static void store(struct session *s)
         conn_close(s->conn);
         return;
     }
+    pace_heard(&s->pace, clock_monotonic_ms()); /* the wait was no silence */
     finish(s, session_job(&cmd, s->ingress->commands, accept_message));
     turn(s);
 }

@@ -29,7 +29,7 @@ struct transaction;
 enum cmd_result {
     CMD_DONE,   /* replied; the session moves on by the row's event */
     CMD_FAIL,   /* replied with an error; the session stays where it was */
-    CMD_LATER,  /* a worker has it, or the client must send more */
+    CMD_LATER,  /* a job has it, or the client must send more */
     CMD_CLOSE,  /* replied; that was the last word */
     CMD_JUDGED, /* of a judge: the message may be stored */
 };
@@ -42,14 +42,14 @@ struct smtp_cmd {
     struct buf *out;
 };
 
-/* The part of a command that runs in a worker. */
+/* The part of a command that runs in a pool's thread, a worker's or a judge's. */
 typedef enum cmd_result (*session_job_fn)(struct session *s, struct worker *w,
                                           struct buf *out);
 
 enum session_sasl { SASL_NONE, SASL_PLAIN, SASL_LOGIN_NAME, SASL_LOGIN_PASSWORD };
 
 struct session {
-    struct conn *conn; /* NULL: the client went away while a worker had the session */
+    struct conn *conn; /* NULL: the client went away while a job had the session */
     struct loop *loop;
     struct ingress *ingress;
     const struct port *port;
@@ -59,7 +59,7 @@ struct session {
     enum smtp_event event; /* of the command in flight */
     struct smtp_framer framer;
     bool tls;
-    bool in_job;  /* a worker has it */
+    bool in_job;  /* a worker or a judge has it, or it waits for one or for others */
     bool delayed; /* a failed login waits for its answer */
     bool eof;     /* the client sends no more */
     bool leaving; /* drain: 421 after the job in flight */

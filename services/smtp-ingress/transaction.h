@@ -1,7 +1,8 @@
 /* transaction.h - one message between MAIL and the reply to its end of data.
  *
  * Everything lives in its arena and goes with it in one place, whatever ended it.
- * Thread: the session's I/O thread, or the worker that has the session.
+ * Thread: the session's I/O thread, or the worker or judge that has the session; while
+ * its checks wait, none.
  */
 #pragma once
 
