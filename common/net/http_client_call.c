@@ -47,7 +47,7 @@ static void refuse(enum rc rc, struct http_client_answer *out)
     switch (rc) {
     case RC_INVALID:
         out->fault = HTTP_CLIENT_URL;
-        out->why = "this is no request";
+        out->why = "this is no request to an http: or https: address";
         break;
     case RC_LIMIT:
         out->fault = HTTP_CLIENT_BUSY;
