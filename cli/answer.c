@@ -1,7 +1,7 @@
 /* answer.c - keys become words and values stand below each other.
  *
  * What comes from a server is not let at the terminal as it is: controls become question
- * marks.
+ * marks, and in JSON escapes.
  */
 #include "answer.h"
 
@@ -22,18 +22,6 @@ static json_t *load(str_t json)
     return NULL;
 }
 
-bool answer_error(struct arena *a, str_t json, str_t *message)
-{
-    json_t *object = load(json);
-    const char *text = json_string_value(json_object_get(object, "message"));
-    bool is = text != NULL && json_is_string(json_object_get(object, "code"));
-
-    if (is)
-        *message = arena_str(a, str_of(text));
-    json_decref(object);
-    return is;
-}
-
 /* Controls, those of ISO 6429 behind 0x7f too. */
 static void put_text(struct buf *to, const char *text)
 {
@@ -43,6 +31,21 @@ static void put_text(struct buf *to, const char *text)
         buf_putc(to, *p < ' ' || *p == 127 || second ? '?' : (char)*p);
         p += second;
     }
+}
+
+bool answer_error(struct arena *a, str_t json, str_t *message)
+{
+    json_t *object = load(json);
+    const char *text = json_string_value(json_object_get(object, "message"));
+    bool is = text != NULL && json_is_string(json_object_get(object, "code"));
+    struct buf *told = arena_buf(a, json.n + 1);
+
+    if (is) {
+        put_text(told, text);
+        *message = buf_str(told);
+    }
+    json_decref(object);
+    return is;
 }
 
 static void put_value(struct buf *to, const json_t *value)
@@ -97,4 +100,30 @@ bool answer_text(str_t json, struct buf *to)
     }
     json_decref(object);
     return !to->full;
+}
+
+/* Jansson escapes all but DEL. */
+static int put_json(const char *text, size_t n, void *user)
+{
+    struct buf *to = user;
+
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == 127)
+            buf_puts(to, "\\u007f");
+        else
+            buf_putc(to, text[i]);
+    }
+    return 0;
+}
+
+bool answer_json(str_t json, struct buf *to)
+{
+    json_t *object = load(json);
+    bool done =
+        object != NULL &&
+        json_dump_callback(object, put_json, to, JSON_COMPACT | JSON_ENSURE_ASCII) == 0;
+
+    buf_putc(to, '\n');
+    json_decref(object);
+    return done && !to->full;
 }

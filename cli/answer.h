@@ -1,4 +1,4 @@
-/* answer.h - what the admin API answered, for people.
+/* answer.h - what the admin API answered, as it may be shown: without controls.
  *
  * The command line's only door to jansson.
  */
@@ -16,3 +16,6 @@ bool answer_error(struct arena *a, str_t json, str_t *message);
 
 /* A flat object, a line for each key.  False: it is none. */
 bool answer_text(str_t json, struct buf *to);
+
+/* The object on one line of ASCII, for programs.  False: it is none. */
+bool answer_json(str_t json, struct buf *to);

@@ -55,9 +55,39 @@ static void errors(void **state)
     (void)state;
     assert_true(answer_error(arena, S("{\"code\":\"c\",\"message\":\"m\"}"), &message));
     assert_true(str_eq(message, S("m")));
+    assert_true(answer_error(
+        arena, S("{\"code\":\"c\",\"message\":\"\\u001b[2J\\n\x7f\\u009b1m\xc3\xa4\"}"),
+        &message));
+    assert_true(str_eq(message, S("?[2J???1m\xc3\xa4")));
     assert_false(answer_error(arena, S("{\"reason\":\"m\"}"), &message));
     assert_false(answer_error(arena, S("{\"code\":1,\"message\":\"m\"}"), &message));
     assert_false(answer_error(arena, S("not found"), &message));
+}
+
+static void programs_get_what_was_understood(void **state)
+{
+    static const struct {
+        str_t json;
+        const char *text; /* NULL: it is no answer */
+    } cases[] = {
+        { STR("{\"b\": 1,\r\n \"a\": [true, null]}\n"), "{\"b\":1,\"a\":[true,null]}\n" },
+        { STR("{\"a\":\"\\u001b[2J\x7f\xc2\x9b\xc3\xa4\"}"),
+          "{\"a\":\"\\u001B[2J\\u007f\\u009B\\u00E4\"}\n" },
+        { STR("{\"a\":1}\x1b[2J"), NULL },
+        { STR("\x1b[2J"), NULL },
+        { STR("[]"), NULL },
+        { STR(""), NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf *b = arena_buf(arena, 1000);
+        bool is = answer_json(cases[i].json, b);
+
+        assert_int_equal(is, cases[i].text != NULL);
+        if (is && !str_eq(buf_str(b), str_of(cases[i].text)))
+            fail_msg("%.*s", STR_ARG(buf_str(b)));
+    }
 }
 
 static void segments(void **state)
@@ -73,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines),
         cmocka_unit_test(errors),
+        cmocka_unit_test(programs_get_what_was_understood),
         cmocka_unit_test(segments),
     };
     int failed;

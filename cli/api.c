@@ -16,10 +16,16 @@
 #include "verb.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DEADLINE_MS = 30000, ANSWER_MAX_BYTES = 1 << 20, ESCAPED_MAX_BYTES = 16384 };
+enum {
+    DEADLINE_MS = 30000,
+    ANSWER_MAX_BYTES = 1 << 20,
+    TEXT_MAX_BYTES = 6 * ANSWER_MAX_BYTES + 2, /* each byte may become an escape */
+    ESCAPED_MAX_BYTES = 16384,
+};
 
 char *api_escape(struct arena *a, str_t text)
 {
@@ -112,14 +118,13 @@ static int tell_refusal(struct arena *a, const char *url, const char *token_file
 
 static int print(struct arena *a, const struct api_flags *f, const char *url, str_t body)
 {
-    struct buf *text = arena_buf(a, 2 * ANSWER_MAX_BYTES);
+    struct buf *text = arena_buf(a, TEXT_MAX_BYTES);
 
-    if (f->json)
-        buf_put(text, body);
-    else if (!answer_text(body, text))
+    if (!(f->json ? answer_json(body, text) : answer_text(body, text)))
         return verb_fail("%s: there is no admin API of Postbus (--api, api_url)", url);
-    fwrite(text->p, 1, text->n, stdout);
-    return fflush(stdout) == 0 ? VERB_DONE : VERB_FAILED;
+    if (fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0)
+        return VERB_DONE;
+    return verb_fail("cannot write the answer: %s", strerror(errno));
 }
 
 static void ask(struct arena *a, const char *ca_file, const char *method, const char *url,

@@ -10,7 +10,7 @@ struct arena;
 /* What all verbs that call it have in common; unset ones are NULL. */
 struct api_flags {
     const char *config, *url, *ca_file, *token_file;
-    bool json; /* as it comes, for programs */
+    bool json; /* for programs */
 };
 
 #define API_FLAGS(f)                                                                     \
