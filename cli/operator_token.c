@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define NAME "operator"
-
 static bool is_absent(const char *path)
 {
     return access(path, F_OK) != 0 && errno == ENOENT;
@@ -39,7 +37,8 @@ int operator_token_ensure(struct db *db, const char *path)
         return VERB_FAILED;
     api_token_hash(str_of(token), raw);
     crypto_wipe(token, sizeof(token));
-    rc = store_api_token_ensure(db, S(NAME), str_n((const char *)raw, sizeof(raw)));
+    rc = store_api_token_ensure(db, S(OPERATOR_TOKEN_NAME),
+                                str_n((const char *)raw, sizeof(raw)));
     if (rc == RC_OK)
         return VERB_DONE;
     if (rc != RC_DENIED)

@@ -3,11 +3,13 @@
 
 #include "base/arena.h"
 #include "base/crypto.h"
+#include "operator_token.h"
 #include "store/store_api_token.h"
 #include "svc/options.h"
 #include "svc/svc_db.h"
 #include "token_file.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,25 +50,48 @@ static int fail(const char *what, enum rc rc, struct db *db)
     return verb_fail("%s: %s", what, rc_name(rc));
 }
 
-/* The token is told first, since nobody can tell it later. */
+/* To standard output, or into a new file.  False: said why. */
+static bool tell(const char *token, const char *file)
+{
+    if (file != NULL)
+        return token_file_write(file, token);
+    if (puts(token) >= 0 && fflush(stdout) == 0)
+        return true;
+    verb_fail("no token was made, for it cannot be told: %s", strerror(errno));
+    return false;
+}
+
+static int fail_to_add(struct db *db, str_t name, enum rc rc)
+{
+    if (rc == RC_EXISTS)
+        return verb_fail("there is a token %.*s already; revoke it or take another name",
+                         STR_ARG(name));
+    return fail("no token was made", rc, db);
+}
+
+/* The token is told before it becomes valid, since nobody can tell it later. */
 static int put(struct db *db, str_t name, const char *token, const char *file)
 {
     unsigned char raw[API_TOKEN_HASH_BYTES];
     enum rc rc;
 
-    if (file != NULL && !token_file_write(file, token))
-        return VERB_FAILED;
     api_token_hash(str_of(token), raw);
+    db_begin(db);
     rc = store_api_token_add(db, name, str_n((const char *)raw, sizeof(raw)));
-    if (rc == RC_OK && file == NULL)
-        puts(token);
+    if (rc != RC_OK || !tell(token, file)) {
+        db_rollback(db);
+        return rc == RC_OK ? VERB_FAILED : fail_to_add(db, name, rc);
+    }
+    rc = db_commit(db);
     if (rc == RC_OK)
         return VERB_DONE;
+    if (db_unsure(db))
+        return verb_fail(
+            "the connection to the database was lost, and the token %.*s may "
+            "be valid or not: `postbusctl token list` shows it if it is",
+            STR_ARG(name));
     if (file != NULL)
         unlink(file);
-    if (rc == RC_EXISTS)
-        return verb_fail("there is a token %.*s already; revoke it or take another name",
-                         STR_ARG(name));
     return fail("no token was made", rc, db);
 }
 
@@ -86,6 +111,13 @@ static int create(int argc, char **argv)
     if (!api_token_is_name(str_of(name))) {
         verb_fail("%s: a name is made of letters, digits, `.`, `_` and `-`, at most %d",
                   name, API_TOKEN_NAME_MAX_BYTES);
+        return VERB_MISUSED;
+    }
+    if (strcmp(name, OPERATOR_TOKEN_NAME) == 0) {
+        verb_fail(
+            "%s is the name of the token that `postbusctl migrate --operator-token` "
+            "makes, and would end this one; take another name",
+            name);
         return VERB_MISUSED;
     }
     db = open_database(config);

@@ -1,7 +1,8 @@
 /* store_api_token.h - who may call the admin API: rows of table api_token.
  *
  * The table knows the SHA-256 of each token and not the token.  A hash is
- * CRYPTO_SHA256_BYTES long.  Every function is one transaction.
+ * CRYPTO_SHA256_BYTES long.  Every function is one transaction, add also a
+ * part of its caller's.
  * Thread: the db's.
  */
 #pragma once

@@ -19,7 +19,7 @@ from product import BUILD, Product, free_port, wait_for
 
 PATH = "/api/v1/accounts/"
 TOKEN_FILE = "secrets/api_token"
-# Twice api_pool.h's API_POOL_DEADLINE_MS, and something for a slow machine.
+# What api_pool.h says, and something for a slow machine.
 ANSWERED_WITHIN_S = 40
 
 
@@ -137,6 +137,43 @@ def test_tokens_are_made_listed_and_revoked(product, tmp_path):
     assert postbusctl(product, "token", "revoke", "printed")[0] == 0
 
 
+def test_a_token_that_cannot_be_told_is_not_made(product):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([product.run / "postbusctl", "token", "create", "untold"], text=True,
+                              stdout=full, stderr=subprocess.PIPE, timeout=90)
+    fails((done.returncode, "", done.stderr), 1, "cannot be told", "No space left")
+    assert product.sql("SELECT count(*) FROM api_token WHERE name = 'untold'") == "0"
+
+
+@contextlib.contextmanager
+def at_commit(product, statement):
+    """What happens when a token's transaction is about to commit."""
+    product.sql(f"CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; "
+                "RETURN NULL; END $$; CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON api_token "
+                "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()")
+    try:
+        yield
+    finally:
+        product.sql("DROP FUNCTION at_commit CASCADE")
+
+
+def test_a_token_is_told_before_it_is_valid_and_kept_while_it_may_be(product, tmp_path):
+    file, create = tmp_path / "token", ("token", "create", "late")
+    with at_commit(product, "RAISE EXCEPTION USING ERRCODE = '40001'"):
+        status, out, err = postbusctl(product, *create)
+        assert status == 1 and out.startswith("postbus_") and "no token was made" in err, err
+        fails(postbusctl(product, *create, "--file", file), 1, "no token was made")
+        assert not file.exists()
+    with at_commit(product, "PERFORM pg_terminate_backend(pg_backend_pid())"):
+        fails(postbusctl(product, *create, "--file", file), 1, "may be valid or not", "token list")
+        assert file.exists()
+    assert product.sql("SELECT count(*) FROM api_token WHERE name = 'late'") == "0"
+
+
+def test_the_operators_name_is_the_operators(product):
+    fails(postbusctl(product, "token", "create", "operator"), 2, "--operator-token", "another name")
+
+
 def migrate(product, file):
     return postbusctl(product, "migrate", "--operator-token", file)
 
@@ -145,6 +182,7 @@ def test_the_operators_token_comes_with_the_database(product, tmp_path):
     """Made where there is none, taken where there is one, and never brought back."""
     user, file = mail.new_account(product), tmp_path / "token"
     assert stat.S_IMODE((product.run / TOKEN_FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((product.run / "postbusctl").stat().st_mode) == 0o700
     given = (product.run / TOKEN_FILE).read_text()
     try:
         assert migrate(product, file)[0] == 0
