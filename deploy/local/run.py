@@ -380,11 +380,13 @@ class Product:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())
                  if name.startswith(settings.PREFIX)]
         new = self.run / "postbusctl.new"
-        new.write_text("\n".join(
-            ["#!/bin/sh", "# postbusctl for the server in this folder; written at each start.",
-             *lines, f'exec {shlex.quote(str((self.build / "postbusctl").resolve()))} "$@"', ""]),
-            errors="surrogateescape")
-        new.chmod(0o700)
+        new.unlink(missing_ok=True)  # of a start that was broken off
+        # Values may be secrets: at no time for others to read.
+        with open(new, "x", errors="surrogateescape",
+                  opener=lambda path, flags: os.open(path, flags, 0o700)) as f:
+            f.write("\n".join(
+                ["#!/bin/sh", "# postbusctl for the server in this folder; written at each start.",
+                 *lines, f'exec {shlex.quote(str((self.build / "postbusctl").resolve()))} "$@"', ""]))
         new.rename(self.run / "postbusctl")
 
     def start_database(self):
