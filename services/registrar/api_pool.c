@@ -1,5 +1,7 @@
 /* api_pool.c - few workers and a short queue: both together are fewer than the
- * connections of the admin port, so that probes always find one. */
+ * connections of the admin port, so that requests that wait leave some for probes.
+ * (Connections that are merely kept open do not: enough of them keep all others out until
+ * they have been idle for too long.  The port is for a trusted network.) */
 #include "api_pool.h"
 
 #include "store/db.h"
