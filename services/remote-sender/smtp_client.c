@@ -190,14 +190,13 @@ static enum rc open_session(struct smtp_client *c, struct arena *a,
 
     if (rc == RC_OK)
         rc = say_ehlo(c, a, s->helo);
-    if (rc == RC_OK && c->starttls && s->policy.level != TLS_LEVEL_NONE) {
-        rc = start_tls(c, a, s);
-        if (rc == RC_OK)
-            rc = say_ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
-    } else if (rc == RC_OK && s->policy.level >= TLS_LEVEL_ENCRYPTED) {
+    if (rc == RC_OK && !c->starttls)
         rc = fail(c, RC_DENIED, "STARTTLS is not offered, nothing is sent in the clear",
                   S(""));
-    }
+    if (rc == RC_OK)
+        rc = start_tls(c, a, s);
+    if (rc == RC_OK)
+        rc = say_ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
     return rc;
 }
 

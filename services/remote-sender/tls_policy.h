@@ -12,12 +12,10 @@
 
 #include "base/str.h"
 
-/* Each demands more than the one before. */
+/* Each demands more than the one before; nothing is sent in the clear. */
 enum tls_level {
-    TLS_LEVEL_NONE,          /* in the clear, whatever is offered */
-    TLS_LEVEL_OPPORTUNISTIC, /* encrypted if that is offered, by any certificate */
-    TLS_LEVEL_ENCRYPTED,     /* else nothing is sent; any certificate */
-    TLS_LEVEL_VERIFIED,      /* by a trusted certificate that carries the name */
+    TLS_LEVEL_ENCRYPTED, /* by any certificate */
+    TLS_LEVEL_VERIFIED,  /* by a trusted one that carries the name */
 };
 
 struct tls_policy {
