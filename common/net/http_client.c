@@ -1,61 +1,27 @@
 /* http_client.c - libcurl's multi interface, driven by one thread.
  *
  * A transfer is made in the thread of whoever asks, put into a list, and belongs to the
- * client's thread from then on.
+ * client's thread once that has taken it from there; in which list it is and whether
+ * somebody is told is under the lock.
  *
  * Limits: names are resolved by the system's resolver in threads of libcurl's; one that
  * is silent may outlive the deadline of its request, but nobody waits for it.  Their
  * number is not bounded by requests_max then, but by how often somebody asks within the
  * time that the resolver takes to give up (resolv.conf: timeout and attempts).
  */
-#include "net/http_client.h"
+#include "net/http_client_private.h"
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/addr.h"
-#include "net/cidr.h"
 #include "net/destination_guard.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 enum {
     DEFAULT_REQUESTS = 256,
     KEPT_CONNECTIONS = 32,
     TURN_MS = 1000, /* for nothing but to be sure: what happens wakes the thread */
-};
-
-struct http_client {
-    enum http_client_reach reach;
-    char *ca_file;
-    unsigned requests_max;
-    struct destination_guard *guard;
-    CURLM *multi;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    struct transfer *arriving; /* under lock */
-    unsigned under_way;        /* under lock */
-    bool closing;              /* under lock */
-    struct transfer *running;  /* the thread's own */
-};
-
-struct transfer {
-    struct http_client *client;
-    struct arena *arena;
-    CURL *easy;
-    struct curl_slist *headers;
-    http_client_done_fn done;
-    void *user;
-    struct buf body;
-    struct http_client_field *fields;
-    size_t field_count, header_bytes;
-    bool too_large;
-    bool forbidden, tried; /* since the last answer: addresses out of reach, within it */
-    char why[CURL_ERROR_SIZE];
-    struct transfer *next, **link; /* in arriving or running */
 };
 
 static const struct {
@@ -92,285 +58,30 @@ static void unlink_from(struct transfer *t)
         t->next->link = t->link;
 }
 
-static void transfer_free(struct transfer *t)
-{
-    struct arena *a = t->arena;
-
-    if (t->easy != NULL)
-        curl_easy_cleanup(t->easy);
-    curl_slist_free_all(t->headers);
-    buf_fini(&t->body);
-    arena_free(&a);
-}
-
-/* --- what libcurl asks while it works: the client's thread ----------------------------
- */
-
-static bool is_permitted(const struct http_client *c, const struct addr *to)
-{
-    switch (c->reach) {
-    case HTTP_CLIENT_PUBLIC:
-        return destination_guard_permits(c->guard, to);
-    case HTTP_CLIENT_PRIVATE:
-        return cidr_is_private(to);
-    case HTTP_CLIENT_ANY:
-        return true;
-    }
-    return false;
-}
-
-static curl_socket_t on_socket(void *user, curlsocktype purpose, struct curl_sockaddr *at)
-{
-    struct transfer *t = user;
-    struct addr to;
-
-    if (purpose != CURLSOCKTYPE_IPCXN || !addr_from_sockaddr(&at->addr, at->addrlen, &to))
-        return CURL_SOCKET_BAD;
-    if (!is_permitted(t->client, &to)) {
-        t->forbidden = true;
-        return CURL_SOCKET_BAD;
-    }
-    t->tried = true;
-    return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
-}
-
-static bool is_secure(const char *url)
-{
-    return str_starts_nocase(str_of(url), S("https://"));
-}
-
-/* Before each request, also those of redirects: from https on there is nothing else. */
-static int on_ready(void *user, char *peer, char *own, int peer_port, int own_port)
-{
-    struct transfer *t = user;
-    char *url = NULL;
-
-    (void)peer, (void)own, (void)peer_port, (void)own_port;
-    curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (url == NULL ||
-        (is_secure(url) &&
-         curl_easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, "https") != CURLE_OK))
-        return CURL_PREREQFUNC_ABORT;
-    return CURL_PREREQFUNC_OK;
-}
-
-static size_t on_body(char *p, size_t one, size_t n, void *user)
-{
-    struct transfer *t = user;
-
-    if (buf_append(&t->body, p, one * n) == RC_OK)
-        return one * n;
-    t->too_large = true;
-    return 0;
-}
-
-static size_t on_header(char *p, size_t one, size_t n, void *user)
-{
-    struct transfer *t = user;
-    str_t line = str_n(p, one * n), name;
-    bool begins = str_starts(line, S("HTTP/")); /* an answer, or a redirect's, or 100 */
-    bool is_field = !begins && str_find_char(line, ':') != SIZE_MAX;
-
-    t->header_bytes += line.n;
-    if (begins) {
-        t->field_count = 0;
-        t->forbidden = t->tried = false;
-    }
-    t->too_large = t->header_bytes > HTTP_CLIENT_HEADER_BYTES_MAX ||
-                   (is_field && t->field_count == HTTP_CLIENT_HEADERS_MAX);
-    if (t->too_large)
-        return 0;
-    if (!is_field)
-        return one * n;
-    line = arena_str(t->arena, line);
-    str_split(&line, ':', &name);
-    t->fields[t->field_count++] =
-        (struct http_client_field){ str_trim(name), str_trim(line) };
-    return one * n;
-}
-
-/* --- setting a request up: the caller's thread ----------------------------------------
- */
-
-static bool is_method(const char *text)
-{
-    size_t n = 0;
-
-    while (text[n] >= 'A' && text[n] <= 'Z')
-        n++;
-    return n > 0 && n < 32 && text[n] == '\0';
-}
-
-/* Nothing that would end the line, or the name. */
-static bool is_header(const struct http_client_header *h)
-{
-    str_t name = str_of(h->name), value = str_of(h->value);
-
-    for (size_t i = 0; i < name.n; i++)
-        if (name.p[i] <= ' ' || name.p[i] == ':' || name.p[i] >= 127)
-            return false;
-    for (size_t i = 0; i < value.n; i++)
-        if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127)
-            return false;
-    return name.n > 0;
-}
-
-static bool is_url(const char *url)
-{
-    return (is_secure(url) || str_starts_nocase(str_of(url), S("http://"))) &&
-           str_of(url).n <= HTTP_CLIENT_URL_MAX_BYTES;
-}
-
-static bool is_request(const struct http_client_request *r)
-{
-    for (size_t i = 0; i < r->header_count; i++)
-        if (!is_header(&r->headers[i]))
-            return false;
-    return (r->method == NULL || is_method(r->method)) && is_url(r->url) &&
-           r->deadline_ms > 0 && r->deadline_ms <= HTTP_CLIENT_DEADLINE_MAX_MS;
-}
-
-static void add_header(struct transfer *t, const char *line)
-{
-    t->headers = curl_slist_append(t->headers, line);
-    CHECK(t->headers != NULL);
-}
-
-static void set_headers(struct transfer *t, const struct http_client_request *r)
-{
-    add_header(t, "Expect:"); /* libcurl would wait a second for some servers */
-    add_header(t, "Content-Type:");
-    for (size_t i = 0; i < r->header_count; i++)
-        add_header(t, arena_printf(t->arena,
-                                   r->headers[i].value[0] == '\0' ? "%s;%s" : "%s: %s",
-                                   r->headers[i].name, r->headers[i].value));
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-}
-
-static void set_method(struct transfer *t, const struct http_client_request *r)
-{
-    str_t method = str_of(r->method == NULL ? "GET" : r->method);
-    bool get = str_eq(method, S("GET")), head = str_eq(method, S("HEAD"));
-
-    if (head)
-        curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
-    else if (!get || r->body.n > 0) {
-        str_t body = arena_str(t->arena, r->body);
-
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.n > 0 ? body.p : "");
-        curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, arena_cstr(t->arena, method));
-    }
-    /* Whether another method or a body goes along depends on the status: nobody asks for
-     * that. */
-    curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION,
-                     (get || head) && r->redirects_max > 0 ? 1L : 0L);
-    curl_easy_setopt(t->easy, CURLOPT_MAXREDIRS, (long)r->redirects_max);
-}
-
-static void set_limits(struct transfer *t, const struct http_client_request *r)
-{
-    curl_off_t max = (curl_off_t)r->answer_max_bytes;
-
-    buf_init(&t->body, r->answer_max_bytes);
-    t->fields = arena_array(t->arena, HTTP_CLIENT_HEADERS_MAX, sizeof(*t->fields));
-    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)r->deadline_ms);
-    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)r->deadline_ms);
-    curl_easy_setopt(t->easy, CURLOPT_MAXFILESIZE_LARGE, max); /* 0: no limit, see body */
-    curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(t->easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
-    /* Else the end of a request waits for a resolver that is silent, and all others with
-     * it. */
-    curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
-}
-
-static void set_tls(struct transfer *t)
-{
-    curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (t->client->ca_file == NULL)
-        return;
-    curl_easy_setopt(t->easy, CURLOPT_CAINFO, t->client->ca_file);
-    curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
-}
-
-static void set_callbacks(struct transfer *t)
-{
-    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->why);
-    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_ready);
-    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
-}
-
-static struct transfer *transfer_new(struct http_client *c,
-                                     const struct http_client_request *r)
-{
-    struct arena *a = arena_new();
-    struct transfer *t = arena_alloc(a, sizeof(*t));
-
-    t->arena = a;
-    t->client = c;
-    t->easy = curl_easy_init();
-    CHECK(t->easy != NULL);
-    CHECK(curl_easy_setopt(t->easy, CURLOPT_URL, r->url) == CURLE_OK);
-    curl_easy_setopt(t->easy, CURLOPT_PATH_AS_IS, 1L); /* ".." may be somebody's name */
-    set_callbacks(t);
-    set_limits(t, r);
-    set_tls(t);
-    set_headers(t, r);
-    set_method(t, r);
-    return t;
-}
-
 /* --- the client's thread --------------------------------------------------------------
  */
 
-static enum http_client_fault fault_of(const struct transfer *t, CURLcode code)
+/* It is over.  True: and somebody waits for word. */
+static bool begin_telling(struct transfer *t)
 {
-    long status = 0, port = 0;
+    struct http_client *c = t->client;
+    bool is_awaited;
 
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
-    if (t->too_large)
-        return HTTP_CLIENT_TOO_LARGE;
-    switch (code) {
-    case CURLE_OK:
-        return HTTP_CLIENT_FINE;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_LOGIN_DENIED: /* a user in the address */
-        return HTTP_CLIENT_URL;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* of the address, or what a server speaks */
-        if (status != 0)
-            return HTTP_CLIENT_REDIRECTS;
-        return port != 0 ? HTTP_CLIENT_BROKEN : HTTP_CLIENT_URL;
-    case CURLE_TOO_MANY_REDIRECTS:
-        return HTTP_CLIENT_REDIRECTS;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return HTTP_CLIENT_NAME;
-    case CURLE_COULDNT_CONNECT:
-        return t->forbidden && !t->tried ? HTTP_CLIENT_FORBIDDEN : HTTP_CLIENT_CONNECT;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-        return HTTP_CLIENT_CERTIFICATE;
-    case CURLE_SSL_CACERT_BADFILE:
-        return HTTP_CLIENT_CA_FILE;
-    case CURLE_FILESIZE_EXCEEDED:
-        return HTTP_CLIENT_TOO_LARGE;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_CLIENT_LATE;
-    default:
-        return HTTP_CLIENT_BROKEN;
-    }
+    pthread_mutex_lock(&c->lock);
+    unlink_from(t);
+    c->under_way--;
+    is_awaited = t->done != NULL;
+    c->telling = is_awaited ? t->id : 0;
+    pthread_mutex_unlock(&c->lock);
+    return is_awaited;
+}
+
+static void end_telling(struct http_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->telling = 0;
+    pthread_cond_broadcast(&c->told);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static void finish(struct transfer *t, enum http_client_fault fault)
@@ -388,28 +99,52 @@ static void finish(struct transfer *t, enum http_client_fault fault)
         answer.headers = t->fields;
         answer.header_count = t->field_count;
     }
-    unlink_from(t);
     curl_multi_remove_handle(c->multi, t->easy);
-    pthread_mutex_lock(&c->lock);
-    c->under_way--;
-    pthread_mutex_unlock(&c->lock);
-    t->done(&answer, t->user);
-    transfer_free(t);
+    if (begin_telling(t)) {
+        t->done(&answer, t->user);
+        end_telling(c);
+    }
+    http_client_transfer_free(t);
 }
 
-static void take_arriving(struct http_client *c)
+static struct transfer *take_arriving(struct http_client *c)
 {
-    struct transfer *t, *next;
+    struct transfer *t;
 
     pthread_mutex_lock(&c->lock);
     t = c->arriving;
-    c->arriving = NULL;
-    pthread_mutex_unlock(&c->lock);
-    for (; t != NULL; t = next) {
-        next = t->next;
+    if (t != NULL) {
+        unlink_from(t);
         link_to(&c->running, t);
-        CHECK(curl_multi_add_handle(c->multi, t->easy) == CURLM_OK);
     }
+    pthread_mutex_unlock(&c->lock);
+    return t;
+}
+
+static void run_what_arrives(struct http_client *c)
+{
+    struct transfer *t;
+
+    while ((t = take_arriving(c)) != NULL)
+        CHECK(curl_multi_add_handle(c->multi, t->easy) == CURLM_OK);
+}
+
+static struct transfer *first_of(struct http_client *c, struct transfer *const *list)
+{
+    struct transfer *t;
+
+    pthread_mutex_lock(&c->lock);
+    t = *list;
+    pthread_mutex_unlock(&c->lock);
+    return t;
+}
+
+static void finish_all(struct http_client *c, struct transfer *const *list)
+{
+    struct transfer *t;
+
+    while ((t = first_of(c, list)) != NULL)
+        finish(t, HTTP_CLIENT_CLOSED);
 }
 
 static void finish_what_is_over(struct http_client *c)
@@ -422,7 +157,7 @@ static void finish_what_is_over(struct http_client *c)
         struct transfer *t = NULL;
 
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-        finish(t, fault_of(t, code));
+        finish(t, http_client_transfer_fault(t, code));
     }
 }
 
@@ -442,14 +177,15 @@ static void *thread_main(void *arg)
     int count;
 
     while (!is_closing(c)) {
-        take_arriving(c);
+        run_what_arrives(c);
+        finish_all(c, &c->forgotten);
         CHECK(curl_multi_perform(c->multi, &count) == CURLM_OK);
         finish_what_is_over(c);
         CHECK(curl_multi_poll(c->multi, NULL, 0, TURN_MS, NULL) == CURLM_OK);
     }
-    take_arriving(c);
-    while (c->running != NULL)
-        finish(c->running, HTTP_CLIENT_CLOSED);
+    run_what_arrives(c);
+    finish_all(c, &c->forgotten);
+    finish_all(c, &c->running);
     return NULL;
 }
 
@@ -476,6 +212,7 @@ struct http_client *http_client_new(const struct http_client_options *o)
     CHECK(c->multi != NULL);
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
     pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->told, NULL);
     CHECK(pthread_create(&c->thread, NULL, thread_main, c) == 0);
     pthread_setname_np(c->thread, "http-client");
     return c;
@@ -494,6 +231,7 @@ void http_client_free(struct http_client **client)
     pthread_join(c->thread, NULL);
     curl_multi_cleanup(c->multi);
     destination_guard_free(&c->guard);
+    pthread_cond_destroy(&c->told);
     pthread_mutex_destroy(&c->lock);
     mem_free(c->ca_file);
     mem_free(c);
@@ -501,14 +239,14 @@ void http_client_free(struct http_client **client)
 }
 
 enum rc http_client_start(struct http_client *c, const struct http_client_request *r,
-                          http_client_done_fn done, void *user)
+                          http_client_done_fn done, void *user, uint64_t *request)
 {
     struct transfer *t;
     enum rc rc = RC_OK;
 
-    if (!is_request(r))
+    if (!http_client_is_request(r))
         return RC_INVALID;
-    t = transfer_new(c, r);
+    t = http_client_transfer_new(c, r);
     t->done = done;
     t->user = user;
     pthread_mutex_lock(&c->lock);
@@ -518,14 +256,50 @@ enum rc http_client_start(struct http_client *c, const struct http_client_reques
         rc = RC_LIMIT;
     else {
         c->under_way++;
+        t->id = ++c->last_id;
+        if (request != NULL)
+            *request = t->id;
         link_to(&c->arriving, t);
     }
     pthread_mutex_unlock(&c->lock);
     if (rc != RC_OK)
-        transfer_free(t);
+        http_client_transfer_free(t);
     else
         curl_multi_wakeup(c->multi);
     return rc;
+}
+
+static struct transfer *find(struct transfer *list, uint64_t id)
+{
+    while (list != NULL && list->id != id)
+        list = list->next;
+    return list;
+}
+
+void http_client_forget(struct http_client *c, uint64_t request)
+{
+    struct transfer *arriving, *running;
+
+    CHECK(!pthread_equal(pthread_self(), c->thread));
+    pthread_mutex_lock(&c->lock);
+    arriving = find(c->arriving, request);
+    running = find(c->running, request);
+    if (arriving != NULL) {
+        unlink_from(arriving);
+        c->under_way--;
+    }
+    if (running != NULL) {
+        running->done = NULL;
+        unlink_from(running);
+        link_to(&c->forgotten, running);
+    }
+    while (request != 0 && c->telling == request)
+        pthread_cond_wait(&c->told, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+    if (arriving != NULL)
+        http_client_transfer_free(arriving);
+    if (running != NULL)
+        curl_multi_wakeup(c->multi);
 }
 
 str_t http_client_header(const struct http_client_answer *answer, const char *name)

@@ -91,8 +91,8 @@ struct http_client_answer {
     size_t header_count;
 };
 
-/* In the client's thread, once for each request that was started: must not block, nor
- * free the client.  The answer is borrowed for the call. */
+/* In the client's thread, once for each request that was started and not forgotten: must
+ * not block, nor free the client.  The answer is borrowed for the call. */
 typedef void (*http_client_done_fn)(const struct http_client_answer *answer, void *user);
 
 struct http_client *http_client_new(const struct http_client_options *o);
@@ -101,9 +101,17 @@ void http_client_free(struct http_client **c);
 
 /* The request is copied.  Not RC_OK: done will not be called.  RC_LIMIT: too many are
  * under way; RC_INVALID: method, headers or the address' scheme are malformed, the
- * address is too long or the deadline none; RC_CLOSED: the client is going away. */
+ * address is too long or the deadline none; RC_CLOSED: the client is going away. *request
+ * is its name for http_client_forget, never 0, and there before done is called; request
+ * may be NULL. */
 enum rc http_client_start(struct http_client *c, const struct http_client_request *r,
-                          http_client_done_fn done, void *user) RC_CHECKED;
+                          http_client_done_fn done, void *user,
+                          uint64_t *request) RC_CHECKED;
+
+/* Ends a request, at any time, also one that is over, or 0; done is not called any more
+ * once this has returned.  Waits while done is being called, so hold no lock that it
+ * takes.  Not in the client's own thread; before http_client_free. */
+void http_client_forget(struct http_client *c, uint64_t request);
 
 /* The same, and waits for the answer, which is copied into a.  Not in the client's own
  * thread.  What http_client_start refuses is told in the answer, too. */

@@ -66,7 +66,7 @@ void http_client_call(struct arena *a, struct http_client *c,
                          .out = out,
                          .lock = PTHREAD_MUTEX_INITIALIZER,
                          .over = PTHREAD_COND_INITIALIZER };
-    enum rc rc = http_client_start(c, r, on_called, &call);
+    enum rc rc = http_client_start(c, r, on_called, &call, NULL);
 
     if (rc != RC_OK) {
         refuse(rc, out);

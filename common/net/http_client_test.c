@@ -3,6 +3,8 @@
  */
 #include "net/http_client_test.h"
 
+#include <sched.h>
+
 static void what_is_asked_arrives_whole(void **state)
 {
     static const struct http_client_header headers[] = {
@@ -214,8 +216,8 @@ static void many_wait_at_once_and_no_more(void **state)
 
     open_client(f, HTTP_CLIENT_ANY, NULL, MANY);
     for (int i = 0; i < MANY; i++)
-        assert_int_equal(http_client_start(f->client, &r, note, f), RC_OK);
-    assert_int_equal(http_client_start(f->client, &r, note, f), RC_LIMIT);
+        assert_int_equal(http_client_start(f->client, &r, note, f, NULL), RC_OK);
+    assert_int_equal(http_client_start(f->client, &r, note, f, NULL), RC_LIMIT);
     expect_fault(ASK(f, .url = plain(f, "/a")), HTTP_CLIENT_BUSY);
     wait_until(f, &f->held_count, MANY);
     assert_int_equal(f->done, 0);
@@ -233,11 +235,82 @@ static void who_waits_at_the_end_is_told(void **state)
                                      .answer_max_bytes = ANSWER_MAX };
 
     open_client(f, HTTP_CLIENT_ANY, NULL, 0);
-    assert_int_equal(http_client_start(f->client, &r, note, f), RC_OK);
+    assert_int_equal(http_client_start(f->client, &r, note, f, NULL), RC_OK);
     wait_until(f, &f->held_count, 1);
     http_client_free(&f->client);
     assert_int_equal(f->done, 1);
     assert_int_equal(f->fault, HTTP_CLIENT_CLOSED);
+}
+
+/* And leaves room for others. */
+static void who_is_gone_is_not_told(void **state)
+{
+    struct fixture *f = *state;
+    struct http_client_request r = { .url = plain(f, "/hold"),
+                                     .deadline_ms = WAIT_MS,
+                                     .answer_max_bytes = ANSWER_MAX };
+    struct deadline until = deadline_in_ms(WAIT_MS);
+    struct http_client_answer a;
+    uint64_t request = 0;
+
+    open_client(f, HTTP_CLIENT_ANY, NULL, 1);
+    assert_int_equal(http_client_start(f->client, &r, note, f, &request), RC_OK);
+    wait_until(f, &f->held_count, 1);
+    expect_fault(ASK(f, .url = plain(f, "/a")), HTTP_CLIENT_BUSY);
+    http_client_forget(f->client, request);
+    do {
+        a = ASK(f, .url = plain(f, "/a"));
+    } while (a.fault == HTTP_CLIENT_BUSY && !deadline_passed(until));
+    expect_body(a, "GET /a [] [] ");
+    http_client_forget(f->client, request);
+    http_client_forget(f->client, 0);
+    assert_int_equal(http_client_start(f->client, &r, note, f, &request), RC_OK);
+    http_client_forget(f->client, request);
+    http_client_free(&f->client);
+    assert_int_equal(f->done, 0);
+}
+
+struct waiter {
+    _Atomic bool is_told;
+    bool is_over;
+};
+
+static void tell(const struct http_client_answer *a, void *user)
+{
+    struct waiter *w = user;
+
+    (void)a;
+    w->is_told = true;
+    sched_yield();
+    w->is_over = true;
+}
+
+/* Before the request is sent, while it is under way, while its end is told, after that.
+ */
+static void who_waits_may_go_at_any_time(void **state)
+{
+    struct fixture *f = *state;
+    struct http_client_request r = { .url = plain(f, "/a"),
+                                     .deadline_ms = WAIT_MS,
+                                     .answer_max_bytes = ANSWER_MAX };
+    struct deadline until = deadline_in_ms(WAIT_MS);
+
+    open_client(f, HTTP_CLIENT_ANY, NULL, MANY);
+    for (int i = 0; i < MANY; i++) {
+        struct waiter *w = mem_alloc(sizeof(*w));
+        uint64_t request;
+
+        assert_int_equal(http_client_start(f->client, &r, tell, w, &request), RC_OK);
+        for (int turns = i % 3 * i; turns > 0; turns--)
+            sched_yield();
+        while (i % 3 == 1 && !w->is_told && !deadline_passed(until))
+            sched_yield();
+        http_client_forget(f->client, request);
+        assert_true(w->is_told || i % 3 != 1);
+        assert_int_equal(w->is_told, w->is_over);
+        mem_free(w);
+    }
+    expect_body(ASK(f, .url = plain(f, "/a")), "GET /a [] [] ");
 }
 
 int main(void)
@@ -252,6 +325,8 @@ int main(void)
         TEST(nobody_there),
         TEST(many_wait_at_once_and_no_more),
         TEST(who_waits_at_the_end_is_told),
+        TEST(who_is_gone_is_not_told),
+        TEST(who_waits_may_go_at_any_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

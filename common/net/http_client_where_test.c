@@ -139,9 +139,11 @@ static void one_address_in_reach_is_enough(void **state)
     open_client(f, HTTP_CLIENT_PRIVATE, NULL, 0);
     expect_body(ASK(f, .url = mixed(f, port, "/a")), "GET /a [] [] ");
     expect_fault(ASK(f, .url = mixed(f, 1, "/a")), HTTP_CLIENT_CONNECT);
-    /* And it is the last hop that counts. */
+    /* And it is the last hop that counts; new clients have no connection yet. */
+    open_client(f, HTTP_CLIENT_PRIVATE, NULL, 0);
     expect_fault(ASK(f, .url = mixed(f, port, "/nobody"), .redirects_max = 1),
                  HTTP_CLIENT_CONNECT);
+    open_client(f, HTTP_CLIENT_PRIVATE, NULL, 0);
     expect_fault(ASK(f, .url = mixed(f, port, "/outside"), .redirects_max = 1),
                  HTTP_CLIENT_FORBIDDEN);
 }
