@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/dns_name.h"
+#include "net/limit.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -34,6 +35,7 @@ enum {
     MX_LOOKED_AT_MAX = 256,
     /* Without an answer, those that nobody waits for any more among them. */
     QUESTIONS_MAX = 65536,
+    ASKERS_AT_LEAST = 5, /* share what may be on the way */
     /* Deadlines that lie so close are looked at together. */
     TIMEOUT_STEP_MS = 10,
 };
@@ -45,6 +47,7 @@ struct dns {
     pthread_t thread;
     int wake_fd; /* there is an earlier deadline, or the end */
     pthread_mutex_t lock;
+    struct limit *askers;           /* of questions that the library has */
     struct dns_question *questions; /* all that the library has */
     size_t count;                   /* of them */
     int64_t look_ms;                /* when the thread looks at deadlines; 0: never */
@@ -54,10 +57,8 @@ struct dns {
 struct dns_question {
     struct dns *dns;
     struct dns_question *prev, *next;
-    void (*answered)(void *user); /* NULL: somebody blocks */
-    void *user;
+    struct dns_wait wait;
     pthread_cond_t is_done;
-    struct deadline until;
     struct ub_result *result; /* with RC_OK */
     enum rc rc;
     bool asked;     /* the library will call on_answer */
@@ -88,6 +89,8 @@ static void take_back(struct dns_question *q)
         q->next->prev = q->prev;
     q->asked = false;
     d->count--;
+    if (q->wait.asker != 0)
+        limit_give_key(d->askers, q->wait.asker);
 }
 
 static void finish(struct dns_question *q, enum rc rc)
@@ -98,8 +101,8 @@ static void finish(struct dns_question *q, enum rc rc)
     q->done = true;
     if (q->forgotten)
         return;
-    if (q->answered != NULL)
-        q->answered(q->user);
+    if (q->wait.answered != NULL)
+        q->wait.answered(q->wait.user);
     else
         pthread_cond_signal(&q->is_done);
 }
@@ -111,12 +114,12 @@ static void look_at_deadlines(struct dns *d)
 
     d->look_ms = 0;
     for (struct dns_question *q = d->questions; q != NULL; q = q->next) {
-        if (q->answered == NULL || q->done)
+        if (q->wait.answered == NULL || q->done)
             continue;
-        if (deadline_passed(q->until))
+        if (deadline_passed(q->wait.until))
             finish(q, RC_TIMEOUT);
-        else if (d->look_ms == 0 || q->until.at_ms < d->look_ms)
-            d->look_ms = q->until.at_ms;
+        else if (d->look_ms == 0 || q->wait.until.at_ms < d->look_ms)
+            d->look_ms = q->wait.until.at_ms;
     }
     if (d->look_ms != 0 && d->look_ms < now_ms + TIMEOUT_STEP_MS)
         d->look_ms = now_ms + TIMEOUT_STEP_MS;
@@ -192,28 +195,28 @@ static enum rc enlist(struct dns_question *q)
         return RC_TIMEOUT;
     if (d->count == QUESTIONS_MAX)
         return RC_RETRY;
+    if (q->wait.asker != 0 && limit_take_key(d->askers, q->wait.asker) != RC_OK)
+        return RC_RETRY;
     q->next = d->questions;
     if (q->next != NULL)
         q->next->prev = q;
     d->questions = q;
     d->count++;
     q->asked = true;
-    if (q->answered != NULL)
-        note_deadline(d, q->until);
+    if (q->wait.answered != NULL)
+        note_deadline(d, q->wait.until);
     return RC_OK;
 }
 
-struct dns_question *dns_ask(struct dns *d, str_t name, int type, struct deadline until,
-                             void (*answered)(void *user), void *user)
+struct dns_question *dns_ask(struct dns *d, str_t name, int type,
+                             const struct dns_wait *wait)
 {
     struct dns_question *q = mem_alloc(sizeof(*q));
     char text[DNS_NAME_MAX_BYTES + 1];
     enum rc rc = dns_name_to_ask(name, text);
 
     q->dns = d;
-    q->answered = answered;
-    q->user = user;
-    q->until = until;
+    q->wait = *wait;
     cond_init(&q->is_done);
     pthread_mutex_lock(&d->lock);
     if (rc == RC_OK)
@@ -350,6 +353,7 @@ enum rc dns_new(const struct dns_options *o, struct buf *why, struct dns **out)
 
     pthread_mutex_init(&d->lock, NULL);
     d->wake_fd = -1;
+    d->askers = limit_new(0, (o->at_once + ASKERS_AT_LEAST - 1) / ASKERS_AT_LEAST);
     d->ctx = ub_ctx_create();
     CHECK(d->ctx != NULL);
     CHECK(ub_ctx_async(d->ctx, 1) == 0); /* a thread; the default is a process */
@@ -367,6 +371,7 @@ enum rc dns_new(const struct dns_options *o, struct buf *why, struct dns **out)
         rc = set_trust_anchor(d, o->trust_anchor_file, why);
     if (rc != RC_OK) {
         ub_ctx_delete(d->ctx);
+        limit_free(&d->askers);
         pthread_mutex_destroy(&d->lock);
         mem_free(d);
         return rc;
@@ -411,6 +416,7 @@ void dns_free(struct dns **dns)
         take_back(q);
         destroy(q);
     }
+    limit_free(&d->askers);
     pthread_mutex_destroy(&d->lock);
     mem_free(d);
     *dns = NULL;
@@ -436,7 +442,8 @@ enum rc dns_answer_raw(const struct dns_question *q, struct arena *a,
 enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
                 struct deadline until, struct dns_records *out)
 {
-    struct dns_question *q = dns_ask(d, name, type, until, NULL, NULL);
+    struct dns_wait wait = { .until = until };
+    struct dns_question *q = dns_ask(d, name, type, &wait);
     enum rc rc;
 
     await(q, until);
@@ -475,8 +482,9 @@ static enum rc take_addresses(struct dns_question *q, struct deadline until,
 enum rc dns_addresses(struct dns *d, struct arena *a, str_t name, struct deadline until,
                       struct dns_addresses *out)
 {
-    struct dns_question *q6 = dns_ask(d, name, TYPE_AAAA, until, NULL, NULL);
-    struct dns_question *q4 = dns_ask(d, name, TYPE_A, until, NULL, NULL);
+    struct dns_wait wait = { .until = until };
+    struct dns_question *q6 = dns_ask(d, name, TYPE_AAAA, &wait);
+    struct dns_question *q4 = dns_ask(d, name, TYPE_A, &wait);
     enum rc rc4, rc6;
 
     *out = (struct dns_addresses){ 0 };
@@ -568,7 +576,8 @@ enum rc dns_answer_mx(const struct dns_question *q, struct arena *a, struct dns_
 enum rc dns_mx(struct dns *d, struct arena *a, str_t domain, struct deadline until,
                struct dns_mx *out)
 {
-    struct dns_question *q = dns_ask(d, domain, DNS_MX, until, NULL, NULL);
+    struct dns_wait wait = { .until = until };
+    struct dns_question *q = dns_ask(d, domain, DNS_MX, &wait);
     enum rc rc;
 
     await(q, until);

@@ -47,13 +47,22 @@ struct dns_question;
 
 enum { DNS_MX = 15 };
 
+struct dns_wait {
+    struct deadline until;
+    void (*answered)(void *user); /* NULL is dns.c's own: a thread blocks */
+    void *user;
+    /* Whose question it is: one asker has at most a fifth of at_once without an answer,
+     * those that were forgotten among them, and RC_RETRY at once for more.  0: nobody's,
+     * without that limit, as are all if at_once is 0. */
+    uint64_t asker;
+};
+
 /* answered(user) is called exactly once: when there is an answer, when `until` has
  * passed, at dns_stop, or before this returns when there is nothing to wait for (no name,
  * no room).  It runs in any thread, under a lock: it sends word and calls nothing here.
- * Afterwards dns_answer_mx or _raw says what came.  The name is copied.  answered NULL
- * is dns.c's own: nobody gets word, as a thread blocks. */
-struct dns_question *dns_ask(struct dns *d, str_t name, int type, struct deadline until,
-                             void (*answered)(void *user), void *user);
+ * Afterwards dns_answer_mx or _raw says what came.  Name and wait are copied. */
+struct dns_question *dns_ask(struct dns *d, str_t name, int type,
+                             const struct dns_wait *wait);
 /* Ends it, at any time; answered is not called any more once this has returned.  Before
  * dns_free; *q may be NULL. */
 void dns_forget(struct dns_question **q);

@@ -364,14 +364,26 @@ static void test_ask_without_waiting(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         q[i] = dns_ask(f->dns, str_of(cases[i].name), DNS_MX,
-                       deadline_in_ms(cases[i].rc == RC_TIMEOUT ? 300 : WAIT_MS),
-                       send_word, w);
+                       &(struct dns_wait){ .until = deadline_in_ms(
+                                               cases[i].rc == RC_TIMEOUT ? 300 : WAIT_MS),
+                                           .answered = send_word,
+                                           .user = w });
     await_words(w, ARRAY_LEN(cases));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_int_equal(dns_answer_mx(q[i], f->arena, &mx), cases[i].rc);
         dns_forget(&q[i]);
     }
     assert_int_equal(w->count, ARRAY_LEN(cases));
+}
+
+static struct dns_question *ask(struct fixture *f, const char *name, uint64_t asker,
+                                struct word *w)
+{
+    struct dns_wait wait = {
+        .until = soon(), .answered = send_word, .user = w, .asker = asker
+    };
+
+    return dns_ask(f->dns, str_of(name), DNS_MX, &wait);
 }
 
 /* Many wait while another is answered; who forgets one hears of it no more. */
@@ -388,11 +400,9 @@ static void test_many_questions_at_once(void **state)
 
     dns_free(&f->dns);
     assert_int_equal(dns_new(&o, NULL, &f->dns), RC_OK);
-    forgotten =
-        dns_ask(f->dns, S("held-forgotten.test"), DNS_MX, soon(), send_word, late);
+    forgotten = ask(f, "held-forgotten.test", 0, late);
     for (int i = 0; i < MANY; i++)
-        held[i] = dns_ask(f->dns, str_of(arena_printf(f->arena, "held-%d.test", i)),
-                          DNS_MX, soon(), send_word, w);
+        held[i] = ask(f, arena_printf(f->arena, "held-%d.test", i), 0, w);
     assert_int_equal(dns_mx(f->dns, f->arena, S("mx.test"), soon(), &mx), RC_OK);
     assert_int_equal(w->count, 0);
     dns_forget(&forgotten);
@@ -404,6 +414,44 @@ static void test_many_questions_at_once(void **state)
         dns_forget(&held[i]);
     }
     assert_int_equal(late->count, 0);
+}
+
+/* Who asks for silence again and again, and does not wait, leaves room for others. */
+static void test_one_asker_among_others(void **state)
+{
+    enum { AT_ONCE = 100, SHARE = AT_ONCE / 5, MANY = 10 * AT_ONCE };
+    struct fixture *f = *state;
+    struct word *w = word_new(f->arena), *other = word_new(f->arena);
+    struct dns_options o = { .resolver = f->server.address,
+                             .trust_anchor_file = "none",
+                             .at_once = AT_ONCE };
+    struct deadline until = soon();
+    struct dns_question *q;
+    struct dns_mx mx;
+    enum rc rc;
+
+    dns_free(&f->dns);
+    assert_int_equal(dns_new(&o, NULL, &f->dns), RC_OK);
+    for (int i = 0; i < MANY; i++) {
+        q = ask(f, arena_printf(f->arena, "held-%d.test", i), 7, w);
+        assert_int_equal(w->count, i < SHARE ? 0 : i - SHARE + 1);
+        if (i >= SHARE)
+            assert_int_equal(dns_answer_mx(q, f->arena, &mx), RC_RETRY);
+        dns_forget(&q);
+    }
+    q = ask(f, "mx.test", 8, other);
+    await_words(other, 1);
+    assert_int_equal(dns_answer_mx(q, f->arena, &mx), RC_OK);
+    dns_forget(&q);
+    atomic_store(&f->server.is_open, true); /* what it left behind ends: it may again */
+    do {
+        other = word_new(f->arena);
+        q = ask(f, "mx.test", 7, other);
+        await_words(other, 1);
+        rc = dns_answer_mx(q, f->arena, &mx);
+        dns_forget(&q);
+    } while (rc != RC_OK && !deadline_passed(until));
+    assert_int_equal(rc, RC_OK);
 }
 
 /* Whoever waits for an answer stops waiting, and nobody begins. */
@@ -419,7 +467,7 @@ static void test_stop(void **state)
     assert_int_equal(pthread_create(&thread, NULL, ask_silent, f), 0);
     while (!atomic_load(&f->server.silent_asked))
         assert_false(deadline_passed(until));
-    q = dns_ask(f->dns, S("silent.test"), DNS_MX, soon(), send_word, w);
+    q = ask(f, "silent.test", 0, w);
     dns_stop(f->dns);
     await_words(w, 1);
     dns_forget(&q);
@@ -467,6 +515,7 @@ int main(void)
         TEST(test_many_threads),
         TEST(test_ask_without_waiting),
         TEST(test_many_questions_at_once),
+        TEST(test_one_asker_among_others),
         TEST(test_stop),
         cmocka_unit_test(test_bad_options),
     };

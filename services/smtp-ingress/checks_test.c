@@ -331,14 +331,17 @@ static void senders_without_mx(void **state)
     test_name_server_start(&server, records, ARRAY_LEN(records));
     assert_int_equal(dns_new(&o, NULL, &dns), RC_OK);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct deadline until = deadline_in_ms(i + 1 < ARRAY_LEN(cases) ? 20000 : 100);
+        struct deadline until = deadline_in_ms(30000);
         _Atomic bool answered = false;
-        struct dns_question *q =
-            dns_ask(dns, str_of(cases[i].domain), DNS_MX, until, is_answered, &answered);
+        struct dns_wait wait = {
+            .until = deadline_in_ms(i + 1 < ARRAY_LEN(cases) ? 20000 : 100),
+            .answered = is_answered,
+            .user = &answered,
+        };
+        struct dns_question *q = dns_ask(dns, str_of(cases[i].domain), DNS_MX, &wait);
         const struct verdict_fact *fact;
         struct fixture f;
 
-        until = deadline_in_ms(30000);
         while (!atomic_load(&answered) && !deadline_passed(until))
             poll(NULL, 0, 1);
         assert_true(atomic_load(&answered));

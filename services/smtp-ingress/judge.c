@@ -225,10 +225,14 @@ static void forget_question(void *what)
 struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
 {
     struct dns_question **q = arena_alloc(g->session->mail->arena, sizeof(*q));
+    struct dns_wait wait = { .until = g->until,
+                             .answered = on_answer,
+                             .user = g,
+                             .asker = g->session->client_key };
 
     /* First: the answer may come before there is a question to forget. */
     judge_hold(g, forget_question, q);
-    *q = dns_ask(g->judge->options.dns, name, type, g->until, on_answer, g);
+    *q = dns_ask(g->judge->options.dns, name, type, &wait);
     return *q;
 }
 

@@ -9,7 +9,10 @@
  *
  * Who waits here holds its connection's place no faster than anybody else: others may
  * show it out, as it waits for a stranger's DNS, and then nothing of the message stays.
- * So there are at most as many as connections.
+ * So there are at most as many as connections.  What was asked of DNS stays there longer:
+ * so one client network may have a fifth of what is on the way, and is told to try again
+ * beyond.
+ * Limits: a private address is no network that would be counted (see cidr_client_key).
  */
 #pragma once
 

@@ -315,6 +315,51 @@ static void drain_waits_for_who_waits(void **state)
     hang_up(&c);
 }
 
+static void come_from_abroad(struct conn *c, void *user)
+{
+    struct session *s = conn_user(c);
+
+    if (s == NULL)
+        return;
+    s->client_key = 7;
+    atomic_store((_Atomic bool *)user, true);
+}
+
+/* Its messages are gone with it, its questions are not: they count until they end. */
+static void who_asks_and_hangs_up_leaves_room_for_others(void **state)
+{
+    enum { SHARE = 2 * CROWD / 5 };
+    struct client c, honest;
+
+    (void)state;
+    for (int i = 0; i <= SHARE; i++) {
+        struct deadline until = deadline_in_ms(WAIT_MS);
+        _Atomic bool done = false;
+
+        c = foreign();
+        listener_each(listeners[0], come_from_abroad, (void *)&done);
+        while (!atomic_load(&done) && !deadline_passed(until))
+            poll(NULL, 0, 1);
+        assert_true(atomic_load(&done));
+        submit_at(&c, arena_printf(arena, "carol@held-abroad-%d.test", i));
+        if (i < SHARE) {
+            await_waiting(1);
+            hang_up(&c);
+            await_waiting(0);
+        }
+    }
+    expect(&c, "451 4.4.3 ");
+    honest = send_from("carol@good.test");
+    expect(&honest, "250 2.0.0 ");
+    hang_up(&c);
+    c = send_held();
+    set_gate(true);
+    expect(&c, "250 2.0.0 ");
+    set_gate(false);
+    hang_up(&c);
+    hang_up(&honest);
+}
+
 /* What is neither DNS nor known to the judge. */
 struct other {
     struct judgement *judgement;
@@ -397,11 +442,12 @@ static void what_others_were_asked_is_forgotten_with_the_message(void **state)
 /* The last test: neither can be taken back. */
 static void a_stop_ends_each_wait(void **state)
 {
-    struct client waits = send_held(), late;
+    struct other o = { 0 };
+    struct client stays = send_held_by(&o), waits = send_held(), late;
     int64_t before = queued();
 
     (void)state;
-    await_waiting(1);
+    await_waiting(2);
     dns_stop(ingress.dns);
     expect(&waits, "451 4.4.3 ");
     late = foreign();
@@ -410,7 +456,11 @@ static void a_stop_ends_each_wait(void **state)
     assert_int_equal(judge_drain(ingress.judge, deadline_in_ms(WAIT_MS)), RC_OK);
     submit_at(&late, "carol@good.test");
     expect(&late, "421 4.3.2 ");
+    judge_release(o.judgement); /* others may be slower than that */
+    expect(&stays, "421 4.3.2 ");
+    await_one(&o.forgotten);
     assert_int_equal(queued(), before);
+    hang_up(&stays);
     hang_up(&waits);
     hang_up(&late);
 }
@@ -427,6 +477,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_stands_behind_it_waits_too),
         cmocka_unit_test(who_waits_for_a_name_server_gives_its_place),
         cmocka_unit_test(drain_waits_for_who_waits),
+        cmocka_unit_test(who_asks_and_hangs_up_leaves_room_for_others),
         cmocka_unit_test(who_waits_for_others_waits_for_all),
         cmocka_unit_test(what_others_were_asked_is_forgotten_with_the_message),
         cmocka_unit_test(a_stop_ends_each_wait),
