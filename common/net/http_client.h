@@ -113,8 +113,8 @@ enum rc http_client_start(struct http_client *c, const struct http_client_reques
  * takes.  Not in the client's own thread; before http_client_free. */
 void http_client_forget(struct http_client *c, uint64_t request);
 
-/* The same, and waits for the answer, which is copied into a.  Not in the client's own
- * thread.  What http_client_start refuses is told in the answer, too. */
+/* Starts a request and waits for its answer, which is copied into a.  Not in the client's
+ * own thread.  What http_client_start refuses is told in the answer, too. */
 void http_client_call(struct arena *a, struct http_client *c,
                       const struct http_client_request *r,
                       struct http_client_answer *out);
