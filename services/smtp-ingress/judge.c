@@ -36,7 +36,7 @@ struct judgement {
     struct session *session;
     struct door_guest *guest; /* under the lock, until given_up */
     struct deadline until;
-    struct hold *holds; /* a judge's */
+    struct hold *holds; /* added to under the lock, by who has the message */
     size_t hold_count;
     pthread_mutex_t lock; /* for the rest */
     size_t open;          /* holds that are not released */
@@ -179,14 +179,15 @@ struct deadline judge_until(const struct judgement *g)
 
 void judge_hold(struct judgement *g, void (*forget)(void *what), void *what)
 {
-    struct hold *h = arena_alloc(g->session->mail->arena, sizeof(*h));
+    struct hold *h;
 
+    CHECK(pthread_mutex_lock(&g->lock) == 0);
+    h = arena_alloc(g->session->mail->arena, sizeof(*h));
     h->forget = forget;
     h->what = what;
     h->next = g->holds;
     g->holds = h;
     g->hold_count++;
-    CHECK(pthread_mutex_lock(&g->lock) == 0);
     g->open++;
     CHECK(pthread_mutex_unlock(&g->lock) == 0);
 }
