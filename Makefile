@@ -5,7 +5,7 @@ OUT     := build/$(MODE)
 SERVICES := smtp-ingress imap-gateway queue-worker remote-sender registrar janitor
 
 PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libidn2 libcurl \
-            openssl
+            libpsl openssl
 # A program needs at its start what it calls, and not what others do.
 LIBS     := -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
 CPPFLAGS += -D_GNU_SOURCE -Icommon -Iproto -I. $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
