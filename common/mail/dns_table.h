@@ -38,7 +38,7 @@ enum dns_table_state {
 };
 
 struct dns_table_row {
-    str_t name; /* without a final dot */
+    str_t name; /* without a final dot; empty: it cannot be asked */
     int type;
     enum dns_table_state state;
     size_t count;

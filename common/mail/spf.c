@@ -276,10 +276,12 @@ static bool run_term(struct spf *s)
     return true;
 }
 
-/* A term whose questions led nowhere. */
-static enum match nothing_found(struct spf *s)
+/* A term whose question led nowhere, unless it could not be asked at all. */
+static enum match nothing_found(struct spf *s, const struct dns_table_row *row)
 {
-    return ++s->voids <= SPF_VOIDS_MAX ? MATCH_NO : MATCH_PERMERROR;
+    if (row->name.n > 0)
+        s->voids++;
+    return s->voids <= SPF_VOIDS_MAX ? MATCH_NO : MATCH_PERMERROR;
 }
 
 /* A and exists. */
@@ -297,7 +299,7 @@ static enum match match_address(struct spf *s, int type, unsigned prefix)
             return row->count > 0 ? MATCH_YES : MATCH_NO;
         return has_address(s, row, prefix) ? MATCH_YES : MATCH_NO;
     default:
-        return nothing_found(s);
+        return nothing_found(s, row);
     }
 }
 
@@ -331,22 +333,22 @@ static enum match match_mx(struct spf *s, unsigned prefix)
         return MATCH_WAIT;
     if (failed)
         return MATCH_TEMPERROR;
-    return any ? MATCH_NO : nothing_found(s);
+    return any ? MATCH_NO : nothing_found(s, mx);
 }
 
 static enum match match_ptr(struct spf *s)
 {
+    const struct dns_table_row *ptr = ask_names(s);
     str_t target = current(s)->target;
-    enum dns_table_state state;
 
     if (!validate_names(s))
         return MATCH_WAIT;
     for (size_t i = 0; i < s->name_count; i++)
         if (str_eq_nocase(s->names[i], target) || is_below(s->names[i], target))
             return MATCH_YES;
-    state = ask_names(s)->state;
-    return state == DNS_TABLE_NODATA || state == DNS_TABLE_NXDOMAIN ? nothing_found(s)
-                                                                    : MATCH_NO;
+    if (ptr->state == DNS_TABLE_NODATA || ptr->state == DNS_TABLE_NXDOMAIN)
+        return nothing_found(s, ptr);
+    return MATCH_NO;
 }
 
 static enum match match_term(struct spf *s)

@@ -193,6 +193,12 @@ static void a_term_is_in_vain_at_most_once(void **state)
     f.zone->count = 0;
     test_zone_text(f.zone, "example.org", "v=spf1 mx a:n1.example.org ptr -all");
     assert_int_equal(run(&f, &facts)->result, SPF_PERMERROR);
+    f.zone->count = 0;
+    dns_table_init(&f.table, f.arena);
+    test_zone_text(f.zone, "example.org", "v=spf1 mx a:n1.example.org a:b..c.org -all");
+    assert_int_equal(run(&f, &facts)->result, SPF_FAIL);
+    f.zone->count = 0;
+    test_zone_text(f.zone, "example.org", "v=spf1 mx a:n1.example.org ptr -all");
     /* A name that is not the address's own is an answer all the same. */
     dns_table_init(&f.table, f.arena);
     test_zone_host(f.zone, "3.2.0.192.in-addr.arpa", DNS_TABLE_PTR, "x.example.org");
