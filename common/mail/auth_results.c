@@ -52,21 +52,30 @@ static bool is_plain(str_t s)
     return (at == 0 || is_dot_atom(str_head(s, at))) && is_dot_atom(str_skip(s, at + 1));
 }
 
-static void put_quoted(struct buf *b, str_t s)
+/* Besides what would end a quoted string, there are readers that know none: they look for
+ * words, semicolons and comments.  What nobody needs in a value does not get there. */
+static char harmless(unsigned char c, bool is_words)
+{
+    if (c <= ' ' || c == 127)
+        return is_words ? ' ' : '?';
+    return c == ';' || c == '(' || c == ')' ? '?' : (char)c;
+}
+
+static void put_quoted(struct buf *b, str_t s, bool is_words)
 {
     buf_putc(b, '"');
     while (s.n > 0) {
         unsigned char c = (unsigned char)s.p[0];
         size_t n = str_utf8_bytes(s);
 
-        if (c < ' ' || c == 127) {
-            buf_putc(b, ' ');
-        } else if (n == 0) {
+        if (n == 0) {
             buf_putc(b, '?');
+        } else if (n > 1) {
+            buf_append(b, s.p, n);
         } else {
             if (c == '"' || c == '\\')
                 buf_putc(b, '\\');
-            buf_append(b, s.p, n);
+            buf_putc(b, harmless(c, is_words));
         }
         s = str_skip(s, n == 0 ? 1 : n);
     }
@@ -97,7 +106,7 @@ static str_t part(struct arena *a, const char *name, str_t value)
     if (is_plain(value))
         buf_put(b, value);
     else
-        put_quoted(b, value);
+        put_quoted(b, value, false);
     return buf_str(b);
 }
 
@@ -126,7 +135,7 @@ static void put_fact(struct writer *w, const struct auth_results_fact *f)
         struct buf *b = arena_buf(w->arena, 4 * AUTH_RESULTS_VALUE_MAX_BYTES);
 
         buf_puts(b, "reason=");
-        put_quoted(b, cut(f->reason));
+        put_quoted(b, cut(f->reason), true);
         put_part(w, buf_str(b));
     }
     for (size_t i = 0; i < AUTH_RESULTS_PROPERTIES_MAX; i++) {

@@ -1,11 +1,11 @@
 /* auth_results.h - the header field that says what was found out about a message.
  *
- * The printer takes any text: what is no token is quoted, controls become blanks, bytes
- * that are not UTF-8 question marks, and lines are folded, so nothing in a value ends a
- * field or begins a fact.
- * Limits: AUTH_RESULTS_VALUE_MAX_BYTES of a value and AUTH_RESULTS_FACTS_MAX facts are
- * printed, so a field has at most AUTH_RESULTS_MAX_BYTES and a line at most 998.
- * Pure.  Thread: any.  RFC 8601.
+ * The printer takes any text: what is no token is quoted, lines are folded, and blanks,
+ * controls, semicolons, parentheses and bytes that are not UTF-8 become question marks,
+ * so nothing in a value ends a field or begins a fact, also to readers that know no
+ * quotes. Limits: AUTH_RESULTS_VALUE_MAX_BYTES of a value and AUTH_RESULTS_FACTS_MAX
+ * facts are printed, so a field has at most AUTH_RESULTS_MAX_BYTES and a line at most
+ * 998. Pure.  Thread: any.  RFC 8601.
  */
 #pragma once
 
@@ -44,7 +44,7 @@ struct auth_results_property {
 struct auth_results_fact {
     const char *method; /* registered, or beginning with x- */
     enum auth_results_word result;
-    str_t reason; /* for people; empty: none */
+    str_t reason; /* for people, our own words: its blanks stay; empty: none */
     struct auth_results_property properties[AUTH_RESULTS_PROPERTIES_MAX];
 };
 

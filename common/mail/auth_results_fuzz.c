@@ -34,7 +34,7 @@ static size_t read_facts(str_t rest, struct auth_results_fact *facts, size_t max
 static bool is_printed_as_it_is(str_t s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < '!' || s.p[i] > '~')
+        if (s.p[i] < '!' || s.p[i] > '~' || str_find_char(S(";()"), s.p[i]) != SIZE_MAX)
             return false;
     return s.n <= AUTH_RESULTS_VALUE_MAX_BYTES;
 }
