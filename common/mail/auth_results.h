@@ -3,9 +3,12 @@
  * The printer takes any text: what is no token is quoted, lines are folded, and blanks,
  * controls, semicolons, parentheses and bytes that are not UTF-8 become question marks,
  * so nothing in a value ends a field or begins a fact, also to readers that know no
- * quotes. Limits: AUTH_RESULTS_VALUE_MAX_BYTES of a value and AUTH_RESULTS_FACTS_MAX
- * facts are printed, so a field has at most AUTH_RESULTS_MAX_BYTES and a line at most
- * 998. Pure.  Thread: any.  RFC 8601.
+ * quotes.
+ *
+ * Limits: AUTH_RESULTS_VALUE_MAX_BYTES of a value and AUTH_RESULTS_FACTS_MAX facts are
+ * printed, so a field has at most AUTH_RESULTS_MAX_BYTES and a line at most 998.
+ *
+ * Pure.  Thread: any.  RFC 8601.
  */
 #pragma once
 

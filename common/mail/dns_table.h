@@ -6,8 +6,10 @@
  * is used by everybody who shares the table.
  *
  * A name that cannot be asked (an empty label, one of more than 63 bytes, more than 253
- * in all, bytes that are not visible ASCII) does not exist, and is never wanted.
+ * in all, bytes other than visible ASCII and blanks) does not exist, and is never wanted.
+ *
  * Limits: DNS_TABLE_ROWS_MAX questions; beyond, the answer is DNS_TABLE_FAILED.
+ *
  * Pure.  Lives in the arena.  Thread: one at a time.  RFC 1035.
  */
 #pragma once

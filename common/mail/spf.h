@@ -7,10 +7,12 @@
  *
  * Limits, each a permerror unless said otherwise: 10 terms that ask, 2 of them in vain,
  * 10 MX hosts a term; of more than 10 PTR records the first 10 count; an explanation of
- * more than SPF_MACRO_MAX_BYTES, or one that no reply can have, is none. Domains are
- * handed in as the DNS has them, beyond ASCII as A-labels; others give none. A local part
- * beyond ASCII makes names that do not exist (RFC 8616 4). Pure.  Lives in the arena.
- * Thread: one at a time.
+ * more than SPF_MACRO_MAX_BYTES, or one that no reply can have, is none.
+ *
+ * Domains are handed in as the DNS has them, beyond ASCII as A-labels; others give none.
+ * A local part beyond ASCII makes names that do not exist (RFC 8616 4).
+ *
+ * Pure.  Lives in the arena.  Thread: one at a time.
  */
 #pragma once
 
