@@ -18,6 +18,7 @@ static const struct {
     { "COM", NULL },
     { "example.COM", "example.com" },
     { "WwW.example.COM", "example.com" },
+    { "Mail.Example.CO.uk", "example.co.uk" },
     /* A top level that is not listed. */
     { "example", NULL },
     { "example.example", "example.example" },
