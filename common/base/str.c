@@ -51,7 +51,7 @@ bool str_starts_nocase(str_t s, str_t prefix)
 
 bool str_ends_nocase(str_t s, str_t suffix)
 {
-    return s.n >= suffix.n && equal_nocase(s.p + s.n - suffix.n, suffix.p, suffix.n);
+    return s.n >= suffix.n && str_eq_nocase(str_skip(s, s.n - suffix.n), suffix);
 }
 
 int str_compare(str_t a, str_t b)

@@ -11,6 +11,25 @@
 
 #include <cmocka.h>
 
+static void test_ends_nocase(void **state)
+{
+    static const struct {
+        str_t text, end;
+        bool does;
+    } cases[] = {
+        { { NULL, 0 }, STR(""), true },
+        { { NULL, 0 }, STR("a"), false },
+        { STR("a"), { NULL, 0 }, true },
+        { STR("mail.Example"), STR(".eXample"), true },
+        { STR("example"), STR(".example"), false },
+        { STR("ab"), STR("a"), false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_true(str_ends_nocase(cases[i].text, cases[i].end) == cases[i].does);
+}
+
 static void test_find_nocase(void **state)
 {
     static const struct {
@@ -72,6 +91,7 @@ static void test_find_nocase_is_not_quadratic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ends_nocase),
         cmocka_unit_test(test_find_nocase),
         cmocka_unit_test(test_find_nocase_anywhere),
         cmocka_unit_test(test_find_nocase_is_not_quadratic),
