@@ -116,6 +116,14 @@ struct crypto_sha256_state *crypto_sha256_new(void)
     return s;
 }
 
+struct crypto_sha256_state *crypto_sha256_copy(const struct crypto_sha256_state *s)
+{
+    struct crypto_sha256_state *copy = crypto_sha256_new();
+
+    CHECK(EVP_MD_CTX_copy_ex(copy->ctx, s->ctx) == 1);
+    return copy;
+}
+
 void crypto_sha256_feed(struct crypto_sha256_state *s, str_t data)
 {
     CHECK(EVP_DigestUpdate(s->ctx, data.p, data.n) == 1);
@@ -125,6 +133,13 @@ void crypto_sha256_done(struct crypto_sha256_state **s,
                         unsigned char out[CRYPTO_SHA256_BYTES])
 {
     CHECK(EVP_DigestFinal_ex((*s)->ctx, out, NULL) == 1);
+    crypto_sha256_free(s);
+}
+
+void crypto_sha256_free(struct crypto_sha256_state **s)
+{
+    if (*s == NULL)
+        return;
     EVP_MD_CTX_free((*s)->ctx);
     mem_free(*s);
     *s = NULL;

@@ -1,6 +1,6 @@
 /* crypto.h - hashes, keyed hashes, key derivation, random bytes and their text forms.
  *
- * The only door to libcrypto for these.  Thread: any.
+ * The only door to libcrypto for these; signatures are crypto_key.h's.  Thread: any.
  */
 #pragma once
 
@@ -29,9 +29,11 @@ void crypto_hkdf(str_t secret, const char *info, unsigned char *out, size_t n);
 /* A running SHA-256, for bytes that come in pieces. */
 struct crypto_sha256_state;
 struct crypto_sha256_state *crypto_sha256_new(void);
+struct crypto_sha256_state *crypto_sha256_copy(const struct crypto_sha256_state *s);
 void crypto_sha256_feed(struct crypto_sha256_state *s, str_t data);
 void crypto_sha256_done(struct crypto_sha256_state **s,
                         unsigned char out[CRYPTO_SHA256_BYTES]);
+void crypto_sha256_free(struct crypto_sha256_state **s); /* one that is not done */
 
 bool crypto_equal(str_t a, str_t b); /* in constant time for equal lengths */
 void crypto_wipe(void *p, size_t n);

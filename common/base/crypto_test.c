@@ -23,7 +23,7 @@ static void assert_hex(const unsigned char *p, size_t n, const char *expected)
 static void test_hashes(void **state)
 {
     unsigned char out[CRYPTO_SHA256_BYTES];
-    struct crypto_sha256_state *s;
+    struct crypto_sha256_state *s, *copy;
     char key[131];
 
     (void)state;
@@ -32,10 +32,14 @@ static void test_hashes(void **state)
                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     s = crypto_sha256_new();
     crypto_sha256_feed(s, S("a"));
-    crypto_sha256_feed(s, S(""));
-    crypto_sha256_feed(s, S("bc"));
-    crypto_sha256_done(&s, out);
+    copy = crypto_sha256_copy(s);
+    crypto_sha256_feed(s, S("x"));
+    crypto_sha256_free(&s);
     assert_null(s);
+    crypto_sha256_feed(copy, S(""));
+    crypto_sha256_feed(copy, S("bc"));
+    crypto_sha256_done(&copy, out);
+    assert_null(copy);
     assert_hex(out, sizeof(out),
                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     memset(key, 0x0b, 20);
