@@ -45,7 +45,7 @@ void dns_free(struct dns **d); /* after the last call returned */
 /* One question of which word is sent instead of somebody waiting. */
 struct dns_question;
 
-enum { DNS_MX = 15 };
+enum { DNS_MX = 15, DNS_TXT = 16 };
 
 struct dns_wait {
     struct deadline until;
@@ -120,3 +120,6 @@ enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
 /* The same of a question, once answered was called. */
 enum rc dns_answer_raw(const struct dns_question *q, struct arena *a,
                        struct dns_records *out) RC_CHECKED;
+
+/* The text of a TXT record's rdata, its strings put together.  RC_INVALID: it is none. */
+enum rc dns_text(struct arena *a, str_t rdata, str_t *out) RC_CHECKED;

@@ -150,12 +150,18 @@ void spool_append(void *context, const char *p, size_t n)
     append_large(s, p, n);
 }
 
-enum rc spool_finish(struct spool *s, str_t *message)
+str_t spool_so_far(const struct spool *s)
 {
     if (s->rc != RC_OK)
-        return s->rc;
-    *message = s->large != NULL ? str_n(s->large, s->n) : buf_str(&s->small);
-    return RC_OK;
+        return S("");
+    return s->large != NULL ? str_n(s->large, s->n) : buf_str(&s->small);
+}
+
+enum rc spool_finish(struct spool *s, str_t *message)
+{
+    if (s->rc == RC_OK)
+        *message = spool_so_far(s);
+    return s->rc;
 }
 
 void spool_register_metrics(void)

@@ -36,6 +36,9 @@ void spool_free(struct spool **s);
 /* context is a struct spool (fits smtp_data_sink_fn).  Trouble shows in spool_finish. */
 void spool_append(void *context, const char *p, size_t n);
 
+/* What has come so far, borrowed until the next piece; empty after trouble. */
+str_t spool_so_far(const struct spool *s);
+
 /* The whole message, borrowed until spool_free.  RC_LIMIT: too many large messages at
  * once, of all or of this owner; RC_RETRY: the system has no memory.  Nothing may be
  * appended afterwards. */
