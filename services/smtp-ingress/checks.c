@@ -91,6 +91,12 @@ struct check *checks_of_message(struct session *s, struct buf *out)
     return t->check;
 }
 
+bool checks_has(const struct options *o, unsigned row, enum checks_direction direction)
+{
+    CHECK(row < ARRAY_LEN(rows));
+    return (rows[row].directions & direction) != 0 && rows[row].is_wanted(o);
+}
+
 bool checks_need_judge(const struct options *o, unsigned directions)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

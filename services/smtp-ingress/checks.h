@@ -91,6 +91,9 @@ struct check checks_of(const struct session *s, struct buf *out);
  * same from then on.  NULL: there was no room for the message, the reply is written. */
 struct check *checks_of_message(struct session *s, struct buf *out);
 
+/* Does that one look at what comes this way? */
+bool checks_has(const struct options *o, unsigned row, enum checks_direction direction);
+
 /* Is there one in a judge for messages that come one of these ways? */
 bool checks_need_judge(const struct options *o, unsigned directions);
 

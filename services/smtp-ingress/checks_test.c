@@ -8,8 +8,10 @@
 #include "base/rate.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "dkim_watch.h"
 #include "ingress.h"
 #include "net/dns.h"
+#include "net/spool.h"
 #include "net/test_name_server.h"
 #include "svc/options.h"
 #include "transaction.h"
@@ -25,7 +27,9 @@
 #define DOMAIN "chat.example"
 #define ALICE  "alice1234@" DOMAIN
 
-static struct options options = { .max_message_size = 100000, .max_recipients = 3 };
+static struct options options = { .max_message_size = 100000,
+                                  .max_recipients = 3,
+                                  .dkim = "reject" };
 static struct ingress ingress = { .options = &options, .domain = STR(DOMAIN) };
 
 struct fixture {
@@ -383,6 +387,63 @@ static void senders_that_have_no_domain(void **state)
     }
 }
 
+#define SIGNATURE(domain)                                                                \
+    "DKIM-Signature: v=1; a=ed25519-sha256; d=" domain "; s=s1; i=x@sub." domain ";\r\n" \
+    " h=from; bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=YWJj\r\n"
+
+/* What can be said without the DNS; nobody has a judgement here to ask by. */
+static void signatures_that_need_no_key(void **state)
+{
+    static const struct {
+        const char *message, *expect, *domain;
+        enum verdict_result result;
+    } cases[] = {
+        { PLAIN("From: a@x.test\r\n"), "554 5.7.1 No DKIM signature found\r\n", NULL,
+          VERDICT_NONE },
+        { PLAIN("From: a@x.test\r\n" SIGNATURE("y.test")),
+          "554 5.7.1 No valid DKIM signature found: none is by the domain in From\r\n",
+          NULL, VERDICT_NONE },
+        { PLAIN("From: a@x.test\r\n" SIGNATURE("X.test")),
+          "554 5.7.1 No valid DKIM signature found: the body was changed\r\n", "x.test",
+          VERDICT_FAIL },
+        { PLAIN("From: a@_x.test\r\n"), NULL, NULL, VERDICT_NONE },
+        { PLAIN("From: a@[192.0.2.1]\r\n"), NULL, NULL, VERDICT_NONE },
+    };
+    struct spool_room room = { .small_bytes = 10000 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t m = str_of(cases[i].message);
+        const struct verdict_fact *fact;
+        void *none = NULL;
+        struct fixture f;
+
+        setup(&f, CHECKS_INCOMING, "");
+        judge(&f, m.p);
+        f.c.mail->spool = spool_new(&room, 0);
+        f.c.mail->dkim = dkim_watch_new(f.c.mail->arena, f.c.mail->spool);
+        dkim_watch_append(f.c.mail->dkim, m.p, m.n);
+        f.c.state = &none;
+        verdict(&f, check_dkim(&f.c), cases[i].expect);
+        fact = f.c.mail->verdict.first;
+        assert_string_equal(fact->method, "dkim");
+        assert_int_equal(fact->result, cases[i].result);
+        assert_null(fact->next);
+        assert_int_equal(fact->properties[0].name != NULL, cases[i].domain != NULL);
+        if (cases[i].domain != NULL) {
+            assert_string_equal(fact->properties[0].name, "header.d");
+            assert_true(str_eq(fact->properties[0].value, str_of(cases[i].domain)));
+            assert_string_equal(fact->properties[1].name, "header.i");
+            assert_true(str_eq(fact->properties[1].value, S("@sub.x.test")));
+            assert_string_equal(fact->properties[2].name, "header.s");
+            assert_true(str_eq(fact->properties[2].value, S("s1")));
+            assert_string_equal(fact->properties[3].name, "header.a");
+            assert_true(str_eq(fact->properties[3].value, S("ed25519-sha256")));
+        }
+        teardown(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +459,7 @@ int main(void)
         cmocka_unit_test(round_in_circles),
         cmocka_unit_test(senders_without_mx),
         cmocka_unit_test(senders_that_have_no_domain),
+        cmocka_unit_test(signatures_that_need_no_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "accept.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "dkim_watch.h"
 #include "ingress.h"
 #include "judge.h"
 #include "smtp/smtp_reply.h"
@@ -48,6 +49,8 @@ enum cmd_result cmd_data(struct smtp_cmd *cmd)
 
     t->spool = spool_new(&s->port->spool,
                          s->account != 0 ? (uint64_t)s->account : s->client_key);
+    if (s->port->watches_dkim)
+        t->dkim = dkim_watch_new(t->arena, t->spool);
     smtp_data_init(&t->data, (uint64_t)s->ingress->options->max_message_size,
                    MAX_LINE_BYTES);
     smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));
@@ -57,10 +60,15 @@ enum cmd_result cmd_data(struct smtp_cmd *cmd)
 enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
 {
     struct session *s = cmd->session;
-    struct smtp_data *d = &s->mail->data;
+    struct transaction *t = s->mail;
+    struct smtp_data *d = &t->data;
     size_t used = 0;
-    bool ended = smtp_data_feed(d, buf_str(in), &used, spool_append, s->mail->spool);
+    bool ended;
 
+    if (t->dkim != NULL)
+        ended = smtp_data_feed(d, buf_str(in), &used, dkim_watch_append, t->dkim);
+    else
+        ended = smtp_data_feed(d, buf_str(in), &used, spool_append, t->spool);
     buf_consume(in, used);
     if ((d->faults & (SMTP_DATA_BARE_CR | SMTP_DATA_BARE_LF)) != 0)
         return refuse(cmd, "Invalid DATA: bare CR or LF");

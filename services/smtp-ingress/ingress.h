@@ -17,6 +17,7 @@
 
 struct accept;
 struct bus;
+struct dkim_keys;
 struct dns;
 struct door;
 struct judge;
@@ -41,7 +42,8 @@ struct port {
     struct pace_limits pace;
     struct spool_room spool; /* strangers cannot take what accounts need */
     struct listener_options listener;
-    bool is_judged; /* messages go to a judge before they are stored */
+    bool is_judged;    /* messages go to a judge before they are stored */
+    bool watches_dkim; /* what its check needs is taken while a message arrives */
 };
 
 struct ingress {
@@ -55,6 +57,7 @@ struct ingress {
     struct worker_pool *logins;   /* context: struct db */
     struct dns *dns;              /* NULL: no check asks it */
     struct judge *judge;          /* likewise */
+    struct dkim_keys *dkim_keys;  /* likewise */
     struct login *login;
     struct rate *rate;
     struct accept *accept;

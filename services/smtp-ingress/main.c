@@ -11,7 +11,9 @@
 #include "base/metric.h"
 #include "base/rate.h"
 #include "checks.h"
+#include "check_dkim.h"
 #include "cmd_data.h"
+#include "dkim_keys.h"
 #include "ingress.h"
 #include "judge.h"
 #include "net/cidr.h"
@@ -33,6 +35,7 @@ enum {
     SPOOL_SMALL_BYTES = 128 * 1024,
     IN_MAX_BYTES = 128 * 1024,
     DNS_AT_ONCE = 1024,
+    DKIM_KEYS_AT_MOST = 1024,
 };
 
 struct service {
@@ -79,6 +82,7 @@ static void register_metrics(void)
     smtp_commands_register_metrics();
     checks_register_metrics();
     judge_register_metrics();
+    check_dkim_register_metrics();
     accept_register_metrics();
     session_register_metrics();
     cmd_data_register_metrics();
@@ -149,6 +153,7 @@ static enum rc open_judge(const struct options *o, struct ingress *in)
         return rc;
     judge.dns = in->dns;
     in->judge = judge_new(&judge);
+    in->dkim_keys = dkim_keys_new(DKIM_KEYS_AT_MOST);
     return RC_OK;
 }
 
@@ -187,6 +192,8 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
     port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
     port->tls = svc_tls(svc, min_version[i], "smtp");
     port->is_judged = checks_need_judge(o, port->kind);
+    port->watches_dkim =
+        checks_has(o, CHECKS_ROW_dkim, (enum checks_direction)port->kind);
     port->pace = pace_standard;
     if (port->pace.quiet_ms > o->session_timeout_seconds * 1000)
         port->pace.quiet_ms = o->session_timeout_seconds * 1000;
@@ -318,6 +325,7 @@ static void stop(struct svc *svc)
     for (size_t i = 0; i < s->listener_count; i++)
         listener_free(&s->listeners[i]);
     judge_free(&s->ingress.judge);
+    dkim_keys_free(&s->ingress.dkim_keys);
     worker_pool_free(&s->ingress.commands);
     worker_pool_free(&s->ingress.logins);
     for (size_t i = 0; i < s->loop_count; i++) {

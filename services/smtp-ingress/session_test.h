@@ -17,6 +17,7 @@
 #include "base/crypto.h"
 #include "base/rate.h"
 #include "checks.h"
+#include "dkim_keys.h"
 #include "ingress.h"
 #include "judge.h"
 #include "net/cidr.h"
@@ -120,6 +121,7 @@ static TEST_UNUSED void start_port(size_t i, enum port_kind kind, bool implicit)
     p->tls = server_tls;
     p->is_judged =
         checks_need_judge(&options, kind == PORT_MX ? CHECKS_INCOMING : CHECKS_OUTGOING);
+    p->watches_dkim = checks_has(&options, CHECKS_ROW_dkim, (enum checks_direction)kind);
     p->pace = pace_standard;
     if (i == 4)
         p->pace = impatient;
@@ -162,6 +164,8 @@ static TEST_UNUSED int start(void **state)
     options.max_recipients = 5;
     options.session_timeout_seconds = 300;
     options.login_failure_delay_ms = 20;
+    if (options.dkim == NULL)
+        options.dkim = "ignore";
     ingress.options = &options;
     ingress.domain = S(DOMAIN);
     ingress.host = S("mail." DOMAIN);
@@ -193,6 +197,7 @@ static TEST_UNUSED int stop(void **state)
     for (size_t i = 0; i < ARRAY_LEN(listeners); i++)
         listener_free(&listeners[i]);
     judge_free(&ingress.judge);
+    dkim_keys_free(&ingress.dkim_keys);
     worker_pool_free(&ingress.commands);
     worker_pool_free(&ingress.logins);
     cidr_list_free(&proxies);

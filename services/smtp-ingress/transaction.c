@@ -2,6 +2,7 @@
 #include "transaction.h"
 
 #include "base/arena.h"
+#include "dkim_watch.h"
 #include "judge.h"
 #include "net/spool.h"
 
@@ -26,6 +27,7 @@ void transaction_free(struct transaction **t)
     if (*t == NULL)
         return;
     judge_forget((*t)->judgement);
+    dkim_watch_free(&(*t)->dkim);
     spool_free(&(*t)->spool);
     a = (*t)->arena;
     arena_free(&a);

@@ -16,6 +16,7 @@
 
 struct arena;
 struct check;
+struct dkim_watch;
 struct judgement;
 struct spool;
 
@@ -37,6 +38,7 @@ struct transaction {
     str_t pending_recipient; /* is being looked up */
     struct spool *spool;     /* from DATA on */
     struct smtp_data data;
+    struct dkim_watch *dkim;     /* NULL: signatures are not looked at */
     struct check *check;         /* from its end on */
     struct judgement *judgement; /* NULL: nobody has to judge it */
     struct verdict verdict;

@@ -20,8 +20,12 @@ void verdict_add(struct verdict *v, struct arena *a, const struct verdict_fact *
 
 const char *verdict_result_name(enum verdict_result r)
 {
-    static const char *const names[VERDICT_RESULTS] = { "none", "pass", "fail",
-                                                        "temperror" };
+    static const char *const names[VERDICT_RESULTS] = {
+        [VERDICT_NONE] = "none",           [VERDICT_PASS] = "pass",
+        [VERDICT_FAIL] = "fail",           [VERDICT_NEUTRAL] = "neutral",
+        [VERDICT_POLICY] = "policy",       [VERDICT_TEMPERROR] = "temperror",
+        [VERDICT_PERMERROR] = "permerror",
+    };
 
     CHECK(r < VERDICT_RESULTS);
     return names[r];

@@ -16,7 +16,10 @@ enum verdict_result {
     VERDICT_NONE, /* does not apply */
     VERDICT_PASS,
     VERDICT_FAIL,
+    VERDICT_NEUTRAL,   /* says nothing either way */
+    VERDICT_POLICY,    /* would pass, and is not accepted here */
     VERDICT_TEMPERROR, /* may be known later */
+    VERDICT_PERMERROR, /* never will */
     VERDICT_RESULTS
 };
 

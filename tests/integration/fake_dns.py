@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-MX = 15
+MX, TXT = 15, 16
 
 
 def wire(name):
@@ -21,11 +21,12 @@ def question(packet):
 
 
 class NameServer:
-    """mx: domain to its MX host, "" for a null MX.  Names that begin with held- wait for
-    open_gate and have an MX then; those that begin with silent- are never answered."""
+    """mx: domain to its MX host, "" for a null MX; txt: name to the text of its TXT record.  Names
+    that begin with held- wait for open_gate and have an MX then; those that begin with silent- are
+    never answered."""
 
-    def __init__(self, mx):
-        self.mx, self.held, self.is_open = mx, [], False
+    def __init__(self, mx, txt):
+        self.mx, self.txt, self.held, self.is_open = mx, txt, [], False
         self.lock = threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -37,11 +38,15 @@ class NameServer:
     def answer(self, packet, source):
         name, kind, end = question(packet)
         host = "mx.held.example" if name.startswith("held-") else self.mx.get(name)
-        records = b""
+        text = self.txt.get(name)
+        data = None
         if host is not None and kind == MX:
             data = b"\0\0" + (wire(host) if host else b"\0")
-            records = struct.pack("!HHHIH", 0xC00C, MX, 1, 60, len(data)) + data
-        flags = 0x8183 if host is None else 0x8180
+        elif text is not None and kind == TXT:
+            data = b"".join(bytes([len(part)]) + part.encode() for part in
+                            (text[i:i + 255] for i in range(0, len(text), 255)))
+        records = struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data if data else b""
+        flags = 0x8183 if host is None and text is None else 0x8180
         head = packet[:2] + struct.pack("!HHHHH", flags, 1, bool(records), 0, 0)
         self.socket.sendto(head + packet[12:end] + records, source)
 
@@ -72,9 +77,9 @@ class NameServer:
 
 
 @contextlib.contextmanager
-def name_server(**mx):
-    """Domains with _ for the dot, as Python wants it."""
-    n = NameServer({name.replace("_", "."): host for name, host in mx.items()})
+def name_server(txt=None, **mx):
+    """Domains of MX records with _ for the dot, as Python wants it."""
+    n = NameServer({name.replace("_", "."): host for name, host in mx.items()}, txt or {})
     try:
         yield n
     finally:

@@ -27,6 +27,8 @@ CRASH = re.compile(r"stopped \(signal SIG(ABRT|SEGV|BUS|ILL|FPE)\)")
 OFFSETS = range(10000, 15000, 1000)
 FREE_PORTS = range(27000, 32000)
 _offsets, _free_ports = itertools.cycle(OFFSETS), itertools.cycle(FREE_PORTS)
+# There is no name server here, and nobody waits at each start whether one validates.
+STANDARD = {"dns_trust_anchor_file": "none"}
 ADMIN = {"smtp-ingress": 9090, "queue-worker": 9091, "remote-sender": 9092,
          "imap-gateway": 9093, "registrar": 9094, "janitor": 9095}
 
@@ -83,7 +85,7 @@ class Product:
             *prefix, sys.executable, str(ROOT / "deploy/local/run.py"), "--build", str(BUILD),
             "--run", str(self.run), "--domain", domain, "--port-offset", str(self.offset),
             *(x for s, n in self.replicas.items() for x in ("--replicas", f"{s}={n}")),
-            *(x for k, v in (options or {}).items() for x in ("--set", f"{k}={v}")),
+            *(x for k, v in {**STANDARD, **(options or {})}.items() for x in ("--set", f"{k}={v}")),
             *arguments]
         self.environment = {**os.environ, **(environment or {})}
         self.wait = wait

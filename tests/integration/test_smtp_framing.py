@@ -89,7 +89,7 @@ def line(request, product):
     """Sender, receiver and a way to connect; in the end nothing must have been stored."""
     receiver = mail.new_account(product)
     outside = request.param == "port 25"
-    sender = "someone@elsewhere.example" if outside else mail.new_account(product)
+    sender = "someone@_elsewhere.example" if outside else mail.new_account(product)
 
     def connect():
         return Raw(product, None if outside else sender)

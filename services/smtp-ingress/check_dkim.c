@@ -1,0 +1,256 @@
+/* check_dkim.c - mail of a domain has a valid signature of that domain.
+ *
+ * Chatmail's rule (mail/dkim_rule.h; chatmail spec 3.3), for bounces, too, whoever their
+ * envelope names.  Asked for are only keys that decide: of signatures by the domain in
+ * From that nothing else speaks against.  A DNS that does not answer is a reason to try
+ * again, never to refuse.  Domains that begin with `_` and address literals cannot have a
+ * key in the DNS.  RFC 6376 6; RFC 8616 for letters beyond ASCII.
+ */
+#include "check_dkim.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "checks.h"
+#include "dkim_keys.h"
+#include "dkim_watch.h"
+#include "judge.h"
+#include "mail/dkim_header.h"
+#include "mail/dkim_rule.h"
+#include "mail/dkim_verify.h"
+#include "net/dns.h"
+#include "net/dns_name.h"
+#include "smtp/smtp_reply.h"
+#include "transaction.h"
+
+/* A name should have one record; others there are wildcards, or left from a change. */
+enum { RECORDS_LOOKED_AT = 3 };
+
+struct asked {
+    str_t from; /* the domain, as the DNS has it */
+    enum dkim_outcome outcomes[DKIM_SIGNATURE_MAX];
+    struct dns_question *questions[DKIM_SIGNATURE_MAX]; /* NULL: the outcome is known */
+};
+
+#define JUDGED(word)                                                                     \
+    {                                                                                    \
+        .kind = METRIC_COUNTER, .name = "postbus_smtp_dkim",                             \
+        .labels = "result=\"" word "\"",                                                 \
+        .help = "Messages by what their DKIM signatures are worth."                      \
+    }
+
+static struct metric judged[VERDICT_RESULTS] = {
+    [VERDICT_NONE] = JUDGED("none"),           [VERDICT_PASS] = JUDGED("pass"),
+    [VERDICT_FAIL] = JUDGED("fail"),           [VERDICT_NEUTRAL] = JUDGED("neutral"),
+    [VERDICT_POLICY] = JUDGED("policy"),       [VERDICT_TEMPERROR] = JUDGED("temperror"),
+    [VERDICT_PERMERROR] = JUDGED("permerror"),
+};
+
+static const enum verdict_result results[DKIM_RESULT_COUNT] = {
+    [DKIM_RESULT_PASS] = VERDICT_PASS,
+    [DKIM_RESULT_FAIL] = VERDICT_FAIL,
+    [DKIM_RESULT_POLICY] = VERDICT_POLICY,
+    [DKIM_RESULT_NEUTRAL] = VERDICT_NEUTRAL,
+    [DKIM_RESULT_TEMPERROR] = VERDICT_TEMPERROR,
+    [DKIM_RESULT_PERMERROR] = VERDICT_PERMERROR,
+};
+
+/* No key of theirs is in the DNS. */
+static bool is_exempt(str_t domain)
+{
+    return domain.n > 0 && (domain.p[0] == '_' || domain.p[0] == '[');
+}
+
+static void note_none(struct check *c, const char *reason)
+{
+    struct verdict_fact fact = { .method = "dkim",
+                                 .result = VERDICT_NONE,
+                                 .reason = reason };
+
+    verdict_add(&c->mail->verdict, c->mail->arena, &fact);
+    metric_add(&judged[VERDICT_NONE], 1);
+}
+
+/* Empty where the signature could not be read so far. */
+static str_t algorithm(const struct dkim_signature *s)
+{
+    if (s->outcome != DKIM_OUTCOME_PASS)
+        return S("");
+    return s->kind == CRYPTO_KEY_ED25519 ? S("ed25519-sha256") : S("rsa-sha256");
+}
+
+static str_t identity(struct arena *a, const struct dkim_signature *s)
+{
+    if (s->identity.n == 0)
+        return S("");
+    return str_of(arena_printf(a, "@%.*s", STR_ARG(s->identity)));
+}
+
+static void note(struct check *c, const struct dkim_signature *s,
+                 enum dkim_outcome outcome)
+{
+    struct arena *a = c->mail->arena;
+    struct verdict_fact fact = { .method = "dkim",
+                                 .result = results[dkim_outcome_result(outcome)],
+                                 .reason = dkim_outcome_text(outcome),
+                                 .properties = { { "header.d", s->domain },
+                                                 { "header.i", identity(a, s) },
+                                                 { "header.s", s->selector },
+                                                 { "header.a", algorithm(s) } } };
+
+    verdict_add(&c->mail->verdict, a, &fact);
+    log_debug("smtp.dkim", "domain=%.*s selector=%.*s result=%s reason=\"%s\"",
+              STR_ARG(s->domain), STR_ARG(s->selector), verdict_result_name(fact.result),
+              fact.reason);
+}
+
+/* What the reply says behind its text; NULL: nothing. */
+static const char *note_all(struct check *c, const struct asked *s, size_t decisive)
+{
+    const struct dkim_watch *w = c->mail->dkim;
+
+    for (size_t i = 0; i < w->count; i++) {
+        if (dkim_rule_counts(&w->signatures[i], s->from))
+            note(c, &w->signatures[i], s->outcomes[i]);
+    }
+    if (decisive == w->count) {
+        const char *reason = w->count == 0 ? NULL : "none is by the domain in From";
+
+        note_none(c, reason);
+        return reason;
+    }
+    metric_add(&judged[results[dkim_outcome_result(s->outcomes[decisive])]], 1);
+    return dkim_outcome_text(s->outcomes[decisive]);
+}
+
+static enum check_result decide(struct check *c, const struct asked *s)
+{
+    const struct dkim_watch *w = c->mail->dkim;
+    size_t decisive;
+    enum dkim_rule rule =
+        dkim_rule_judge(s->from, w->signatures, s->outcomes, w->count, &decisive);
+    const char *reason = note_all(c, s, decisive);
+
+    if (rule == DKIM_RULE_ACCEPT)
+        return CHECK_PASS;
+    if (rule == DKIM_RULE_LATER)
+        smtp_reply_put(c->out, 451, "4.4.3",
+                       S("The key of the DKIM signature cannot be looked up now, try "
+                         "again later"));
+    else
+        smtp_reply_printf(c->out, 554, "5.7.1", "%s%s%s", dkim_rule_text(rule),
+                          reason != NULL ? ": " : "", reason != NULL ? reason : "");
+    return CHECK_REFUSE;
+}
+
+/* The names that are compared and asked for have one form. */
+static bool to_ascii(struct arena *a, struct dkim_signature *s)
+{
+    return dns_name_to_ascii(a, s->domain, &s->domain) == RC_OK &&
+           dns_name_to_ascii(a, s->identity, &s->identity) == RC_OK &&
+           dns_name_to_ascii(a, s->selector, &s->selector) == RC_OK;
+}
+
+static struct dns_question *ask_key(struct check *c, const struct dkim_signature *s)
+{
+    const char *name = arena_printf(c->mail->arena, "%.*s._domainkey.%.*s",
+                                    STR_ARG(s->selector), STR_ARG(s->domain));
+
+    return judge_ask(c->judgement, str_of(name), DNS_TXT);
+}
+
+static enum check_result ask(struct check *c)
+{
+    struct dkim_watch *w = c->mail->dkim;
+    struct arena *a = c->mail->arena;
+    struct asked *s = arena_alloc(a, sizeof(*s));
+    int64_t now = clock_unix();
+    bool waits = false;
+
+    dkim_watch_end(w);
+    if (dns_name_to_ascii(a, c->judged.author.domain, &s->from) != RC_OK)
+        s->from = c->judged.author.domain; /* no signature's domain is like that */
+    for (size_t i = 0; i < w->count; i++) {
+        struct dkim_signature *signature = &w->signatures[i];
+
+        if (!to_ascii(a, signature))
+            signature->outcome = DKIM_OUTCOME_SYNTAX;
+        s->outcomes[i] = dkim_verify_without_key(signature, &w->body, now);
+        if (s->outcomes[i] != DKIM_OUTCOME_PASS || !dkim_rule_counts(signature, s->from))
+            continue;
+        s->questions[i] = ask_key(c, signature);
+        waits = true;
+    }
+    *c->state = s;
+    return waits ? CHECK_WAIT : decide(c, s);
+}
+
+static enum dkim_outcome verify(struct check *c, const struct dkim_signature *s,
+                                const struct dkim_header *header, str_t rdata)
+{
+    struct dkim_keys *keys = c->ingress->dkim_keys;
+    struct arena *a = c->mail->arena;
+    struct dkim_keys_entry *key;
+    enum dkim_outcome outcome;
+    str_t text;
+
+    if (dns_text(a, rdata, &text) != RC_OK)
+        return DKIM_OUTCOME_KEY_SYNTAX;
+    outcome = dkim_keys_get(keys, a, text, &key);
+    if (outcome != DKIM_OUTCOME_PASS)
+        return outcome;
+    outcome = dkim_verify_with_key(a, s, header, dkim_keys_key(key));
+    dkim_keys_release(keys, key);
+    return outcome;
+}
+
+/* What is no key at all is the last thing to say of a name with several records. */
+static enum dkim_outcome look(struct check *c, const struct dkim_signature *s,
+                              const struct dkim_header *header,
+                              const struct dns_question *q)
+{
+    enum dkim_outcome outcome = DKIM_OUTCOME_KEY_SYNTAX;
+    struct dns_records found;
+    enum rc rc = dns_answer_raw(q, c->mail->arena, &found);
+
+    if (rc == RC_NOT_FOUND || rc == RC_INVALID)
+        return DKIM_OUTCOME_KEY_MISSING;
+    if (rc != RC_OK)
+        return DKIM_OUTCOME_KEY_UNREACHABLE;
+    for (size_t i = 0; i < found.count && i < RECORDS_LOOKED_AT; i++) {
+        enum dkim_outcome one = verify(c, s, header, found.data[i]);
+
+        if (one == DKIM_OUTCOME_PASS)
+            return one;
+        if (outcome == DKIM_OUTCOME_KEY_SYNTAX)
+            outcome = one;
+    }
+    return outcome;
+}
+
+enum check_result check_dkim(struct check *c)
+{
+    const struct dkim_watch *w = c->mail->dkim;
+    struct asked *s = *c->state;
+    struct dkim_header header;
+
+    if (s == NULL && is_exempt(c->judged.author.domain)) {
+        note_none(c, "the domain in From cannot have a key in the DNS");
+        return CHECK_PASS;
+    }
+    if (s == NULL)
+        return ask(c);
+    dkim_header_init(c->mail->arena, w->header, &header);
+    for (size_t i = 0; i < w->count; i++) {
+        if (s->questions[i] != NULL)
+            s->outcomes[i] = look(c, &w->signatures[i], &header, s->questions[i]);
+    }
+    return decide(c, s);
+}
+
+void check_dkim_register_metrics(void)
+{
+    for (size_t i = 0; i < VERDICT_RESULTS; i++)
+        metric_register(&judged[i]);
+}
