@@ -4,8 +4,8 @@
  * the body are to be hashed, and the rest is hashed as it goes by; without signatures it
  * is only passed on.  A header above HEADER_MAX_BYTES, with which a message is refused
  * anyway, has no signatures here.
- * In the message's arena, and at most a copy of the header more.  Thread: that which has
- * the message.
+ * In the message's arena, where a header with signatures takes a few times its length.
+ * Thread: that which has the message.
  */
 #pragma once
 
