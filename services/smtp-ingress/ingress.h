@@ -1,7 +1,8 @@
 /* ingress.h - what all sessions of the process share.
  *
- * Made by main.c before the first connection and unchanged until the last one is gone;
- * what is behind the pointers has its own locks.
+ * Made by main.c before the first connection (what judges need: before the first to a
+ * port that is judged) and unchanged until the last one is gone; what is behind the
+ * pointers has its own locks.
  */
 #pragma once
 

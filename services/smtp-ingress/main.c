@@ -132,7 +132,7 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->accept = accept_new(svc->bus);
 }
 
-/* Only where a check needs them. */
+/* For the first port that needs them. */
 static enum rc open_judge(const struct options *o, struct ingress *in)
 {
     int64_t threads = o->judge_threads > 0 ? o->judge_threads : options_io_threads(o);
@@ -142,7 +142,7 @@ static enum rc open_judge(const struct options *o, struct ingress *in)
     struct buf why;
     enum rc rc;
 
-    if (!checks_need_judge(o, CHECKS_BOTH))
+    if (in->judge != NULL)
         return RC_OK;
     buf_init(&why, 1024);
     rc = svc_dns_new(o, DNS_AT_ONCE, &why, &in->dns);
@@ -233,6 +233,21 @@ static enum rc listen_on(struct service *s, struct port *port, const char *optio
     return RC_OK;
 }
 
+static enum rc open_port(struct svc *svc, struct service *s, size_t i, int64_t number,
+                         const char *option)
+{
+    struct port *port = &s->ports[i];
+    enum rc rc = RC_OK;
+
+    fill_port(svc, s, i, number);
+    if (port->is_judged)
+        rc = open_judge(svc->options, &s->ingress);
+    /* No certificate?  It was there a moment ago. */
+    if (rc == RC_OK && port->tls == NULL)
+        rc = RC_RETRY;
+    return rc == RC_OK ? listen_on(s, port, option) : rc;
+}
+
 static void start_loops(struct svc *svc, struct service *s)
 {
     s->loop_count = (size_t)options_io_threads(svc->options);
@@ -262,16 +277,14 @@ static enum rc start(struct svc *svc)
     }
     register_metrics();
     fill_ingress(svc, &s->ingress);
-    rc = open_judge(o, &s->ingress);
     find_postmaster(o, &s->ingress);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
         s->spool_chunks[i] = spool_chunks_new(o->spool_memory / 2, o->max_message_size);
     start_loops(svc, s);
-    for (size_t i = 0; i < PORT_COUNT && rc == RC_OK; i++) {
-        fill_port(svc, s, i, numbers[i]);
-        /* No certificate?  It was there a moment ago. */
-        rc = s->ports[i].tls != NULL ? listen_on(s, &s->ports[i], names[i]) : RC_RETRY;
-    }
+    /* That of other servers last: a DNS that is dead takes seconds to be found so, for
+     * which no account waits. */
+    for (size_t i = PORT_COUNT; i-- > 0 && rc == RC_OK;)
+        rc = open_port(svc, s, i, numbers[i], names[i]);
     return rc;
 }
 

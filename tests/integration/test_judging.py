@@ -4,6 +4,7 @@ import contextlib
 import resource
 import signal
 import smtplib
+import socket
 
 import pytest
 
@@ -86,6 +87,23 @@ def test_a_dead_resolver_makes_senders_try_again(product, names):
         codes, said = transaction(foreign(r), "a@silent-1.example", [user], mail.encrypted(AUTHOR))
         assert codes == [250, 250, 451] and said.startswith("4.4.3 ")
         assert r.metric(WAITING) == 0
+
+
+def test_no_account_waits_for_a_dns_that_is_dead(product):
+    """When a service starts it asks the resolver what it is able to, and this one is silent."""
+    user = mail.new_account(product)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dead:
+        dead.bind(("127.0.0.1", 0))
+        dead.settimeout(30)
+        with running(product, "smtp-ingress", ready=False, dns_trust_anchor_file=None,
+                     dns_resolver="127.0.0.1:%d" % dead.getsockname()[1]) as r:
+            dead.recv(4096)
+            with mail.smtp(r, user) as client:
+                client.sendmail(user, [user], mail.encrypted(user))
+            wait_for("it is ready", r.is_ready)
+            with foreign(r) as client:
+                assert transaction(client, AUTHOR, [user], mail.encrypted(AUTHOR))[0][-1] == 250
+    wait_for_messages(inbox(product, user), 2)
 
 
 def test_a_thousand_wait_and_nobody_else_does(product, names, descriptors):
