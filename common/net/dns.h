@@ -120,6 +120,3 @@ enum rc dns_raw(struct dns *d, struct arena *a, str_t name, int type,
 /* The same of a question, once answered was called. */
 enum rc dns_answer_raw(const struct dns_question *q, struct arena *a,
                        struct dns_records *out) RC_CHECKED;
-
-/* The text of a TXT record's rdata, its strings put together.  RC_INVALID: it is none. */
-enum rc dns_text(struct arena *a, str_t rdata, str_t *out) RC_CHECKED;

@@ -246,20 +246,6 @@ static void test_raw(void **state)
                      RC_NOT_FOUND);
 }
 
-static void test_text(void **state)
-{
-    static const str_t malformed[] = { STR("\1"), STR("\5v=ab"), STR("\1a\2b") };
-    struct fixture *f = *state;
-    str_t got;
-
-    assert_int_equal(dns_text(f->arena, S("\5v=abc\4 def\0\1."), &got), RC_OK);
-    assert_true(str_eq(got, S("v=abc def.")));
-    assert_int_equal(dns_text(f->arena, S(""), &got), RC_OK);
-    assert_int_equal(got.n, 0);
-    for (size_t i = 0; i < ARRAY_LEN(malformed); i++)
-        assert_int_equal(dns_text(f->arena, malformed[i], &got), RC_INVALID);
-}
-
 static void test_dnssec(void **state)
 {
     struct fixture *f = *state;
@@ -525,7 +511,6 @@ int main(void)
         TEST(test_half_of_the_addresses),
         TEST(test_mapped_address),
         TEST(test_raw),
-        TEST(test_text),
         TEST(test_dnssec),
         TEST(test_many_threads),
         TEST(test_ask_without_waiting),

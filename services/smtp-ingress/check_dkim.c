@@ -21,6 +21,7 @@
 #include "mail/dkim_verify.h"
 #include "net/dns.h"
 #include "net/dns_name.h"
+#include "net/dns_text.h"
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
