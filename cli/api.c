@@ -127,30 +127,30 @@ static int print(struct arena *a, const struct api_flags *f, const char *url, st
     return verb_fail("cannot write the answer: %s", strerror(errno));
 }
 
-static void ask(struct arena *a, const char *ca_file, const char *method, const char *url,
-                const char *token, struct http_client_answer *out)
+/* r is what to ask, but for who asks and for how long. */
+static void ask(struct arena *a, const char *ca_file, const char *token,
+                struct http_client_request r, struct http_client_answer *out)
 {
-    bool secure = str_starts_nocase(str_of(url), S("https:"));
+    bool secure = str_starts_nocase(str_of(r.url), S("https:"));
     const struct http_client_options o = { .ca_file = ca_file,
                                            .reach = secure ? HTTP_CLIENT_ANY
                                                            : HTTP_CLIENT_PRIVATE };
-    const struct http_client_header authorization = {
-        "Authorization", arena_printf(a, "Bearer %s", token)
+    const struct http_client_header headers[] = {
+        { "Authorization", arena_printf(a, "Bearer %s", token) },
+        { "Content-Type", "application/json" }
     };
-    const struct http_client_request r = { .method = method,
-                                           .url = url,
-                                           .headers = &authorization,
-                                           .header_count = 1,
-                                           .deadline_ms = DEADLINE_MS,
-                                           .answer_max_bytes = ANSWER_MAX_BYTES };
     struct http_client *client = http_client_new(&o);
 
+    r.headers = headers;
+    r.header_count = r.body.n > 0 ? 2 : 1;
+    r.deadline_ms = DEADLINE_MS;
+    r.answer_max_bytes = ANSWER_MAX_BYTES;
     http_client_call(a, client, &r, out);
     http_client_free(&client);
 }
 
 int api_show(struct arena *a, const struct api_flags *f, const char *method,
-             const char *path)
+             const char *path, str_t json)
 {
     char error[OPTIONS_ERROR_BYTES], token[API_TOKEN_MAX_BYTES + 1];
     struct http_client_answer answer;
@@ -168,8 +168,10 @@ int api_show(struct arena *a, const struct api_flags *f, const char *method,
     if (!token_file_read(token_file, token))
         return VERB_DENIED;
     url = base_url(a, f, o);
-    ask(a, first(f->ca_file, o->api_ca_file), method, arena_printf(a, "%s%s", url, path),
-        token, &answer);
+    ask(a, first(f->ca_file, o->api_ca_file), token,
+        (struct http_client_request){
+            .method = method, .url = arena_printf(a, "%s%s", url, path), .body = json },
+        &answer);
     crypto_wipe(token, sizeof(token));
     if (answer.rc != RC_OK)
         return tell_fault(url, &answer);

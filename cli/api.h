@@ -24,6 +24,7 @@ struct api_flags {
 /* A text as one segment of a path. */
 char *api_escape(struct arena *a, str_t text);
 
-/* Asks, and prints what comes.  Returns the exit status; failures are told. */
+/* Asks, with a body if json is not empty, and prints what comes.  Returns the exit
+ * status; failures are told. */
 int api_show(struct arena *a, const struct api_flags *f, const char *method,
-             const char *path);
+             const char *path, str_t json);

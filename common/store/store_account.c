@@ -51,7 +51,10 @@ DB_STATEMENT(stmt_taken, "account_taken", "SELECT 1 FROM account WHERE addr = $1
 DB_STATEMENT(stmt_password, "account_password",
              "UPDATE account SET pwhash = $2 WHERE id = $1");
 DB_STATEMENT(stmt_state, "account_state", "UPDATE account SET state = $2 WHERE id = $1");
-DB_STATEMENT(stmt_flags, "account_flags", "UPDATE account SET flags = $2 WHERE id = $1");
+/* One statement, so that what somebody else changes in the same word stays. */
+DB_STATEMENT(stmt_encrypted_only, "account_encrypted_only",
+             "UPDATE account SET flags = CASE WHEN $2 THEN flags & ~1 ELSE flags | 1 END "
+             "WHERE addr = $1");
 DB_STATEMENT(stmt_quota, "account_quota",
              "UPDATE mailbox SET own_quota = $2, quota = quota_of($2, $3) "
              "WHERE id = $1");
@@ -216,9 +219,15 @@ enum rc store_account_set_state(struct db *db, int64_t id, int state)
     return update_one(db, &stmt_state, id, db_int2(state));
 }
 
-enum rc store_account_set_flags(struct db *db, int64_t id, uint32_t flags)
+enum rc store_account_set_encrypted_only(struct db *db, str_t address, bool on)
 {
-    return update_one(db, &stmt_flags, id, db_int4(flags));
+    enum rc rc;
+
+    _Static_assert(STORE_ACCOUNT_ACCEPT_CLEARTEXT == 1, "the bit in the statement");
+    rc = db_run(db, &stmt_encrypted_only, DB_PARAMS(db_text(address), db_bool(on)));
+    if (rc != RC_OK)
+        return rc;
+    return db_affected(db, 0) == 1 ? RC_OK : RC_NOT_FOUND;
 }
 
 enum rc store_account_set_quota(struct db *db, int64_t id, int64_t bytes)

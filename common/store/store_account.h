@@ -14,8 +14,8 @@ enum store_account_state {
 };
 
 enum store_account_flag {
-    STORE_ACCOUNT_ACCEPT_CLEARTEXT = 1
-                                     << 0, /* unencrypted mail from outside may come in */
+    STORE_ACCOUNT_ACCEPT_CLEARTEXT =
+        1 << 0, /* unencrypted mail from outside may come in; not set at first */
 };
 
 struct store_account {
@@ -62,8 +62,10 @@ enum rc store_account_private_made(struct db *db, int64_t *out) RC_CHECKED;
 /* RC_NOT_FOUND when there is no such account. */
 enum rc store_account_set_password(struct db *db, int64_t id, str_t hash) RC_CHECKED;
 enum rc store_account_set_state(struct db *db, int64_t id, int state) RC_CHECKED;
-enum rc store_account_set_flags(struct db *db, int64_t id, uint32_t flags) RC_CHECKED;
 enum rc store_account_set_quota(struct db *db, int64_t id, int64_t bytes) RC_CHECKED;
+/* Whether unencrypted mail from outside is refused; on from the start. */
+enum rc store_account_set_encrypted_only(struct db *db, str_t address,
+                                         bool on) RC_CHECKED;
 
 /* Logged in today.  Writes nothing when that is known already. */
 enum rc store_account_seen(struct db *db, int64_t id) RC_CHECKED;

@@ -182,15 +182,41 @@ static void changes_are_kept(void **state)
     (void)state;
     assert_int_equal(store_account_set_password(test_db, id, S("new")), RC_OK);
     assert_int_equal(store_account_set_state(test_db, id, STORE_ACCOUNT_DISABLED), RC_OK);
-    assert_int_equal(store_account_set_flags(test_db, id, STORE_ACCOUNT_ACCEPT_CLEARTEXT),
-                     RC_OK);
     assert_int_equal(store_account_set_quota(test_db, id, 77), RC_OK);
     assert_int_equal(store_account_get(test_arena, test_db, id, &found), RC_OK);
     assert_true(str_eq(found.password_hash, S("new")));
     assert_int_equal(found.state, STORE_ACCOUNT_DISABLED);
-    assert_int_equal(found.flags, STORE_ACCOUNT_ACCEPT_CLEARTEXT);
     assert_int_equal(found.quota_bytes, 77);
     assert_int_equal(store_account_set_password(test_db, id + 1, S("x")), RC_NOT_FOUND);
+}
+
+/* Other bits of the word, which newer versions may know, stay as they are. */
+static void encrypted_only_until_somebody_switches_it_off(void **state)
+{
+    static const struct {
+        bool on;
+        uint32_t flags;
+    } steps[] = { { false, 0x11 }, { false, 0x11 }, { true, 0x10 }, { true, 0x10 } };
+    int64_t id = test_account(1, 0);
+    struct store_account found;
+
+    (void)state;
+    test_account(2, 0);
+    assert_int_equal(store_account_get(test_arena, test_db, id, &found), RC_OK);
+    assert_int_equal(found.flags, 0);
+    test_sql("UPDATE account SET flags = 16 WHERE id = %lld", (long long)id);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        assert_int_equal(
+            store_account_set_encrypted_only(test_db, test_address(1), steps[i].on),
+            RC_OK);
+        assert_int_equal(store_account_get(test_arena, test_db, id, &found), RC_OK);
+        assert_int_equal(found.flags, steps[i].flags);
+    }
+    assert_int_equal(store_account_find(test_arena, test_db, test_address(2), &found),
+                     RC_OK);
+    assert_int_equal(found.flags, 0);
+    assert_int_equal(store_account_set_encrypted_only(test_db, S("nobody@x"), false),
+                     RC_NOT_FOUND);
 }
 
 static void a_login_is_noted_once_a_day(void **state)
@@ -365,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup(so_many_of_an_hour_are_made, test_setup),
         cmocka_unit_test_setup(refused_creators_leave_no_address_in_the_log, test_setup),
         cmocka_unit_test_setup(changes_are_kept, test_setup),
+        cmocka_unit_test_setup(encrypted_only_until_somebody_switches_it_off, test_setup),
         cmocka_unit_test_setup(a_login_is_noted_once_a_day, test_setup),
         cmocka_unit_test_setup(many_are_noted_at_once, test_setup),
         cmocka_unit_test_setup(addresses_are_resolved_together, test_setup),

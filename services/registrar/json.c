@@ -60,6 +60,11 @@ static void set_number(json_t *object, const char *key, int64_t value)
     CHECK(json_object_set_new(object, key, json_integer(value)) == 0);
 }
 
+static void set_bool(json_t *object, const char *key, bool value)
+{
+    CHECK(json_object_set_new(object, key, json_boolean(value)) == 0);
+}
+
 static void set_id(json_t *object, const char *key, int64_t id)
 {
     char text[24];
@@ -96,10 +101,10 @@ void json_account(const struct store_account_show *a, struct buf *out)
     set(object, "address", a->address);
     set_id(object, "id", a->id);
     set(object, "state", active ? S("active") : S("disabled"));
+    set_bool(object, "encrypted_only", !(a->flags & STORE_ACCOUNT_ACCEPT_CLEARTEXT));
     CHECK(json_object_set_new(object, "flags", flag_words(a->flags)) == 0);
     set_number(object, "quota_bytes", a->quota_bytes);
-    CHECK(json_object_set_new(object, "quota_is_own", json_boolean(a->has_own_quota)) ==
-          0);
+    set_bool(object, "quota_is_own", a->has_own_quota);
     set_number(object, "used_bytes", a->used_bytes);
     set_number(object, "messages", a->messages);
     set_number(object, "mailboxes", a->mailboxes);
@@ -108,10 +113,26 @@ void json_account(const struct store_account_show *a, struct buf *out)
     dump(object, out);
 }
 
+/* jansson gives up at a depth of 2048 by itself. */
+static json_t *load(str_t text)
+{
+    return json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+}
+
+bool json_account_change(str_t text, struct json_account_change *out)
+{
+    json_t *object = load(text);
+    const json_t *encrypted_only = json_object_get(object, "encrypted_only");
+    bool fine = json_object_size(object) == 1 && json_is_boolean(encrypted_only);
+
+    out->encrypted_only = json_is_true(encrypted_only);
+    json_decref(object);
+    return fine;
+}
+
 bool json_is_one(str_t text)
 {
-    /* jansson gives up at a depth of 2048 by itself. */
-    json_t *value = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *value = load(text);
     bool yes = value != NULL && json_typeof(value) == JSON_OBJECT;
 
     json_decref(value);

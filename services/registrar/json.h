@@ -23,5 +23,12 @@ void json_error(str_t code, str_t message, struct buf *out);
 /* Ids are strings: they are larger than what a double can hold. */
 void json_account(const struct store_account_show *a, struct buf *out);
 
+/* What a PATCH of an account asks for.  False: a member that is none of these, one of
+ * another type, or nothing at all. */
+struct json_account_change {
+    bool encrypted_only;
+};
+bool json_account_change(str_t text, struct json_account_change *out);
+
 /* Is it one JSON object, without doubled keys, and of bounded depth? */
 bool json_is_one(str_t text);

@@ -59,15 +59,49 @@ static void test_account(void **state)
     assert_true(
         str_eq(buf_str(out),
                S("{\"address\":\"a@x\",\"id\":\"9007199254740993\",\"state\":\"active\","
-                 "\"flags\":[\"accept_cleartext\"],\"quota_bytes\":500,"
+                 "\"encrypted_only\":false,\"flags\":[\"accept_cleartext\"],"
+                 "\"quota_bytes\":500,"
                  "\"quota_is_own\":true,\"used_bytes\":7,\"messages\":2,\"mailboxes\":3,"
                  "\"created_day\":\"2024-10-04\",\"last_seen_day\":\"2024-10-05\"}\n")));
     account.state = STORE_ACCOUNT_DISABLED;
     account.flags = 0;
     buf_clear(out);
     json_account(&account, out);
-    assert_true(str_find(buf_str(out), S("\"disabled\",\"flags\":[],")) != SIZE_MAX);
+    assert_true(
+        str_find(buf_str(out), S("\"disabled\",\"encrypted_only\":true,\"flags\":[],")) !=
+        SIZE_MAX);
     arena_free(&a);
+}
+
+static void test_account_change(void **state)
+{
+    static const struct {
+        const char *text;
+        bool fine, on;
+    } cases[] = {
+        { "{\"encrypted_only\":true}", true, true },
+        { " { \"encrypted_only\" : false }\n", true, false },
+        { "{\"encrypted_only\":\"false\"}", false, false },
+        { "{\"encrypted_only\":0}", false, false },
+        { "{\"encrypted_only\":null}", false, false },
+        { "{\"encrypted_only\":[true]}", false, false },
+        { "{\"encrypted_only\":false,\"state\":\"active\"}", false, false },
+        { "{\"encrypted_only\":false,\"encrypted_only\":true}", false, false },
+        { "{\"encrypted-only\":false}", false, false },
+        { "{}", false, false },
+        { "[]", false, false },
+        { "true", false, false },
+        { "", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct json_account_change c;
+
+        assert_int_equal(json_account_change(str_of(cases[i].text), &c), cases[i].fine);
+        if (cases[i].fine)
+            assert_int_equal(c.encrypted_only, cases[i].on);
+    }
 }
 
 static void test_what_is_an_object(void **state)
@@ -101,9 +135,8 @@ static void test_what_is_an_object(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_reason),
-        cmocka_unit_test(test_account),
+        cmocka_unit_test(test_credentials),       cmocka_unit_test(test_reason),
+        cmocka_unit_test(test_account),           cmocka_unit_test(test_account_change),
         cmocka_unit_test(test_what_is_an_object),
     };
 

@@ -1,37 +1,11 @@
 /* route_account_show.c - GET /api/v1/accounts/{address}: one account. */
-#include "account/rules.h"
-#include "api_reply.h"
-#include "base/arena.h"
-#include "base/buf.h"
-#include "json.h"
-#include "net/http_server.h"
+#include "api_account.h"
 #include "route.h"
-#include "route_path.h"
-#include "site.h"
-#include "store/store_account_show.h"
-#include "web.h"
 
 void route_account_show(const struct web *web, struct http_exchange *x)
 {
-    struct buf *body = arena_buf(x->arena, API_REPLY_MAX_BYTES);
-    str_t said = route_path_get(web->params, "address"), address;
-    enum rc rc = rules_login_address(&web->site->rules, x->arena, said, &address);
-    struct store_account_show account;
+    str_t address = S("");
+    enum rc rc = api_account_address(web, x, &address);
 
-    if (rc == RC_OK)
-        rc = store_account_show(x->arena, web->db, address, &account);
-    if (rc == RC_NOT_FOUND || rc == RC_INVALID) {
-        api_reply_status(x, 404,
-                         arena_printf(x->arena,
-                                      "No account has this address; they are "
-                                      "NAME@%.*s.",
-                                      STR_ARG(web->site->mail_domain)));
-        return;
-    }
-    if (rc != RC_OK) {
-        api_reply_rc(x, rc);
-        return;
-    }
-    json_account(&account, body);
-    api_reply(x, 200, buf_str(body));
+    api_account_reply(web, x, address, rc);
 }

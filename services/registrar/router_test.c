@@ -244,9 +244,10 @@ static void the_api_refuses_in_one_shape(void **state)
           "error=\"invalid_token\"" },
         { "GET " ACCOUNT, "Authorization: Bearer " GUESS "\\\r\n", 401,
           "error=\"invalid_token\"" },
-        { "DELETE " ACCOUNT, BEARER, 405, "Allow: GET, HEAD\r\n" },
-        { "PATCH " ACCOUNT, BEARER, 405,
-          "{\"code\":\"method_not_allowed\",\"message\":\"Possible here: GET, HEAD.\"}" },
+        { "DELETE " ACCOUNT, BEARER, 405, "Allow: GET, HEAD, PATCH\r\n" },
+        { "PUT " ACCOUNT, BEARER, 405,
+          "{\"code\":\"method_not_allowed\",\"message\":\"Possible here: GET, HEAD, "
+          "PATCH.\"}" },
         { "GET /api/v1/accounts/%zz", BEARER, 400, "\"code\":\"bad_request\"" },
         { "GET /api/v1/accounts/", BEARER, 404, "\"code\":\"not_found\"" },
         { "GET /api/v1/accounts/a/b", BEARER, 404, "\"code\":\"not_found\"" },

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -16,6 +17,7 @@ import pytest
 import mail
 from beside import locked, running
 from product import BUILD, Product, free_port, wait_for
+from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
 
 PATH = "/api/v1/accounts/"
 TOKEN_FILE = "secrets/api_token"
@@ -66,7 +68,7 @@ def test_an_account_as_it_is_in_the_database(product):
         f"'YYYY-MM-DD') FROM account a JOIN mailbox m ON m.id = a.id << 18 WHERE a.addr = '{user}'"
     ).split("|")
     assert account == {
-        "address": user, "id": number, "state": "active", "flags": [],
+        "address": user, "id": number, "state": "active", "encrypted_only": True, "flags": [],
         "quota_bytes": 500 << 20, "quota_is_own": False, "used_bytes": int(used), "messages": 1,
         "mailboxes": 1, "created_day": day, "last_seen_day": day}
     assert int(used) > 0
@@ -375,3 +377,62 @@ def test_a_lost_database_is_503_until_it_is_back():
         assert set(statuses) == {200, 503}
         wait_for("it is back", lambda: ask(port, PATH + user, token)[0] == 200, 60)
         assert postbusctl(p, "account", "show", user)[0] == 0
+
+
+def change(product, user, body, token=None, kind="application/json", method="PATCH"):
+    """Status of a PATCH of this account, and what the JSON says."""
+    connection = http.client.HTTPConnection("127.0.0.1", product.port(9094), timeout=ANSWERED_WITHIN_S)
+    with contextlib.closing(connection):
+        connection.request(method, PATH + user, body=body, headers={
+            "Authorization": f"Bearer {token or token_of(product)}", "Content-Type": kind})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def test_an_account_takes_clear_text_once_it_is_switched(product):
+    user, other = mail.new_account(product), mail.new_account(product)
+    author = "someone@elsewhere.example"
+    plain = f"From: <{author}>\r\nMessage-ID: <%s@test>\r\nSubject: hi\r\n\r\nhello\r\n"
+    client = foreign(product)
+
+    def answers(*recipients):
+        return transaction(client, author, recipients, plain % len(recipients))[0][-1]
+    switch = "account", "encrypted-only", user
+    assert answers(user) == 523
+    status, out, err = postbusctl(product, *switch, "off", "--json")
+    assert (status, err, json.loads(out)["encrypted_only"]) == (0, "", False)
+    # Of the next message, on a connection that was there before.
+    assert answers(user) == 250
+    # One who wants encrypted mail only speaks for all of a message.
+    assert answers(user, other) == answers(other, user) == 523
+    shown = postbusctl(product, "account", "show", user.upper())[1]
+    assert re.search(r"^encrypted only +no$", shown, re.M)
+    assert change(product, other, '{"encrypted_only": false}')[1]["encrypted_only"] is False
+    assert answers(user, other) == 250
+    assert postbusctl(product, *switch, "on")[0] == 0
+    assert answers(user) == 523 and answers(other) == 250
+    for at, count in ((inbox(product, user), 2), (inbox(product, other), 2)):
+        wait_for_messages(at, count)
+    # Only what comes from outside: who submits encrypts, whatever the recipient's switch says.
+    account = mail.smtp(product, user)
+    clear = plain.replace(author, user) % "submitted"
+    assert transaction(account, user, [other], clear)[0][-1] == 523
+
+
+def test_what_is_no_change_of_an_account_changes_nothing(product):
+    user = mail.new_account(product)
+    for body in ("", "{}", '{"encrypted_only": "off"}', '{"encrypted_only": null}', '{"encrypted": false}',
+                 '{"encrypted_only": false, "state": "disabled"}', "[]", "{",
+                 '{"encrypted_only": false, "encrypted_only": false}'):
+        status, said = change(product, user, body)
+        assert (status, said["code"]) == (400, "bad_request"), body
+    off = '{"encrypted_only": false}'
+    assert change(product, user, off, kind="text/plain")[0] == 415
+    assert change(product, user, off, token="0" * 64)[0] == 401
+    assert change(product, user, off, method="PUT")[0] == 405
+    assert change(product, "nobodyyyy@" + product.domain, off)[0] == 404
+    assert change(product, "a@elsewhere.example", off)[0] == 404
+    assert product.sql(f"SELECT flags FROM account WHERE addr = '{user}'") == "0"
+    for words in ((user,), (user, "of"), (user, "on", "off"), ()):
+        fails(postbusctl(product, "account", "encrypted-only", *words), 2)
+    fails(postbusctl(product, "account", "encrypted-only", "nobodyyyy@" + product.domain, "off"), 3, "404")
