@@ -130,8 +130,9 @@ static void answer(struct commit_item *item)
     }
     metric_add(&accepted[s->port->kind == PORT_MX], 1);
     metric_add(&accepted_bytes, (int64_t)item->bytes);
-    log_info("smtp.accepted", "queue=%.*s size=%zu rcpt_count=%zu", STR_ARG(t->queue_id),
-             item->bytes, t->recipient_count);
+    log_info("smtp.accepted", "queue=%.*s size=%zu rcpt_count=%zu verdict=\"%.*s\"",
+             STR_ARG(t->queue_id), item->bytes, t->recipient_count,
+             STR_ARG(verdict_words(&t->verdict, t->arena)));
     smtp_reply_printf(p->out, 250, "2.0.0", "Ok: queued as %.*s", STR_ARG(t->queue_id));
     session_job_done(s, CMD_DONE);
 }

@@ -41,20 +41,23 @@ struct asked {
         .help = "Messages by what their DKIM signatures are worth."                      \
     }
 
-static struct metric judged[VERDICT_RESULTS] = {
-    [VERDICT_NONE] = JUDGED("none"),           [VERDICT_PASS] = JUDGED("pass"),
-    [VERDICT_FAIL] = JUDGED("fail"),           [VERDICT_NEUTRAL] = JUDGED("neutral"),
-    [VERDICT_POLICY] = JUDGED("policy"),       [VERDICT_TEMPERROR] = JUDGED("temperror"),
-    [VERDICT_PERMERROR] = JUDGED("permerror"),
+static struct metric judged[AUTH_RESULTS_WORDS] = {
+    [AUTH_RESULTS_NONE] = JUDGED("none"),
+    [AUTH_RESULTS_PASS] = JUDGED("pass"),
+    [AUTH_RESULTS_FAIL] = JUDGED("fail"),
+    [AUTH_RESULTS_NEUTRAL] = JUDGED("neutral"),
+    [AUTH_RESULTS_POLICY] = JUDGED("policy"),
+    [AUTH_RESULTS_TEMPERROR] = JUDGED("temperror"),
+    [AUTH_RESULTS_PERMERROR] = JUDGED("permerror"),
 };
 
-static const enum verdict_result results[DKIM_RESULT_COUNT] = {
-    [DKIM_RESULT_PASS] = VERDICT_PASS,
-    [DKIM_RESULT_FAIL] = VERDICT_FAIL,
-    [DKIM_RESULT_POLICY] = VERDICT_POLICY,
-    [DKIM_RESULT_NEUTRAL] = VERDICT_NEUTRAL,
-    [DKIM_RESULT_TEMPERROR] = VERDICT_TEMPERROR,
-    [DKIM_RESULT_PERMERROR] = VERDICT_PERMERROR,
+static const enum auth_results_word results[DKIM_RESULT_COUNT] = {
+    [DKIM_RESULT_PASS] = AUTH_RESULTS_PASS,
+    [DKIM_RESULT_FAIL] = AUTH_RESULTS_FAIL,
+    [DKIM_RESULT_POLICY] = AUTH_RESULTS_POLICY,
+    [DKIM_RESULT_NEUTRAL] = AUTH_RESULTS_NEUTRAL,
+    [DKIM_RESULT_TEMPERROR] = AUTH_RESULTS_TEMPERROR,
+    [DKIM_RESULT_PERMERROR] = AUTH_RESULTS_PERMERROR,
 };
 
 /* No key of theirs is in the DNS. */
@@ -65,12 +68,12 @@ static bool is_exempt(str_t domain)
 
 static void note_none(struct check *c, const char *reason)
 {
-    struct verdict_fact fact = { .method = "dkim",
-                                 .result = VERDICT_NONE,
-                                 .reason = reason };
+    struct auth_results_fact fact = { .method = "dkim",
+                                      .result = AUTH_RESULTS_NONE,
+                                      .reason = str_of(reason) };
 
     verdict_add(&c->mail->verdict, c->mail->arena, &fact);
-    metric_add(&judged[VERDICT_NONE], 1);
+    metric_add(&judged[AUTH_RESULTS_NONE], 1);
 }
 
 /* Empty where the signature could not be read so far. */
@@ -92,18 +95,18 @@ static void note(struct check *c, const struct dkim_signature *s,
                  enum dkim_outcome outcome)
 {
     struct arena *a = c->mail->arena;
-    struct verdict_fact fact = { .method = "dkim",
-                                 .result = results[dkim_outcome_result(outcome)],
-                                 .reason = dkim_outcome_text(outcome),
-                                 .properties = { { "header.d", s->domain },
-                                                 { "header.i", identity(a, s) },
-                                                 { "header.s", s->selector },
-                                                 { "header.a", algorithm(s) } } };
+    struct auth_results_fact fact = { .method = "dkim",
+                                      .result = results[dkim_outcome_result(outcome)],
+                                      .reason = str_of(dkim_outcome_text(outcome)),
+                                      .properties = { { "header.d", s->domain },
+                                                      { "header.i", identity(a, s) },
+                                                      { "header.s", s->selector },
+                                                      { "header.a", algorithm(s) } } };
 
     verdict_add(&c->mail->verdict, a, &fact);
-    log_debug("smtp.dkim", "domain=%.*s selector=%.*s result=%s reason=\"%s\"",
-              STR_ARG(s->domain), STR_ARG(s->selector), verdict_result_name(fact.result),
-              fact.reason);
+    log_debug("smtp.dkim", "domain=%.*s selector=%.*s result=%s reason=\"%.*s\"",
+              STR_ARG(s->domain), STR_ARG(s->selector),
+              auth_results_word_name(fact.result), STR_ARG(fact.reason));
 }
 
 /* What the reply says behind its text; NULL: nothing. */
@@ -252,6 +255,8 @@ enum check_result check_dkim(struct check *c)
 
 void check_dkim_register_metrics(void)
 {
-    for (size_t i = 0; i < VERDICT_RESULTS; i++)
-        metric_register(&judged[i]);
+    for (size_t i = 0; i < AUTH_RESULTS_WORDS; i++) {
+        if (judged[i].name != NULL) /* not every word is one of DKIM's */
+            metric_register(&judged[i]);
+    }
 }

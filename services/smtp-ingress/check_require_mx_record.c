@@ -15,18 +15,18 @@
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
-static void add_fact(struct check *c, enum verdict_result result, const char *reason)
+static void add_fact(struct check *c, enum auth_results_word result, const char *reason)
 {
     struct transaction *t = c->mail;
-    struct verdict_fact fact = { .method = "x-return-mx",
-                                 .result = result,
-                                 .reason = reason,
-                                 .properties = { { "smtp.mailfrom", t->sender } } };
+    struct auth_results_fact fact = { .method = "x-return-mx",
+                                      .result = result,
+                                      .reason = str_of(reason),
+                                      .properties = { { "smtp.mailfrom", t->sender } } };
 
     verdict_add(&t->verdict, t->arena, &fact);
 }
 
-static enum check_result pass(struct check *c, enum verdict_result result,
+static enum check_result pass(struct check *c, enum auth_results_word result,
                               const char *reason)
 {
     add_fact(c, result, reason);
@@ -36,7 +36,7 @@ static enum check_result pass(struct check *c, enum verdict_result result,
 static enum check_result refuse(struct check *c, int code, const char *enhanced,
                                 const char *reason)
 {
-    add_fact(c, code < 500 ? VERDICT_TEMPERROR : VERDICT_FAIL, reason);
+    add_fact(c, code < 500 ? AUTH_RESULTS_TEMPERROR : AUTH_RESULTS_FAIL, reason);
     smtp_reply_printf(c->out, code, enhanced, "<%.*s>: %s", STR_ARG(c->mail->sender),
                       reason);
     return CHECK_REFUSE;
@@ -49,9 +49,9 @@ static enum check_result ask(struct check *c)
     str_t ascii;
 
     if (address_parse(c->mail->sender, ADDRESS_UTF8 | ADDRESS_FULL, &sender) != RC_OK)
-        return pass(c, VERDICT_NONE, "There is no sender");
+        return pass(c, AUTH_RESULTS_NONE, "There is no sender");
     if (sender.domain.p[0] == '[')
-        return pass(c, VERDICT_NONE, "The sender is at an address");
+        return pass(c, AUTH_RESULTS_NONE, "The sender is at an address");
     if (dns_name_to_ascii(a, sender.domain, &ascii) != RC_OK)
         return refuse(c, 550, "5.1.8", "Domain is no name of the DNS");
     *c->state = judge_ask(c->judgement, ascii, DNS_MX);
@@ -70,7 +70,7 @@ enum check_result check_require_mx_record(struct check *c)
             return refuse(c, 550, "5.7.27", "Domain has a null MX record");
         if (mx.implicit)
             return refuse(c, 550, "5.1.8", "Domain has no MX record");
-        return pass(c, VERDICT_PASS, NULL);
+        return pass(c, AUTH_RESULTS_PASS, NULL);
     case RC_NOT_FOUND:
         return refuse(c, 550, "5.1.8", "Domain does not exist");
     case RC_INVALID:

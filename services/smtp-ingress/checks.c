@@ -120,7 +120,8 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
         CHECK(one != CHECK_WAIT || rows[i].place == CHECKS_JUDGE);
         if (one == CHECK_REFUSE) {
             metric_add(&refusals[i], 1);
-            log_info("smtp.refused", "check=%s", rows[i].name);
+            log_info("smtp.refused", "check=%s verdict=\"%.*s\"", rows[i].name,
+                     STR_ARG(verdict_words(&c->mail->verdict, c->mail->arena)));
             return CHECK_REFUSE;
         }
         c->passed[i] = one == CHECK_PASS;

@@ -318,14 +318,14 @@ static void senders_without_mx(void **state)
     };
     static const struct {
         const char *domain, *expect;
-        enum verdict_result result;
+        enum auth_results_word result;
     } cases[] = {
-        { "good.test", NULL, VERDICT_PASS },
-        { "null.test", "550 5.7.27 ", VERDICT_FAIL },
-        { "plain.test", "550 5.1.8 ", VERDICT_FAIL },
-        { "nowhere.test", "550 5.1.8 ", VERDICT_FAIL },
-        { "fail.test", "451 4.4.3 ", VERDICT_TEMPERROR },
-        { "silent.test", "451 4.4.3 ", VERDICT_TEMPERROR },
+        { "good.test", NULL, AUTH_RESULTS_PASS },
+        { "null.test", "550 5.7.27 ", AUTH_RESULTS_FAIL },
+        { "plain.test", "550 5.1.8 ", AUTH_RESULTS_FAIL },
+        { "nowhere.test", "550 5.1.8 ", AUTH_RESULTS_FAIL },
+        { "fail.test", "451 4.4.3 ", AUTH_RESULTS_TEMPERROR },
+        { "silent.test", "451 4.4.3 ", AUTH_RESULTS_TEMPERROR },
     };
     struct test_name_server server;
     struct dns_options o = { .resolver = server.address, .trust_anchor_file = "none" };
@@ -343,7 +343,7 @@ static void senders_without_mx(void **state)
             .user = &answered,
         };
         struct dns_question *q = dns_ask(dns, str_of(cases[i].domain), DNS_MX, &wait);
-        const struct verdict_fact *fact;
+        const struct auth_results_fact *fact;
         struct fixture f;
 
         while (!atomic_load(&answered) && !deadline_passed(until))
@@ -354,13 +354,12 @@ static void senders_without_mx(void **state)
             str_of(arena_printf(f.c.mail->arena, "carol@%s", cases[i].domain));
         f.c.state = (void **)&q;
         verdict(&f, check_require_mx_record(&f.c), cases[i].expect);
-        fact = f.c.mail->verdict.first;
-        assert_non_null(fact);
+        fact = f.c.mail->verdict.facts;
         assert_string_equal(fact->method, "x-return-mx");
         assert_int_equal(fact->result, cases[i].result);
         assert_string_equal(fact->properties[0].name, "smtp.mailfrom");
         assert_true(str_eq(fact->properties[0].value, f.c.mail->sender));
-        assert_null(fact->next);
+        assert_int_equal(f.c.mail->verdict.count, 1);
         teardown(&f);
         dns_forget(&q);
     }
@@ -382,7 +381,7 @@ static void senders_that_have_no_domain(void **state)
         setup(&f, CHECKS_INCOMING, senders[i]);
         f.c.state = &none;
         verdict(&f, check_require_mx_record(&f.c), NULL);
-        assert_int_equal(f.c.mail->verdict.first->result, VERDICT_NONE);
+        assert_int_equal(f.c.mail->verdict.facts->result, AUTH_RESULTS_NONE);
         teardown(&f);
     }
 }
@@ -396,25 +395,25 @@ static void signatures_that_need_no_key(void **state)
 {
     static const struct {
         const char *message, *expect, *domain;
-        enum verdict_result result;
+        enum auth_results_word result;
     } cases[] = {
         { PLAIN("From: a@x.test\r\n"), "554 5.7.1 No DKIM signature found\r\n", NULL,
-          VERDICT_NONE },
+          AUTH_RESULTS_NONE },
         { PLAIN("From: a@x.test\r\n" SIGNATURE("y.test")),
           "554 5.7.1 No valid DKIM signature found: none is by the domain in From\r\n",
-          NULL, VERDICT_NONE },
+          NULL, AUTH_RESULTS_NONE },
         { PLAIN("From: a@x.test\r\n" SIGNATURE("X.test")),
           "554 5.7.1 No valid DKIM signature found: the body was changed\r\n", "x.test",
-          VERDICT_FAIL },
-        { PLAIN("From: a@_x.test\r\n"), NULL, NULL, VERDICT_NONE },
-        { PLAIN("From: a@[192.0.2.1]\r\n"), NULL, NULL, VERDICT_NONE },
+          AUTH_RESULTS_FAIL },
+        { PLAIN("From: a@_x.test\r\n"), NULL, NULL, AUTH_RESULTS_NONE },
+        { PLAIN("From: a@[192.0.2.1]\r\n"), NULL, NULL, AUTH_RESULTS_NONE },
     };
     struct spool_room room = { .small_bytes = 10000 };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         str_t m = str_of(cases[i].message);
-        const struct verdict_fact *fact;
+        const struct auth_results_fact *fact;
         void *none = NULL;
         struct fixture f;
 
@@ -425,10 +424,10 @@ static void signatures_that_need_no_key(void **state)
         dkim_watch_append(f.c.mail->dkim, m.p, m.n);
         f.c.state = &none;
         verdict(&f, check_dkim(&f.c), cases[i].expect);
-        fact = f.c.mail->verdict.first;
+        fact = f.c.mail->verdict.facts;
         assert_string_equal(fact->method, "dkim");
         assert_int_equal(fact->result, cases[i].result);
-        assert_null(fact->next);
+        assert_int_equal(f.c.mail->verdict.count, 1);
         assert_int_equal(fact->properties[0].name != NULL, cases[i].domain != NULL);
         if (cases[i].domain != NULL) {
             assert_string_equal(fact->properties[0].name, "header.d");

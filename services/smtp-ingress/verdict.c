@@ -2,31 +2,60 @@
 #include "verdict.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/log.h"
 
-void verdict_add(struct verdict *v, struct arena *a, const struct verdict_fact *fact)
-{
-    struct verdict_fact *f = arena_copy(a, fact, sizeof(*fact));
+#include <string.h>
 
-    f->next = NULL;
-    if (v->first == NULL)
-        v->first = f;
-    else
-        v->last->next = f;
-    v->last = f;
-    log_debug("smtp.verdict", "method=%s result=%s", f->method,
-              verdict_result_name(f->result));
+enum { ROOM_AT_FIRST = 8, WORDS_BYTES = VERDICT_FACTS_MAX * 32 };
+
+static void make_room(struct verdict *v, struct arena *a)
+{
+    size_t room = v->room == 0 ? ROOM_AT_FIRST : 2 * v->room;
+    struct auth_results_fact *facts = arena_alloc(a, room * sizeof(*facts));
+
+    if (v->count > 0)
+        memcpy(facts, v->facts, v->count * sizeof(*facts));
+    v->facts = facts;
+    v->room = room;
 }
 
-const char *verdict_result_name(enum verdict_result r)
+void verdict_add(struct verdict *v, struct arena *a, const struct auth_results_fact *fact)
 {
-    static const char *const names[VERDICT_RESULTS] = {
-        [VERDICT_NONE] = "none",           [VERDICT_PASS] = "pass",
-        [VERDICT_FAIL] = "fail",           [VERDICT_NEUTRAL] = "neutral",
-        [VERDICT_POLICY] = "policy",       [VERDICT_TEMPERROR] = "temperror",
-        [VERDICT_PERMERROR] = "permerror",
-    };
+    log_debug("smtp.verdict", "method=%s result=%s", fact->method,
+              auth_results_word_name(fact->result));
+    if (v->count == VERDICT_FACTS_MAX)
+        return;
+    if (v->count == v->room)
+        make_room(v, a);
+    v->facts[v->count++] = *fact;
+}
 
-    CHECK(r < VERDICT_RESULTS);
-    return names[r];
+str_t verdict_print(const struct verdict *v, struct arena *a, str_t host)
+{
+    return auth_results_format(a, host, v->facts, v->count);
+}
+
+str_t verdict_words(const struct verdict *v, struct arena *a)
+{
+    struct buf *words;
+
+    if (v->count == 0)
+        return S("none");
+    words = arena_buf(a, WORDS_BYTES);
+    for (size_t i = 0; i < v->count; i++)
+        buf_printf(words, "%s%s=%s", i == 0 ? "" : " ", v->facts[i].method,
+                   auth_results_word_name(v->facts[i].result));
+    return buf_str(words);
+}
+
+str_t verdict_property(const struct auth_results_fact *fact, const char *name)
+{
+    for (size_t i = 0; i < AUTH_RESULTS_PROPERTIES_MAX; i++) {
+        if (fact->properties[i].name == NULL)
+            break;
+        if (strcmp(fact->properties[i].name, name) == 0)
+            return fact->properties[i].value;
+    }
+    return S("");
 }

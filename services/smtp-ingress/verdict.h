@@ -1,48 +1,37 @@
 /* verdict.h - what the checks found out about a message.
  *
  * Facts in the words of RFC 8601: which method was applied to what, with which result,
- * and why; so an Authentication-Results field is this, printed.  What follows from them
- * the checks say by their results.  Lives in the message's arena.  Thread: that which has
- * the message.
+ * and why; an Authentication-Results field is this, printed.  What follows from a fact
+ * the check says by its result.
+ *
+ * Limits: VERDICT_FACTS_MAX facts; further ones are not kept.
+ * Lives in the message's arena.  Thread: that which has the message.
  */
 #pragma once
 
 #include "base/str.h"
+#include "mail/auth_results.h"
 
 struct arena;
 
-/* RFC 8601 2.7; not every method knows all. */
-enum verdict_result {
-    VERDICT_NONE, /* does not apply */
-    VERDICT_PASS,
-    VERDICT_FAIL,
-    VERDICT_NEUTRAL,   /* says nothing either way */
-    VERDICT_POLICY,    /* would pass, and is not accepted here */
-    VERDICT_TEMPERROR, /* may be known later */
-    VERDICT_PERMERROR, /* never will */
-    VERDICT_RESULTS
-};
-
-enum { VERDICT_PROPERTIES_MAX = 4 };
-
-struct verdict_property {
-    const char *name; /* "smtp.mailfrom"; NULL ends the list */
-    str_t value;
-};
-
-struct verdict_fact {
-    const char *method; /* registered, or beginning with x- */
-    enum verdict_result result;
-    const char *reason; /* for people; NULL: none */
-    struct verdict_property properties[VERDICT_PROPERTIES_MAX];
-    struct verdict_fact *next;
-};
+enum { VERDICT_FACTS_MAX = AUTH_RESULTS_FACTS_MAX };
 
 struct verdict {
-    struct verdict_fact *first, *last; /* in the order in which they were found */
+    struct auth_results_fact *facts; /* in the order in which they were found */
+    size_t count;
+    size_t room;
 };
 
 /* Copies the fact itself; what it points to lives as long as the arena. */
-void verdict_add(struct verdict *v, struct arena *a, const struct verdict_fact *fact);
+void verdict_add(struct verdict *v, struct arena *a,
+                 const struct auth_results_fact *fact);
 
-const char *verdict_result_name(enum verdict_result r); /* as the field has it */
+/* The whole Authentication-Results field with its last CRLF, by the server of that name;
+ * "none" in it without facts. */
+str_t verdict_print(const struct verdict *v, struct arena *a, str_t host);
+
+/* For logs: "dkim=pass spf=fail", without whose; "none" without facts. */
+str_t verdict_words(const struct verdict *v, struct arena *a);
+
+/* The value of a fact's property of that name; empty: it has none. */
+str_t verdict_property(const struct auth_results_fact *fact, const char *name);
