@@ -53,6 +53,7 @@ str_t envelope_format(struct arena *a, const struct envelope *e)
     put_flag(b, "smtputf8", e->smtputf8);
     put_flag(b, "eight_bit", e->eight_bit);
     put_flag(b, "submission", e->submission);
+    put_flag(b, "quarantine", e->quarantine);
     if (e->account != 0) {
         put_key(b, "account");
         buf_printf(b, "%" PRId64, e->account);
@@ -157,6 +158,8 @@ static void set_field(struct envelope *e, str_t key, str_t value)
         e->eight_bit = flag;
     else if (str_eq(key, S("submission")))
         e->submission = flag;
+    else if (str_eq(key, S("quarantine")))
+        e->quarantine = flag;
     else if (str_eq(key, S("account")) && str_to_u64(value, INT64_MAX, &number))
         e->account = (int64_t)number;
     else if (str_eq(key, S("id")) && is_id(value))

@@ -21,6 +21,7 @@ struct envelope {
     bool smtputf8;   /* RFC 6531: an address or the header needs it */
     bool eight_bit;  /* RFC 6152: the body has bytes above 127 */
     bool submission; /* by an account of ours, not by another server */
+    bool quarantine; /* into the mailbox Junk, and to no other server */
     int64_t account; /* who submitted; 0: nobody of ours */
     str_t id; /* names the message in logs and to people: letters, digits, '-', '.' */
 };

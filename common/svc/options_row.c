@@ -189,17 +189,22 @@ static enum rc parse_text(const struct reading *r, str_t text)
     return RC_OK;
 }
 
+static bool is_one_of(const char *list, str_t word)
+{
+    str_t words = str_of(list), one;
+
+    while (str_split(&words, ' ', &one))
+        if (str_eq(one, word))
+            return true;
+    return false;
+}
+
 static enum rc parse_choice(const struct reading *r, str_t text)
 {
-    str_t words = str_of(r->row->unit), word;
-
-    while (str_split(&words, ' ', &word)) {
-        if (str_eq(word, text)) {
-            *(const char **)r->field = arena_cstr(r->arena, text);
-            return RC_OK;
-        }
-    }
-    return refuse(r, "must be one of: %s", r->row->unit);
+    if (!is_one_of(r->row->unit, text))
+        return refuse(r, "must be one of: %s", r->row->unit);
+    *(const char **)r->field = arena_cstr(r->arena, text);
+    return RC_OK;
 }
 
 static bool is_ipv4(str_t text, char out[INET_ADDRSTRLEN])
@@ -375,6 +380,24 @@ static enum rc parse_routes(const struct reading *r, str_t text)
     return parse_text(r, text);
 }
 
+/* The row's unit names the actions that make sense, its range the codes. */
+static enum rc parse_policy(const struct reading *r, str_t text)
+{
+    const struct options_row *row = r->row;
+    const char *why;
+    struct policy p;
+
+    if (policy_parse(r->arena, text, &p, &why) != RC_OK)
+        return refuse(r, "%s", why);
+    if (p.code != 0 && row->max > 0 && (p.code < row->min || p.code > row->max))
+        return refuse_range(r);
+    if (row->unit[0] != '\0' &&
+        !is_one_of(row->unit, str_of(policy_action_name(p.action))))
+        return refuse(r, "must be one of: %s", row->unit);
+    *(struct policy *)r->field = p;
+    return RC_OK;
+}
+
 static const char *look_file(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -421,6 +444,7 @@ static const struct {
     [OPTIONS_PEERS] = { parse_peers, "peers", NULL },
     [OPTIONS_NETWORKS] = { parse_networks, "networks", NULL },
     [OPTIONS_ROUTES] = { parse_routes, "routes", NULL },
+    [OPTIONS_POLICY] = { parse_policy, "policy", NULL },
 };
 
 const struct options_row *options_row_find(str_t name)
@@ -475,6 +499,9 @@ void options_row_format(const struct options_row *row, const struct options *o,
     case OPTIONS_BOOL:
         buf_puts(to, *(const bool *)field ? "true" : "false");
         break;
+    case OPTIONS_POLICY:
+        policy_format(field, to);
+        break;
     default:
         buf_puts(to, *(const char *const *)field);
         break;
@@ -486,6 +513,8 @@ void options_row_describe(const struct options_row *row, struct buf *to)
     buf_puts(to, kinds[row->kind].word);
     if (row->kind == OPTIONS_CHOICE)
         buf_printf(to, " %s", row->unit);
+    if (row->kind == OPTIONS_POLICY)
+        buf_printf(to, ": %s", row->unit[0] == '\0' ? POLICY_WORDS : row->unit);
     if (row->kind == OPTIONS_INT && row->unit[0] != '\0')
         buf_printf(to, " (%s)", row->unit);
     if (kinds[row->kind].look != NULL || row->kind == OPTIONS_ADDRESS)

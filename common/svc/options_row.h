@@ -29,6 +29,7 @@ enum options_kind {
     OPTIONS_PEERS,
     OPTIONS_NETWORKS,
     OPTIONS_ROUTES,
+    OPTIONS_POLICY,
     OPTIONS_KINDS
 };
 

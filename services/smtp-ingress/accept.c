@@ -89,6 +89,7 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
                           .id = str_of(arena_printf(t->arena, "%016" PRIx64,
                                                     crypto_random_u64())) };
 
+    e.quarantine = t->quarantine;
     e.eight_bit = has_eight_bit(scrubbed->header) || has_eight_bit(scrubbed->body);
     /* Letters beyond ASCII in a header whose sender did not ask for SMTPUTF8 go on as
      * they are, as with other servers: every host takes them, and to return the message

@@ -9,10 +9,11 @@
  */
 #include "checks.h"
 
+#include "base/arena.h"
 #include "judge.h"
 #include "net/dns.h"
 #include "net/dns_name.h"
-#include "smtp/smtp_reply.h"
+#include "svc/options.h"
 #include "transaction.h"
 
 static void add_fact(struct check *c, enum auth_results_word result, const char *reason)
@@ -33,13 +34,17 @@ static enum check_result pass(struct check *c, enum auth_results_word result,
     return CHECK_PASS;
 }
 
-static enum check_result refuse(struct check *c, int code, const char *enhanced,
+static enum check_result object(struct check *c, int code, const char *enhanced,
                                 const char *reason)
 {
+    const struct options *o = c->ingress->options;
+    const struct policy *p =
+        code < 500 ? &o->require_mx_record_temporary : &o->require_mx_record;
+
     add_fact(c, code < 500 ? AUTH_RESULTS_TEMPERROR : AUTH_RESULTS_FAIL, reason);
-    smtp_reply_printf(c->out, code, enhanced, "<%.*s>: %s", STR_ARG(c->mail->sender),
-                      reason);
-    return CHECK_REFUSE;
+    return check_conclude(
+        c, p, code, enhanced,
+        arena_printf(c->mail->arena, "<%.*s>: %s", STR_ARG(c->mail->sender), reason));
 }
 
 static enum check_result ask(struct check *c)
@@ -53,7 +58,7 @@ static enum check_result ask(struct check *c)
     if (sender.domain.p[0] == '[')
         return pass(c, AUTH_RESULTS_NONE, "The sender is at an address");
     if (dns_name_to_ascii(a, sender.domain, &ascii) != RC_OK)
-        return refuse(c, 550, "5.1.8", "Domain is no name of the DNS");
+        return object(c, 550, "5.1.8", "Domain is no name of the DNS");
     *c->state = judge_ask(c->judgement, ascii, DNS_MX);
     return CHECK_WAIT;
 }
@@ -67,16 +72,16 @@ enum check_result check_require_mx_record(struct check *c)
     switch (dns_answer_mx(*c->state, c->mail->arena, &mx)) {
     case RC_OK:
         if (mx.null_mx)
-            return refuse(c, 550, "5.7.27", "Domain has a null MX record");
+            return object(c, 550, "5.7.27", "Domain has a null MX record");
         if (mx.implicit)
-            return refuse(c, 550, "5.1.8", "Domain has no MX record");
+            return object(c, 550, "5.1.8", "Domain has no MX record");
         return pass(c, AUTH_RESULTS_PASS, NULL);
     case RC_NOT_FOUND:
-        return refuse(c, 550, "5.1.8", "Domain does not exist");
+        return object(c, 550, "5.1.8", "Domain does not exist");
     case RC_INVALID:
-        return refuse(c, 550, "5.1.8", "Domain is no name of the DNS");
+        return object(c, 550, "5.1.8", "Domain is no name of the DNS");
     default:
-        return refuse(c, 451, "4.4.3",
+        return object(c, 451, "4.4.3",
                       "DNS does not say where its domain takes mail, try again later");
     }
 }

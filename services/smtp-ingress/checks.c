@@ -116,6 +116,8 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
             !rows[i].is_wanted(c->ingress->options))
             continue;
         c->state = &c->states[i];
+        c->row = i;
+        c->row_name = rows[i].name;
         one = rows[i].run(c);
         CHECK(one != CHECK_WAIT || rows[i].place == CHECKS_JUDGE);
         if (one == CHECK_REFUSE) {
@@ -135,4 +137,5 @@ void checks_register_metrics(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
         metric_register(&refusals[i]);
+    check_conclude_register_metrics();
 }

@@ -20,6 +20,7 @@ struct buf;
 struct db;
 struct judgement;
 struct options;
+struct policy;
 struct session;
 struct transaction;
 
@@ -74,6 +75,8 @@ struct check {
     int64_t now_us;                 /* monotonic */
     bool is_last_word;              /* set: the connection ends with the reply */
     struct buf *out;
+    size_t row; /* which check runs, and its name: checks_run's */
+    const char *row_name;
     /* checks.c's: of a message whose checks run in two places, or again after a wait. */
     bool passed[CHECKS_COUNT];
     void *states[CHECKS_COUNT];
@@ -100,5 +103,12 @@ bool checks_need_judge(const struct options *o, unsigned directions);
 /* Run the phase's checks of these places in order, but those that have passed.
  * CHECK_WAIT: nobody refused, some wait. */
 enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned places);
+
+/* For a check that found something wrong: what the policy has follow.  code, enhanced
+ * (may be NULL) and text are its own words, for a reply that has no others; it returns
+ * what this returns. */
+enum check_result check_conclude(struct check *c, const struct policy *p, int code,
+                                 const char *enhanced, const char *text);
+void check_conclude_register_metrics(void);
 
 void checks_register_metrics(void);

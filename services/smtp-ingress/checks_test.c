@@ -29,7 +29,10 @@
 
 static struct options options = { .max_message_size = 100000,
                                   .max_recipients = 3,
-                                  .dkim = "reject" };
+                                  .dkim = "reject",
+                                  .require_mx_record = { .action = POLICY_REJECT },
+                                  .require_mx_record_temporary = { .action =
+                                                                       POLICY_REJECT } };
 static struct ingress ingress = { .options = &options, .domain = STR(DOMAIN) };
 
 struct fixture {
@@ -49,6 +52,7 @@ static void setup(struct fixture *f, enum checks_direction direction, const char
     f->c.mail->sender = f->c.mail->return_path = str_of(sender);
     f->c.now_us = 1000000000;
     f->c.out = &f->out;
+    f->c.row_name = "size";
 }
 
 static void teardown(struct fixture *f)
@@ -443,6 +447,46 @@ static void signatures_that_need_no_key(void **state)
     }
 }
 
+/* What a policy has follow, with the check's words and with its own. */
+static void policies(void **state)
+{
+    static const struct {
+        const char *policy;
+        int code;
+        const char *enhanced, *expect; /* NULL: passes */
+        bool quarantine;
+    } cases[] = {
+        { "ignore", 550, "5.7.1", NULL, false },
+        { "quarantine", 550, "5.7.1", NULL, true },
+        { "quarantine", 451, "4.4.3", NULL, true },
+        { "reject", 550, "5.7.1", "550 5.7.1 the check's words\r\n", false },
+        { "reject", 523, NULL, "523 the check's words\r\n", false },
+        { "reject", 451, "4.4.3", "451 4.4.3 the check's words\r\n", false },
+        { "reject 450", 550, "5.7.1", "450 4.7.1 the check's words\r\n", false },
+        { "reject 554 5.7.9", 550, "5.7.1", "554 5.7.9 the check's words\r\n", false },
+        { "reject 554 5.7.9 no", 451, "4.4.3", "554 5.7.9 no\r\n", false },
+        { "reject Go away", 550, "5.7.1", "550 5.7.1 Go away\r\n", false },
+        { "true", 550, "5.7.1", "550 5.7.1 the check's words\r\n", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *why;
+        struct policy p;
+        struct fixture f;
+
+        setup(&f, CHECKS_INCOMING, "b@x.example");
+        assert_int_equal(policy_parse(f.c.mail->arena, str_of(cases[i].policy), &p, &why),
+                         RC_OK);
+        verdict(&f,
+                check_conclude(&f.c, &p, cases[i].code, cases[i].enhanced,
+                               "the check's words"),
+                cases[i].expect);
+        assert_int_equal(f.c.mail->quarantine, cases[i].quarantine);
+        teardown(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +500,7 @@ int main(void)
         cmocka_unit_test(clear_text),
         cmocka_unit_test(securejoin_may_be_clear),
         cmocka_unit_test(round_in_circles),
+        cmocka_unit_test(policies),
         cmocka_unit_test(senders_without_mx),
         cmocka_unit_test(senders_that_have_no_domain),
         cmocka_unit_test(signatures_that_need_no_key),

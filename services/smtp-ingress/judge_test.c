@@ -43,7 +43,8 @@ static int start_judge(void **state)
     assert_int_equal(dns_new(&dns, NULL, &ingress.dns), RC_OK);
     ingress.judge = judge_with(10 * WAIT_MS);
     judge_register_metrics();
-    options.require_mx_record = true;
+    options.require_mx_record.action = POLICY_REJECT;
+    options.require_mx_record_temporary.action = POLICY_REJECT;
     return start_with_alice(state);
 }
 

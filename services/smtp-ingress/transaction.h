@@ -28,6 +28,7 @@ struct transaction {
     str_t return_path;          /* who gets a bounce: the sender, or nobody */
     bool utf8;                  /* SMTPUTF8 was given */
     bool eight_bit;             /* BODY=8BITMIME was given */
+    bool quarantine;            /* a check found something: into Junk, and nowhere else */
     bool clear_text;            /* every recipient so far takes unencrypted mail */
     uint64_t declared_bytes;    /* SIZE=; 0: unknown */
     enum transaction_rate rate; /* counted once, whatever the number of recipients */

@@ -28,7 +28,7 @@ def names():
 @contextlib.contextmanager
 def judging(product, names, **options):
     with running(product, "smtp-ingress",
-                 **{"require_mx_record": "true", "dns_resolver": names.address,
+                 **{"require_mx_record": "reject", "dns_resolver": names.address,
                     "dns_trust_anchor_file": "none", "judge_threads": 1, "judge_seconds": 300,
                     **options}) as r:
         yield r
@@ -75,7 +75,7 @@ def test_a_sender_without_an_mx_record_is_refused(product, names):
 
 def test_without_the_options_nobody_is_asked(product, names):
     user = mail.new_account(product)
-    with judging(product, names, require_mx_record="false", dkim="ignore") as r:
+    with judging(product, names, require_mx_record="off", dkim="ignore") as r:
         codes, _ = transaction(foreign(r), "a@null.example", [user], mail.encrypted(AUTHOR))
         assert codes == [250, 250, 250]
         assert r.threads("judge") == r.threads("dns") == 0
@@ -104,6 +104,14 @@ def test_no_account_waits_for_a_dns_that_is_dead(product):
             with foreign(r) as client:
                 assert transaction(client, AUTHOR, [user], mail.encrypted(AUTHOR))[0][-1] == 250
     wait_for_messages(inbox(product, user), 2)
+
+
+def test_a_dead_resolver_is_what_the_policy_says(product, names):
+    user = mail.new_account(product)
+    with judging(product, names, judge_seconds=1, require_mx_record_temporary="ignore") as r:
+        codes, _ = transaction(foreign(r), "a@silent-1.example", [user], mail.encrypted(AUTHOR))
+        assert codes == [250, 250, 250]
+    wait_for_messages(inbox(product, user), 1)
 
 
 def test_a_thousand_wait_and_nobody_else_does(product, names, descriptors):
