@@ -8,11 +8,24 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "mail/dkim_body.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 enum { NEST_MAX = 16 };
+
+void envelope_hash_body(struct envelope *e, str_t body)
+{
+    struct dkim_body hash;
+
+    dkim_body_init(&hash, 1U << DKIM_CANON_RELAXED);
+    dkim_body_feed(&hash, body);
+    dkim_body_end(&hash);
+    memcpy(e->body_hash, dkim_body_get(&hash, DKIM_CANON_RELAXED), sizeof(e->body_hash));
+    dkim_body_fini(&hash);
+    e->has_body_hash = true;
+}
 
 static bool is_id_char(char c)
 {
@@ -45,6 +58,14 @@ static void put_id(struct buf *b, const char *key, str_t value)
     buf_putc(b, '"');
 }
 
+static void put_hash(struct buf *b, const char *key, const unsigned char *hash)
+{
+    char hex[2 * CRYPTO_SHA256_BYTES + 1];
+
+    crypto_hex(hex, str_n((const char *)hash, CRYPTO_SHA256_BYTES));
+    put_id(b, key, str_of(hex));
+}
+
 str_t envelope_format(struct arena *a, const struct envelope *e)
 {
     struct buf *b = arena_buf(a, ENVELOPE_MAX_BYTES);
@@ -58,6 +79,8 @@ str_t envelope_format(struct arena *a, const struct envelope *e)
         put_key(b, "account");
         buf_printf(b, "%" PRId64, e->account);
     }
+    if (e->has_body_hash)
+        put_hash(b, "body_hash", e->body_hash);
     put_id(b, "id", e->id);
     buf_putc(b, '}');
     return buf_str(b);
@@ -147,6 +170,19 @@ static bool is_id(str_t text)
     return text.n <= 128;
 }
 
+static bool take_hash(str_t text, unsigned char out[CRYPTO_SHA256_BYTES])
+{
+    for (size_t i = 0; i < CRYPTO_SHA256_BYTES && text.n == 2 * CRYPTO_SHA256_BYTES;
+         i++) {
+        int high = str_hex_value(text.p[2 * i]), low = str_hex_value(text.p[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (unsigned char)(high << 4 | low);
+    }
+    return text.n == 2 * CRYPTO_SHA256_BYTES;
+}
+
 static void set_field(struct envelope *e, str_t key, str_t value)
 {
     bool flag = str_eq(value, S("true"));
@@ -162,6 +198,8 @@ static void set_field(struct envelope *e, str_t key, str_t value)
         e->quarantine = flag;
     else if (str_eq(key, S("account")) && str_to_u64(value, INT64_MAX, &number))
         e->account = (int64_t)number;
+    else if (str_eq(key, S("body_hash")))
+        e->has_body_hash = take_hash(value, e->body_hash);
     else if (str_eq(key, S("id")) && is_id(value))
         e->id = value;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/crypto.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -23,8 +24,15 @@ struct envelope {
     bool submission; /* by an account of ours, not by another server */
     bool quarantine; /* into the mailbox Junk, and to no other server */
     int64_t account; /* who submitted; 0: nobody of ours */
+    /* SHA-256 of the body in relaxed form (RFC 6376 3.4.4), so that whoever signs the
+     * message need not read its body. */
+    bool has_body_hash;
+    unsigned char body_hash[CRYPTO_SHA256_BYTES];
     str_t id; /* names the message in logs and to people: letters, digits, '-', '.' */
 };
+
+/* Sets body_hash. */
+void envelope_hash_body(struct envelope *e, str_t body);
 
 /* {"smtputf8":true,...} without the fields that are zero. */
 str_t envelope_format(struct arena *a, const struct envelope *e);
