@@ -5,6 +5,7 @@
 #include "store/store_api_token.h"
 #include "store/store_body.h"
 #include "store/store_device.h"
+#include "store/store_dkim.h"
 #include "store/store_expire.h"
 #include "store/store_mailbox.h"
 #include "store/store_message.h"
@@ -334,6 +335,25 @@ static void worker_delivers(struct db *db)
     assert_int_equal(db_commit(db), RC_OK);
 }
 
+static void worker_signs(struct db *db)
+{
+    const struct store_dkim_key key = { .domain = S("example.org"),
+                                        .selector = S("s"),
+                                        .record = S("v=DKIM1"),
+                                        .sealed = S("x") };
+    struct store_dkim_key *keys;
+    size_t n;
+
+    db_begin(db);
+    assert_int_equal(store_dkim_lock(db), RC_OK);
+    assert_int_equal(store_dkim_add(db, &key, true), RC_OK);
+    assert_int_equal(db_commit(db), RC_OK);
+    assert_int_equal(store_dkim_reseal(db, &key, S("y")), RC_OK);
+    assert_int_equal(store_dkim_used(test_arena, db, key.domain, &keys, &n), RC_OK);
+    assert_int_equal(n, 1);
+    assert_true(str_eq(keys[0].sealed, S("y")));
+}
+
 static void sender_fails(struct db *db)
 {
     struct store_remote_claim how = { .limit = 1, .per_destination = 1, .lease_s = 60 };
@@ -470,6 +490,7 @@ static void each_role_can_do_its_work(void **state)
     } walk[] = {
         { MIGRATE_SMTP_INGRESS, ingress_accepts },
         { MIGRATE_QUEUE_WORKER, worker_delivers },
+        { MIGRATE_QUEUE_WORKER, worker_signs },
         { MIGRATE_REMOTE_SENDER, sender_fails },
         { MIGRATE_QUEUE_WORKER, worker_bounces_and_sets_aside },
         { MIGRATE_IMAP_GATEWAY, gateway_serves },
@@ -506,6 +527,12 @@ static void each_role_can_do_no_more(void **state)
         { MIGRATE_QUEUE_WORKER, "SELECT pwhash FROM account" },
         { MIGRATE_QUEUE_WORKER, "DELETE FROM message" },
         { MIGRATE_QUEUE_WORKER, "DELETE FROM queue_remote" },
+        { MIGRATE_QUEUE_WORKER, "UPDATE dkim_key SET used = 1" },
+        { MIGRATE_SMTP_INGRESS, "SELECT domain FROM dkim_key" },
+        { MIGRATE_IMAP_GATEWAY, "SELECT domain FROM dkim_key" },
+        { MIGRATE_REMOTE_SENDER, "SELECT domain FROM dkim_key" },
+        { MIGRATE_REGISTRAR, "SELECT private FROM dkim_key" },
+        { MIGRATE_JANITOR, "SELECT private FROM dkim_key" },
         { MIGRATE_REMOTE_SENDER, "SELECT * FROM account" },
         { MIGRATE_REMOTE_SENDER, "SELECT * FROM message" },
         { MIGRATE_REMOTE_SENDER, "INSERT INTO body_00 VALUES (1, 1, 1, '')" },

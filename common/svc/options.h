@@ -40,6 +40,7 @@ typedef const char *options_type_TEXT; /* never NULL */
 typedef const char *options_type_SECRET;
 typedef const char *options_type_CHOICE;
 typedef const char *options_type_DOMAIN; /* an IPv4 address always in brackets */
+typedef const char *options_type_LABEL;  /* of a domain, in lower case */
 typedef const char *options_type_HOST;
 typedef const char *options_type_HOSTS;
 typedef const char *options_type_ADDRESS;

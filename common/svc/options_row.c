@@ -258,6 +258,14 @@ static enum rc parse_domain(const struct reading *r, str_t text)
     return RC_OK;
 }
 
+static enum rc parse_label(const struct reading *r, str_t text)
+{
+    text = arena_str_lower(r->arena, text);
+    if (!is_label(text))
+        return refuse(r, "not a label of a domain: letters, digits and `-`");
+    return parse_text(r, text);
+}
+
 /* The word of a row that stands for none: "disabled". */
 static bool is_word(const struct options_row *row, str_t text)
 {
@@ -432,6 +440,7 @@ static const struct {
     [OPTIONS_SECRET] = { parse_text, "secret", NULL },
     [OPTIONS_CHOICE] = { parse_choice, "one of", NULL },
     [OPTIONS_DOMAIN] = { parse_domain, "domain", NULL },
+    [OPTIONS_LABEL] = { parse_label, "label", NULL },
     [OPTIONS_PORT] = { parse_int, "port", NULL },
     [OPTIONS_HOST] = { parse_host, "host", NULL },
     [OPTIONS_HOSTS] = { parse_hosts, "hosts", NULL },

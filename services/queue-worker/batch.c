@@ -5,6 +5,7 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "keyring.h"
 #include "store/db.h"
 #include "store/store_remote.h"
 
@@ -22,6 +23,7 @@ enum { FAILED_MAX = 64, COLLISIONS_MAX = 3, RECOVER_MS = 3000 };
 COUNTER(delivered, "delivered_mail", "Copies put into mailboxes.");
 COUNTER(quota_exceeded, "quota_exceeded", "Recipients refused because of their quota.");
 COUNTER(sent_on, "remote_queued", "Messages handed to remote-sender, per destination.");
+COUNTER(signed_mail, "dkim_signed", "Messages to other servers that were signed.");
 COUNTER(busy, "busy_mailboxes", "Recipients put off because of a locked mailbox.");
 COUNTER(behind, "kept_in_order", "Recipients put off because of an older message.");
 COUNTER(bounced, "bounces", "Reports of failed delivery that were queued.");
@@ -32,6 +34,7 @@ static void register_metrics(void)
     metric_register(&delivered);
     metric_register(&quota_exceeded);
     metric_register(&sent_on);
+    metric_register(&signed_mail);
     metric_register(&busy);
     metric_register(&behind);
     metric_register(&bounced);
@@ -81,6 +84,7 @@ static enum rc conclude(struct batch *b, size_t rows, const struct deliver_done 
     metric_add(&delivered, (int64_t)d->copies);
     metric_add(&quota_exceeded, (int64_t)d->over_quota);
     metric_add(&sent_on, (int64_t)d->remote_rows);
+    metric_add(&signed_mail, (int64_t)d->signed_count);
     metric_add(&busy, (int64_t)d->busy);
     metric_add(&behind, (int64_t)d->behind);
     metric_add(&bounced, (int64_t)bounces);
@@ -188,7 +192,7 @@ static enum rc claim_and_deliver(struct batch *b, size_t limit, struct batch_new
     if (rc != RC_OK || n == 0)
         return rc;
     kept = what_fits(rows, n);
-    rc = deliver(b->arena, b->db, b->rules, rows, kept, &done);
+    rc = deliver(b->arena, b->db, b->rules, b->keys, rows, kept, &done);
     if (kept < n) /* they keep their place, which the cursor has passed */
         b->cursor = (struct store_queue_cursor){ 0 };
     for (size_t i = kept; i < n && rc == RC_OK; i++)
@@ -220,13 +224,22 @@ static enum rc finish(struct batch *b, enum rc rc)
     return rc;
 }
 
+static enum rc refresh_keys(struct batch *b)
+{
+    return b->keys == NULL ? RC_OK : keyring_refresh(b->keys, b->db);
+}
+
 enum rc batch_run(struct batch *b, struct batch_news *news)
 {
     size_t limit = b->singly > 0 ? 1 : b->rows_max;
+    enum rc rc;
 
+    start(b, news);
+    rc = refresh_keys(b);
+    if (rc != RC_OK)
+        return finish(b, rc);
     if (b->singly > 0)
         b->singly--;
-    start(b, news);
     return finish(b, claim_and_deliver(b, limit, news));
 }
 
@@ -239,7 +252,7 @@ static enum rc deliver_suspect(struct batch *b, const struct store_queue_row *ro
     db_begin(b->db);
     rc = store_queue_take(b->db, row);
     if (rc == RC_OK)
-        rc = deliver(b->arena, b->db, b->rules, row, 1, &done);
+        rc = deliver(b->arena, b->db, b->rules, b->keys, row, 1, &done);
     if (rc == RC_OK)
         rc = conclude(b, 1, &done, news);
     if (is_content(rc) && rc != RC_NOT_FOUND)
@@ -263,7 +276,9 @@ enum rc batch_run_suspect(struct batch *b, struct batch_news *news)
     enum rc rc;
 
     start(b, news);
-    rc = store_queue_suspect(b->arena, b->db, &row);
+    rc = refresh_keys(b);
+    if (rc == RC_OK)
+        rc = store_queue_suspect(b->arena, b->db, &row);
     if (rc == RC_OK && row.attempts > b->attempts_max) {
         /* What kills also whoever tells of it goes without a word. */
         rc = set_aside(b, &row, "delivery broke off too often",

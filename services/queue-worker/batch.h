@@ -15,12 +15,14 @@
 
 struct arena;
 struct db;
+struct keyring;
 
 struct batch {
     struct db *db;
     const struct deliver_rules *rules;
-    size_t rows_max;  /* of one transaction */
-    int attempts_max; /* then a suspect is set aside */
+    size_t rows_max;      /* of one transaction */
+    int attempts_max;     /* then a suspect is set aside */
+    struct keyring *keys; /* NULL as batch_init leaves it: nothing is signed */
     /* owned by batch.c */
     struct arena *arena;
     struct store_queue_cursor cursor;

@@ -261,7 +261,7 @@ static void test_one_commit(void **state)
     db_begin(test_db);
     assert_int_equal(store_queue_claim(test_arena, test_db, &cursor, 64, &rows, &n),
                      RC_OK);
-    assert_int_equal(deliver(test_arena, test_db, &rules, rows, n, &done), RC_OK);
+    assert_int_equal(deliver(test_arena, test_db, &rules, NULL, rows, n, &done), RC_OK);
     assert_int_equal(bounce_queue(test_arena, test_db, &office, done.failed,
                                   done.failed_count, &bounces),
                      RC_OK);

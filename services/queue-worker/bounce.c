@@ -1,11 +1,14 @@
 /* bounce.c - mail that cannot be delivered goes back to its sender, as a new message. */
 #include "bounce.h"
 
+#include "account/route.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mail/address.h"
+#include "mail/envelope.h"
+#include "mail/header.h"
 #include "store/db.h"
 #include "store/store_body.h"
 #include "store/store_queue.h"
@@ -24,6 +27,19 @@ static void log_dropped(const struct bounce *b)
     log_info("queue.dropped", "queue=%016" PRIx64 " recipients=%zu reason=%s",
              (uint64_t)b->body_id, b->failed_count,
              b->sender.n == 0 ? "null-sender" : "bad-sender");
+}
+
+/* As smtp-ingress does, for what it accepts. */
+static str_t make_envelope(struct arena *a, const struct bounce_office *o, str_t message,
+                           str_t to)
+{
+    struct envelope e = { 0 };
+    struct route route;
+
+    route_find(a, o->mail_domain, to, &route);
+    if (route.kind == ROUTE_REMOTE)
+        envelope_hash_body(&e, str_skip(message, header_end(message)));
+    return envelope_format(a, &e);
 }
 
 static enum rc queue_one(struct arena *a, struct db *db, const struct bounce_office *o,
@@ -46,9 +62,9 @@ static enum rc queue_one(struct arena *a, struct db *db, const struct bounce_off
         .message = dsn_compose(a, &d),
         .recipients = &b->sender,
         .recipient_count = 1,
-        .envelope = S("{}"),
     };
 
+    row.envelope = make_envelope(a, o, row.message, b->sender);
     log_info("queue.bounced", "queue=%s recipients=%zu status=%.*s", id, b->failed_count,
              STR_ARG(b->failed[0].status));
     return store_queue_add(db, &row);

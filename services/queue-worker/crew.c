@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "batch.h"
+#include "keyring.h"
 #include "reroute.h"
 #include "store/db.h"
 #include "svc/svc.h"
@@ -31,6 +32,7 @@ struct member {
     struct crew *crew;
     pthread_t thread;
     struct batch batch;
+    struct keyring keys;
     int failures; /* in a row */
     int64_t care_at_ms, reroute_at_ms;
     int64_t reroute_after; /* where the pass has got to */
@@ -351,6 +353,8 @@ static void start_member(struct crew *c, struct member *m)
     m->crew = c;
     batch_init(&m->batch, svc_db_new(c->svc), &c->rules, (size_t)o->queue_batch,
                (int)o->queue_attempts);
+    keyring_init(&m->keys, o);
+    m->batch.keys = &m->keys;
     CHECK(pthread_create(&m->thread, NULL, member_main, m) == 0);
     snprintf(name, sizeof(name), "queue-%zu", (size_t)(m - c->member));
     pthread_setname_np(m->thread, name);
@@ -444,6 +448,7 @@ void crew_free(struct crew **pc)
         pthread_join(c->member[i].thread, NULL);
         db_free(&c->member[i].batch.db);
         batch_fini(&c->member[i].batch);
+        keyring_fini(&c->member[i].keys);
     }
     pthread_cond_destroy(&c->wake);
     pthread_mutex_destroy(&c->lock);

@@ -3,9 +3,11 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "account/route.h"
+#include "keyring.h"
 #include "order.h"
 #include "prefix.h"
-#include "account/route.h"
+#include "sign.h"
 #include "store/db.h"
 #include "store/store_remote.h"
 
@@ -25,7 +27,8 @@ struct job {
     size_t route_count;
     struct dsn_recipient *failed; /* room for all recipients */
     size_t failed_count;
-    str_t *later; /* recipients to be tried again; room for all */
+    str_t signature; /* for other hosts */
+    str_t *later;    /* recipients to be tried again; room for all */
     size_t later_count;
     int64_t due_us; /* when */
     bool tried;     /* in vain, so that the next time is further away */
@@ -35,6 +38,7 @@ struct run {
     struct arena *arena;
     struct db *db;
     const struct deliver_rules *rules;
+    const struct keyring *keys; /* NULL: nothing is signed */
     struct store_deliver *boxes;
     struct order *order; /* NULL: not asked for */
     struct deliver_done *done;
@@ -51,6 +55,36 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
                       rows[i].recipient_count, &jobs[i].route);
     }
     return jobs;
+}
+
+static bool leaves(const struct job *j)
+{
+    for (size_t i = 0; i < j->route_count; i++)
+        if (j->route[i].kind == ROUTE_REMOTE)
+            return true;
+    return false;
+}
+
+/* Before any mailbox is locked: it takes time, and others must not wait for it. */
+static enum rc sign_what_leaves(struct run *r, struct job *jobs, size_t n)
+{
+    struct sign *list;
+    size_t count = 0;
+    enum rc rc;
+
+    if (r->keys == NULL || r->keys->state != KEYRING_READY)
+        return RC_OK;
+    list = arena_array(r->arena, n, sizeof(*list));
+    for (size_t i = 0; i < n; i++)
+        if (leaves(&jobs[i]))
+            list[count++].row = jobs[i].row;
+    rc = count == 0 ? RC_OK : sign(r->arena, r->db, r->keys, list, count);
+    for (size_t i = 0, k = 0; i < n && k < count; i++)
+        if (jobs[i].row == list[k].row)
+            jobs[i].signature = list[k++].fields;
+    for (size_t k = 0; k < count; k++)
+        r->done->signed_count += list[k].fields.n > 0;
+    return rc;
 }
 
 static size_t count_local(const struct job *jobs, size_t n)
@@ -122,16 +156,30 @@ static void put_off_a_while(struct run *r, struct job *j, const struct route *to
     put_off(r, j, to, j->row->now_us + pause_us(j->row->puts));
 }
 
-/* The mailbox is somebody else's for the moment.  Who holds it for days is no mailbox;
- * days are counted in tries, since a clock may have jumped. */
+/* For days, which are counted in tries, since a clock may have jumped. */
+static bool has_waited_long(const struct run *r, const struct job *j)
+{
+    return j->row->puts > r->rules->remote_lifetime_s * 1000 / RETRY_MAX_MS;
+}
+
+/* The mailbox is somebody else's for the moment.  Who holds it for days is no mailbox. */
 static void wait_for_box(struct run *r, struct job *j, const struct route *to)
 {
-    if (j->row->puts > r->rules->remote_lifetime_s * 1000 / RETRY_MAX_MS) {
+    if (has_waited_long(r, j)) {
         add_failure(r, j, to->recipient, "4.2.1", "450 4.2.1 Mailbox is busy");
         return;
     }
     put_off_a_while(r, j, to);
     r->done->busy++;
+}
+
+/* Unsigned, it would be refused for good. */
+static void wait_for_key(struct run *r, struct job *j, const struct route *to)
+{
+    if (has_waited_long(r, j))
+        add_failure(r, j, to->recipient, "4.7.5", "450 4.7.5 Message cannot be signed");
+    else
+        put_off_a_while(r, j, to);
 }
 
 /* Behind the older message, wherever that has its place in the queue.  One that is due
@@ -199,6 +247,7 @@ static enum rc send_remote(struct run *r, const struct job *j, size_t first,
         .body_id = j->row->body_id,
         .arrival_unix = j->row->idate_unix,
         .envelope = j->row->envelope,
+        .signature = j->signature,
     };
     struct store_remote_row row = {
         .body_id = j->row->body_id,
@@ -226,6 +275,7 @@ static enum rc send_remote(struct run *r, const struct job *j, size_t first,
 
 static enum rc deliver_one(struct run *r, struct job *j)
 {
+    bool shut = r->keys != NULL && r->keys->state == KEYRING_SHUT;
     enum rc rc = RC_OK;
     size_t i = 0;
 
@@ -233,7 +283,9 @@ static enum rc deliver_one(struct run *r, struct job *j)
         const struct route *to = &j->route[i];
         size_t taken = 1;
 
-        if (to->kind == ROUTE_REMOTE)
+        if (to->kind == ROUTE_REMOTE && shut)
+            wait_for_key(r, j, to);
+        else if (to->kind == ROUTE_REMOTE)
             rc = send_remote(r, j, i, &taken);
         else if (to->kind == ROUTE_LOCAL)
             rc = deliver_local(r, j, to);
@@ -276,13 +328,17 @@ static void note_failed(struct run *r, const struct job *j)
 }
 
 enum rc deliver(struct arena *a, struct db *db, const struct deliver_rules *rules,
-                const struct store_queue_row *rows, size_t n, struct deliver_done *out)
+                const struct keyring *keys, const struct store_queue_row *rows, size_t n,
+                struct deliver_done *out)
 {
-    struct run r = { .arena = a, .db = db, .rules = rules, .done = out };
+    struct run r = { .arena = a, .db = db, .rules = rules, .keys = keys, .done = out };
     struct job *jobs = plan(&r, rows, n);
-    enum rc rc = lock_boxes(&r, jobs, n);
+    enum rc rc;
 
     *out = (struct deliver_done){ .failed = arena_array(a, n, sizeof(*out->failed)) };
+    rc = sign_what_leaves(&r, jobs, n);
+    if (rc == RC_OK)
+        rc = lock_boxes(&r, jobs, n);
     for (size_t i = 0; i < n && rc == RC_OK; i++) {
         rc = deliver_one(&r, &jobs[i]);
         note_failed(&r, &jobs[i]);

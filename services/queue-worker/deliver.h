@@ -21,6 +21,7 @@
 
 struct arena;
 struct db;
+struct keyring;
 
 enum { DELIVER_RECIPIENTS_MAX = 16384 }; /* what one batch can lock */
 
@@ -34,19 +35,21 @@ struct deliver_rules {
 struct deliver_done {
     const struct store_deliver_box *box; /* tell those with added > 0 after the commit */
     size_t box_count;
-    size_t copies;      /* in mailboxes */
-    size_t over_quota;  /* recipients */
-    size_t busy;        /* recipients that were put off because of their mailbox */
-    size_t behind;      /* and because of an older message */
-    size_t remote_rows; /* for remote-sender */
-    size_t put_back;    /* rows, with the recipients that were put off */
-    int64_t retry_ms;   /* until the first of those is due; 0: there are none */
+    size_t copies;       /* in mailboxes */
+    size_t over_quota;   /* recipients */
+    size_t busy;         /* recipients that were put off because of their mailbox */
+    size_t behind;       /* and because of an older message */
+    size_t remote_rows;  /* for remote-sender */
+    size_t signed_count; /* messages */
+    size_t put_back;     /* rows, with the recipients that were put off */
+    int64_t retry_ms;    /* until the first of those is due; 0: there are none */
     struct bounce *failed;
     size_t failed_count;
 };
 
-/* All writes are queued or done when it returns RC_OK; the caller queues the bounces and
- * commits.  At most DELIVER_RECIPIENTS_MAX recipients in all rows. */
+/* keys: NULL: nothing is signed.  All writes are queued or done when it returns RC_OK;
+ * the caller queues the bounces and commits.  At most DELIVER_RECIPIENTS_MAX recipients
+ * in all rows. */
 enum rc deliver(struct arena *a, struct db *db, const struct deliver_rules *rules,
-                const struct store_queue_row *rows, size_t n,
+                const struct keyring *keys, const struct store_queue_row *rows, size_t n,
                 struct deliver_done *out) RC_CHECKED;

@@ -84,7 +84,8 @@ static void other_delivers(void)
 {
     struct deliver_done done;
 
-    assert_int_equal(deliver(test_arena, other, &rules, held, held_count, &done), RC_OK);
+    assert_int_equal(deliver(test_arena, other, &rules, NULL, held, held_count, &done),
+                     RC_OK);
     assert_int_equal(db_flush(other), RC_OK);
 }
 

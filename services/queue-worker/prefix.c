@@ -19,7 +19,7 @@ str_t prefix_compose(struct arena *a, const struct prefix_facts *f)
     with = e.smtputf8 ? (e.submission ? "UTF8SMTPSA" : "UTF8SMTPS")
                       : (e.submission ? "ESMTPSA" : "ESMTPS");
     return str_of(arena_printf(
-        a, "Received: by %.*s (Postbus) with %s id %016" PRIx64 ";\r\n\t%.*s\r\n",
+        a, "Received: by %.*s (Postbus) with %s id %016" PRIx64 ";\r\n\t%.*s\r\n%.*s",
         STR_ARG(f->hostname), with, (uint64_t)f->body_id,
-        STR_ARG(date_format(f->arrival_unix, date))));
+        STR_ARG(date_format(f->arrival_unix, date)), STR_ARG(f->signature)));
 }

@@ -16,7 +16,8 @@ struct prefix_facts {
     str_t hostname;
     int64_t body_id;
     int64_t arrival_unix;
-    str_t envelope; /* JSON */
+    str_t envelope;  /* JSON */
+    str_t signature; /* fields with CRLF; empty: none */
 };
 
 str_t prefix_compose(struct arena *a, const struct prefix_facts *f);

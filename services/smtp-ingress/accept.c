@@ -81,7 +81,8 @@ static bool has_eight_bit(str_t s)
     return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
-static str_t make_envelope(const struct session *s, const struct scrub_result *scrubbed)
+static str_t make_envelope(const struct session *s, const struct scrub_result *scrubbed,
+                           bool leaves)
 {
     struct transaction *t = s->mail;
     struct envelope e = { .submission = s->port->kind == PORT_SUBMISSION,
@@ -98,6 +99,9 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
         (t->utf8 && has_eight_bit(scrubbed->header)) || has_eight_bit(t->return_path);
     for (size_t i = 0; i < t->recipient_count && !e.smtputf8; i++)
         e.smtputf8 = has_eight_bit(t->recipients[i]);
+    if (leaves && s->ingress->options->dkim_sign)
+        envelope_hash_body(&e,
+                           scrubbed->body); /* so that signing reads the header only */
     t->queue_id = e.id;
     return envelope_format(t->arena, &e);
 }
@@ -177,12 +181,13 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
     p->session = s;
     p->out = out;
     p->item.done = answer;
-    p->item.message = (struct store_accept){ .head = scrubbed.header,
-                                             .body = scrubbed.body,
-                                             .sender = t->return_path,
-                                             .recipients = t->recipients,
-                                             .recipient_count = t->recipient_count,
-                                             .envelope = make_envelope(s, &scrubbed) };
+    p->item.message =
+        (struct store_accept){ .head = scrubbed.header,
+                               .body = scrubbed.body,
+                               .sender = t->return_path,
+                               .recipients = t->recipients,
+                               .recipient_count = t->recipient_count,
+                               .envelope = make_envelope(s, &scrubbed, c->leaves) };
     commit_add(s->ingress->accept->commit, w->context, &p->item);
     return CMD_LATER;
 }

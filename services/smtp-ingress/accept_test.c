@@ -1,6 +1,9 @@
 /* accept_test.c - a whole message becomes a durable one, or nothing of it stays. */
 #include "session_test.h"
 
+#include "mail/envelope.h"
+#include "mail/header.h"
+
 static void a_message_is_scrubbed_and_stored(void **state)
 {
     struct client c = log_in("alice0001");
@@ -31,6 +34,49 @@ static void a_message_is_scrubbed_and_stored(void **state)
     say(&c, "QUIT");
     expect(&c, "221 2.0.0 ");
     expect_end(&c);
+    hang_up(&c);
+}
+
+/* Of what leaves the body's hash is known; of what stays nobody needs it. */
+static void who_will_sign_finds_the_bodys_hash(void **state)
+{
+    static const struct {
+        const char *to[2];
+        bool leaves;
+    } cases[] = {
+        { { "bob000001@" DOMAIN }, false },
+        { { "alice0001@" DOMAIN }, false },
+        { { "bob000001@" DOMAIN, "b@elsewhere.example" }, true },
+        { { "b@elsewhere.example", "c@[192.0.2.1]" }, true },
+        { { "\"no body\"@elsewhere.example" }, false }, /* nobody can be given that */
+    };
+    struct client bob = log_in("bob000001"), c = log_in("alice0001");
+
+    (void)state;
+    hang_up(&bob);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t m = message("alice0001@" DOMAIN, "", 3000), stored;
+        struct envelope expected = { 0 }, e;
+
+        say(&c, "MAIL FROM:<alice0001@" DOMAIN ">");
+        expect(&c, "250 2.1.0 ");
+        for (size_t k = 0; k < ARRAY_LEN(cases[i].to) && cases[i].to[k] != NULL; k++) {
+            say(&c, arena_printf(arena, "RCPT TO:<%s>", cases[i].to[k]));
+            expect(&c, "250 2.1.5 ");
+        }
+        say(&c, "DATA");
+        expect(&c, "354 ");
+        send_message(&c, m);
+        expect(&c, "250 2.0.0 ");
+        look_at_last();
+        assert_true(envelope_parse(db_get_str(observer, 0, 0, 3), &e));
+        assert_int_equal(e.has_body_hash, cases[i].leaves);
+        if (!e.has_body_hash)
+            continue;
+        stored = stored_body(db_get_int(observer, 0, 0, 0));
+        envelope_hash_body(&expected, str_skip(stored, header_end(stored)));
+        assert_memory_equal(e.body_hash, expected.body_hash, sizeof(e.body_hash));
+    }
     hang_up(&c);
 }
 
@@ -302,6 +348,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_scrubbed_and_stored),
+        cmocka_unit_test(who_will_sign_finds_the_bodys_hash),
         cmocka_unit_test(the_client_of_delta_chat_pipelines),
         cmocka_unit_test(who_reaches_nobody_is_told_at_once),
         cmocka_unit_test(a_large_message),

@@ -27,6 +27,7 @@ static void find_others(struct check *c)
     for (size_t i = 0; i < n; i++) {
         if (route[i].kind != ROUTE_LOCAL) {
             c->other_count = 0;
+            c->leaves = route[i].kind == ROUTE_REMOTE; /* these come before others */
             return;
         }
         if (!str_eq(route[i].address, c->account_address))

@@ -72,6 +72,7 @@ struct check {
     str_t *others;                  /* WORKER: whom of us it is for, but the sender; */
     size_t other_count;             /* 0: also if it is for somebody elsewhere */
     bool reaches_none;              /* of the others */
+    bool leaves;                    /* WORKER: it is for another server, too */
     int64_t now_us;                 /* monotonic */
     bool is_last_word;              /* set: the connection ends with the reply */
     struct buf *out;

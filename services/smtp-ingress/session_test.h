@@ -162,6 +162,7 @@ static TEST_UNUSED int start(void **state)
     assert_int_equal(tls_client_new(&client, NULL, &client_tls), RC_OK);
     options.max_message_size = MAX_MESSAGE_BYTES;
     options.max_recipients = 5;
+    options.dkim_sign = true;
     options.session_timeout_seconds = 300;
     options.login_failure_delay_ms = 20;
     if (options.dkim == NULL)

@@ -155,6 +155,15 @@ check_api() {
     quietly "${compose[@]}" run --rm -T migrate token revoke compose
 }
 
+# Whichever of the workers made the key, there is one, and the owner can make another.
+check_dkim() {
+    "${compose[@]}" run --rm -T migrate dkim show >"$work/said" 2>&1 ||
+        { cat "$work/said" >&2; die "no key is shown"; }
+    [ "$(grep -c '^opendkim._domainkey._chat.test. 3600 IN TXT "v=DKIM1;k=rsa;p=' "$work/said")" = 1 ] ||
+        { cat "$work/said" >&2; die "this is no record of one key"; }
+    quietly "${compose[@]}" run --rm -T migrate dkim rotate
+}
+
 # All at once, and none had to be killed.
 check_stop() {
     local name code

@@ -1,0 +1,158 @@
+/* verb_dkim.c - the keys that sign mail: what the DNS has to say of them, and their
+ * change.
+ *
+ * Reads the options as queue-worker does, which makes the first key and has the secret
+ * that keys are sealed with.
+ */
+#include "verb.h"
+
+#include "base/arena.h"
+#include "store/db.h"
+#include "svc/signing_keys.h"
+#include "svc/options.h"
+#include "svc/svc_db.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { CONNECT_MS = 3000, STRING_MAX = 255, TIME_BYTES = 32, TTL_S = 3600 };
+
+/* NULL: said why. */
+static struct db *open_database(const struct options *o)
+{
+    struct db *db = svc_db_open(o, "postbusctl");
+
+    if (db_connect(db, deadline_in_ms(CONNECT_MS)) == RC_OK)
+        return db;
+    verb_fail("cannot enter database %s as %s: %s", o->database_name, o->database_user,
+              db_why(db));
+    db_free(&db);
+    return NULL;
+}
+
+static int fail(const char *what, enum rc rc, struct db *db)
+{
+    if (strcmp(db_sqlstate(db), "42501") == 0)
+        return verb_fail("%s: this role may not do that; come as the owner of the "
+                         "database (database_user)",
+                         what);
+    if (strcmp(db_sqlstate(db), "42P01") == 0)
+        return verb_fail("%s: the database has no keys yet; run postbusctl migrate",
+                         what);
+    if (rc == RC_EXISTS)
+        return verb_fail("%s: a key was made in this minute; wait for the next one",
+                         what);
+    return verb_fail("%s: %s", what, rc_name(rc));
+}
+
+static const char *date(int64_t unix_s, char out[TIME_BYTES])
+{
+    time_t at = (time_t)unix_s;
+    struct tm utc;
+
+    gmtime_r(&at, &utc);
+    strftime(out, TIME_BYTES, "%Y-%m-%d %H:%M UTC", &utc);
+    return out;
+}
+
+/* As a line of a zone: a string there has at most 255 bytes (RFC 1035 3.3). */
+static void print_key(const struct store_dkim_key *key)
+{
+    char at[TIME_BYTES];
+    str_t rest = key->record;
+
+    if (key->used_unix == 0)
+        printf("; publish this; it signs after the next postbusctl dkim rotate\n");
+    else if (key->retired_unix == 0)
+        printf("; signs since %s\n", date(key->used_unix, at));
+    else
+        printf("; signs no more; keep it until %s\n", date(key->withdrawn_unix, at));
+    printf("%.*s._domainkey.%.*s. %d IN TXT", STR_ARG(key->selector),
+           STR_ARG(key->domain), TTL_S);
+    do {
+        printf(" \"%.*s\"", STR_ARG(str_head(rest, STRING_MAX)));
+        rest = str_skip(rest, STRING_MAX);
+    } while (rest.n > 0);
+    printf("\n");
+}
+
+static int print_keys(struct arena *a, struct db *db, const struct options *o)
+{
+    struct store_dkim_key *keys;
+    int64_t now_unix;
+    size_t n;
+    enum rc rc = store_dkim_list(a, db, str_of(o->mail_domain), &keys, &n, &now_unix);
+
+    if (rc != RC_OK)
+        return fail("no list", rc, db);
+    for (size_t i = 0; i < n; i++)
+        if (keys[i].withdrawn_unix == 0 || keys[i].withdrawn_unix > now_unix)
+            print_key(&keys[i]);
+    if (n > 0)
+        return VERB_DONE;
+    verb_fail("there is no key for %s yet; queue-worker makes one when it starts",
+              o->mail_domain);
+    return VERB_NOT_FOUND;
+}
+
+static int rotate(struct arena *a, struct db *db, const struct options *o, bool at_once)
+{
+    enum signing_keys_step step;
+    enum rc rc = signing_keys_rotate(a, db, o, at_once, &step);
+
+    if (rc != RC_OK)
+        return fail("no key was made or changed", rc, db);
+    if (step == SIGNING_KEYS_WAIT)
+        return verb_fail("the new key is younger than an hour, and other servers may not "
+                         "find its record yet: publish it and come back, or add --now");
+    printf(step == SIGNING_KEYS_PUBLISH
+               ? "; a new key was made; publish it, and after an hour or more call "
+                 "postbusctl "
+                 "dkim rotate again\n"
+               : "; the new key signs from now on, everywhere within a minute\n");
+    return print_keys(a, db, o);
+}
+
+static int run(bool is_rotate, bool at_once, const char *config)
+{
+    char error[OPTIONS_ERROR_BYTES];
+    const struct options *o;
+    struct arena *a;
+    struct db *db;
+    int status;
+
+    if (options_load(options_file(config), OPTIONS_QUEUE_WORKER, &o, error) != RC_OK)
+        return verb_fail("%s", error);
+    if (options_is_ip_only(o))
+        return verb_fail(
+            "%s is no domain that could have a record: its mail is not signed",
+            o->mail_domain);
+    db = open_database(o);
+    if (db == NULL)
+        return VERB_FAILED;
+    a = arena_new();
+    status = is_rotate ? rotate(a, db, o, at_once) : print_keys(a, db, o);
+    arena_free(&a);
+    db_free(&db);
+    return status;
+}
+
+int verb_dkim(int argc, char **argv)
+{
+    bool is_show = argc > 0 && strcmp(argv[0], "show") == 0, at_once = false;
+    const char *config = NULL;
+    const struct verb_flag show_flags[] = { { "--config", &config, NULL, NULL }, { 0 } };
+    const struct verb_flag rotate_flags[] = { { "--config", &config, NULL, NULL },
+                                              { "--now", NULL, &at_once, NULL },
+                                              { 0 } };
+
+    if (!is_show && (argc == 0 || strcmp(argv[0], "rotate") != 0)) {
+        verb_fail("dkim: show or rotate%s%s", argc > 0 ? ", not " : "",
+                  argc > 0 ? argv[0] : "");
+        return VERB_MISUSED;
+    }
+    if (!verb_flags(argc - 1, argv + 1, is_show ? show_flags : rotate_flags))
+        return VERB_MISUSED;
+    return run(!is_show, at_once, config);
+}
