@@ -3,6 +3,8 @@
  */
 #include "smtp/smtp_data.h"
 
+#include "base/log.h"
+
 #include <string.h>
 
 enum {
@@ -25,6 +27,13 @@ void smtp_data_init(struct smtp_data *d, uint64_t max_bytes, size_t max_line_byt
     *d = (struct smtp_data){ .state = LINE_START,
                              .max_bytes = max_bytes,
                              .max_line_bytes = max_line_bytes };
+}
+
+void smtp_data_init_chunked(struct smtp_data *d, uint64_t max_bytes,
+                            size_t max_line_bytes)
+{
+    smtp_data_init(d, max_bytes, max_line_bytes);
+    d->is_chunked = true;
 }
 
 static void give(const struct run *r, const char *p, size_t n)
@@ -66,8 +75,8 @@ static size_t edge(const struct run *r, char c, bool *end)
 
     switch (d->state) {
     case LINE_START:
-        d->state = c == '.' ? DOT : IN_LINE;
-        return c == '.';
+        d->state = c == '.' && !d->is_chunked ? DOT : IN_LINE;
+        return d->state == DOT;
     case DOT:
         d->state = c == '\r' ? DOT_CR : IN_LINE;
         return c == '\r';
@@ -116,7 +125,7 @@ static size_t walk(const struct run *r, str_t in)
         at++;
         keep = at;
         end_line(d);
-        if (at == in.n || in.p[at] == '.')
+        if (at == in.n || (in.p[at] == '.' && !d->is_chunked))
             break;
         d->state = IN_LINE;
     }
@@ -141,6 +150,18 @@ bool smtp_data_feed(struct smtp_data *d, str_t in, size_t *used, smtp_data_sink_
     if (end)
         end_line(d);
     return end;
+}
+
+void smtp_data_finish_chunks(struct smtp_data *d, smtp_data_sink_fn sink, void *context)
+{
+    struct run r = { d, sink, context };
+
+    CHECK(d->is_chunked);
+    if (d->state == IN_LINE_CR)
+        judge(d, "\r", 1);
+    if (d->state != LINE_START)
+        give(&r, "\r\n", 2);
+    end_line(d);
 }
 
 void smtp_data_encoder_init(struct smtp_data_encoder *e)

@@ -1,8 +1,8 @@
 /* smtp_data.h - a message in DATA: take the dots away when reading, put them in when
- * sending.
+ * sending.  One in chunks (BDAT) has no dots, and the same demands on its lines.
  *
  * Pure; works on pieces of any size, copies nothing: the sink gets runs of the input.
- * Only CRLF.CRLF ends the data.  RFC 5321 4.1.1.4, 4.5.2; reliability spec 1.6 no. 13.
+ * Only CRLF.CRLF ends the data.  RFC 5321 4.1.1.4, 4.5.2; RFC 3030.
  * Thread: any; one struct belongs to one transaction.
  */
 #pragma once
@@ -27,6 +27,7 @@ enum smtp_data_fault {
 struct smtp_data {
     unsigned state;
     unsigned faults;   /* enum smtp_data_fault; sticky, the sink gets nothing after one */
+    bool is_chunked;   /* a dot is a dot, and nothing within ends the data */
     size_t line_bytes; /* of the line in progress */
     size_t max_line_bytes; /* without CRLF */
     uint64_t bytes;        /* given to the sink, or what would have been */
@@ -41,6 +42,12 @@ void smtp_data_init(struct smtp_data *d, uint64_t max_bytes, size_t max_line_byt
  * and closes on a bare CR or LF or a NUL at once. */
 bool smtp_data_feed(struct smtp_data *d, str_t in, size_t *used, smtp_data_sink_fn sink,
                     void *context);
+
+/* The same for a message in chunks: feed them one after the other, wherever they cut its
+ * lines, and say when the last one is through: a last line without its end gets one. */
+void smtp_data_init_chunked(struct smtp_data *d, uint64_t max_bytes,
+                            size_t max_line_bytes);
+void smtp_data_finish_chunks(struct smtp_data *d, smtp_data_sink_fn sink, void *context);
 
 /* Sending.  Adds dots; turns a bare CR or LF into CRLF and drops NUL, so that no other
  * server ever sees one from us. */

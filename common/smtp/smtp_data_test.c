@@ -108,6 +108,70 @@ static void every_case_however_it_is_cut(void **state)
 }
 
 static const struct {
+    const char *name;
+    str_t in;
+    unsigned faults;
+    str_t message; /* when there are no faults */
+} chunked[] = {
+    { "plain", STR("a\r\nb\r\n"), 0, STR("a\r\nb\r\n") },
+    { "nothing", STR(""), 0, STR("") },
+    { "dots are kept", STR("..\r\n.a\r\n...b\r\n"), 0, STR("..\r\n.a\r\n...b\r\n") },
+    { "no end within", STR("a\r\n.\r\nQUIT\r\n"), 0, STR("a\r\n.\r\nQUIT\r\n") },
+    { "a line without its end", STR("a\r\nb"), 0, STR("a\r\nb\r\n") },
+    { "a dot without its end", STR("a\r\n."), 0, STR("a\r\n.\r\n") },
+    { "a CR at the end", STR("a\r"), SMTP_DATA_BARE_CR, STR("") },
+    { "a CR alone", STR("\r"), SMTP_DATA_BARE_CR, STR("") },
+    { "bare LF", STR("a\nb\r\n"), SMTP_DATA_BARE_LF, STR("") },
+    { "bare LF first", STR("\n"), SMTP_DATA_BARE_LF, STR("") },
+    { "bare CR", STR("a\rb\r\n"), SMTP_DATA_BARE_CR, STR("") },
+    { "CR CR LF", STR("a\r\r\n"), SMTP_DATA_BARE_CR, STR("") },
+    { "CR before a dot", STR("a\r\n\r.\r\n"), SMTP_DATA_BARE_CR, STR("") },
+    { "LF . LF", STR("a\r\n.\nb\r\n"), SMTP_DATA_BARE_LF, STR("") },
+    { "NUL", STR("a\0b\r\n"), SMTP_DATA_NUL, STR("") },
+    { "long line", STR("123456789012345678901\r\n"), SMTP_DATA_LONG_LINE, STR("") },
+    { "too big by its last line's end",
+      STR("0123456789ABCD\r\n0123456789ABCD\r\n0123456789ABCD\r\n0123456789ABCDE"),
+      SMTP_DATA_TOO_BIG, STR("") },
+};
+
+static void check_chunks(size_t i, size_t first, size_t piece)
+{
+    str_t in = chunked[i].in;
+    struct smtp_data d;
+    struct buf got;
+    size_t n = first;
+
+    buf_init(&got, 4096);
+    smtp_data_init_chunked(&d, MAX_BYTES, MAX_LINE);
+    while (in.n > 0) {
+        size_t used;
+
+        assert_false(smtp_data_feed(&d, str_head(in, n), &used, collect, &got));
+        assert_int_equal(used, str_head(in, n).n);
+        in = str_skip(in, used);
+        n = piece;
+    }
+    smtp_data_finish_chunks(&d, collect, &got);
+    if (d.faults != chunked[i].faults)
+        fail_msg("%s, cut %zu %zu: %x", chunked[i].name, first, piece, d.faults);
+    if (d.faults == 0) {
+        assert_true(str_eq(buf_str(&got), chunked[i].message));
+        assert_int_equal(d.bytes, got.n);
+    }
+    buf_fini(&got);
+}
+
+static void chunks_however_they_are_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(chunked); i++) {
+        check_chunks(i, 1, 1);
+        for (size_t first = 1; first <= chunked[i].in.n; first++)
+            check_chunks(i, first, chunked[i].in.n);
+    }
+}
+
+static const struct {
     str_t message, wire;
 } sent[] = {
     { STR("a\r\nb\r\n"), STR("a\r\nb\r\n.\r\n") },
@@ -147,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_however_it_is_cut),
+        cmocka_unit_test(chunks_however_they_are_cut),
         cmocka_unit_test(encoder_never_emits_what_we_refuse),
     };
 

@@ -36,51 +36,48 @@ static enum cmd_result refuse(struct smtp_cmd *cmd, const char *text)
     return CMD_CLOSE;
 }
 
-static enum cmd_result too_big(struct smtp_cmd *cmd, enum cmd_result result)
+enum cmd_result cmd_data_too_big(struct smtp_cmd *cmd, enum cmd_result result)
 {
     smtp_reply_put(cmd->out, 552, "5.3.4", S("Message exceeds maximum size"));
     return result;
 }
 
-enum cmd_result cmd_data(struct smtp_cmd *cmd)
+void cmd_data_begin(struct session *s, bool chunked)
 {
-    struct session *s = cmd->session;
+    uint64_t owner = s->account != 0 ? (uint64_t)s->account : s->client_key;
+    uint64_t most = (uint64_t)s->ingress->options->max_message_size;
     struct transaction *t = s->mail;
 
-    t->spool = spool_new(&s->port->spool,
-                         s->account != 0 ? (uint64_t)s->account : s->client_key);
-    if (s->port->watches_dkim)
-        t->dkim = dkim_watch_new(t->arena, t->spool);
-    smtp_data_init(&t->data, (uint64_t)s->ingress->options->max_message_size,
-                   MAX_LINE_BYTES);
+    t->sink = spool_append;
+    t->sink_context = t->spool = spool_new(&s->port->spool, owner);
+    if (s->port->watches_dkim) {
+        t->sink = dkim_watch_append;
+        t->sink_context = t->dkim = dkim_watch_new(t->arena, t->spool);
+    }
+    if (chunked)
+        smtp_data_init_chunked(&t->data, most, MAX_LINE_BYTES);
+    else
+        smtp_data_init(&t->data, most, MAX_LINE_BYTES);
+}
+
+enum cmd_result cmd_data(struct smtp_cmd *cmd)
+{
+    cmd_data_begin(cmd->session, false);
     smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));
     return CMD_DONE;
 }
 
-enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
+enum cmd_result cmd_data_end(struct smtp_cmd *cmd)
 {
     struct session *s = cmd->session;
-    struct transaction *t = s->mail;
-    struct smtp_data *d = &t->data;
-    size_t used = 0;
-    bool ended;
+    const struct smtp_data *d = &s->mail->data;
 
-    if (t->dkim != NULL)
-        ended = smtp_data_feed(d, buf_str(in), &used, dkim_watch_append, t->dkim);
-    else
-        ended = smtp_data_feed(d, buf_str(in), &used, spool_append, t->spool);
-    buf_consume(in, used);
     if ((d->faults & (SMTP_DATA_BARE_CR | SMTP_DATA_BARE_LF)) != 0)
         return refuse(cmd, "Invalid DATA: bare CR or LF");
     if ((d->faults & SMTP_DATA_NUL) != 0)
         return refuse(cmd, "Invalid DATA: NUL byte");
-    /* Somebody who goes on and on is not waited for. */
-    if (!ended && d->bytes > 2 * d->max_bytes)
-        return too_big(cmd, CMD_CLOSE);
-    if (!ended)
-        return CMD_LATER;
     if ((d->faults & SMTP_DATA_TOO_BIG) != 0)
-        return too_big(cmd, CMD_FAIL);
+        return cmd_data_too_big(cmd, CMD_FAIL);
     if ((d->faults & SMTP_DATA_LONG_LINE) != 0) {
         smtp_reply_put(cmd->out, 500, "5.5.2", S("Line too long"));
         return CMD_FAIL;
@@ -88,6 +85,20 @@ enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
     if (s->port->is_judged)
         return judge_begin(cmd);
     return session_job(cmd, s->ingress->commands, accept_message);
+}
+
+enum cmd_result cmd_data_feed(struct smtp_cmd *cmd, struct buf *in)
+{
+    struct transaction *t = cmd->session->mail;
+    struct smtp_data *d = &t->data;
+    size_t used = 0;
+    bool ended = smtp_data_feed(d, buf_str(in), &used, t->sink, t->sink_context);
+
+    buf_consume(in, used);
+    if (ended || (d->faults & CMD_DATA_MALFORMED) != 0)
+        return cmd_data_end(cmd);
+    /* Somebody who goes on and on is not waited for. */
+    return d->bytes > 2 * d->max_bytes ? cmd_data_too_big(cmd, CMD_CLOSE) : CMD_LATER;
 }
 
 void cmd_data_register_metrics(void)

@@ -23,11 +23,6 @@ void pace_begin(struct pace *p, const struct pace_limits *limits, int64_t now_ms
                         .step_by_ms = now_ms + limits->step_ms };
 }
 
-void pace_heard(struct pace *p, int64_t now_ms)
-{
-    p->heard_at_ms = now_ms;
-}
-
 void pace_login(struct pace *p)
 {
     p->known = true;

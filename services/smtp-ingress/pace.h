@@ -37,7 +37,10 @@ struct pace {
 
 void pace_begin(struct pace *p, const struct pace_limits *limits, int64_t now_ms);
 
-void pace_heard(struct pace *p, int64_t now_ms);
+static inline void pace_heard(struct pace *p, int64_t now_ms)
+{
+    p->heard_at_ms = now_ms;
+}
 void pace_login(struct pace *p);
 void pace_command(struct pace *p); /* one that was no accepted recipient */
 /* One was accepted; true: the first of a message. */

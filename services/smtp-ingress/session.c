@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "cmd_auth.h"
+#include "cmd_bdat.h"
 #include "cmd_data.h"
 #include "ingress.h"
 #include "judge.h"
@@ -33,6 +34,7 @@ enum {
     ERRORS_MAX = 20,
     AUTH_FAILURES_MAX = 3,
     REPLY_MAX_BYTES = 64 * 1024,
+    CHUNK_MIN_BYTES = 1024, /* whoever sends less could use NOOP as well */
 };
 
 #define FROM_MEMBER(pointer, type, member)                                               \
@@ -72,13 +74,13 @@ static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state
     int64_t now_ms = clock_monotonic_ms();
     bool good = result == CMD_DONE, first = false;
 
-    if (s->event == EV_END)
-        pace_data_ends(&s->pace, good, now_ms);
-    else if (s->event == EV_RCPT && good)
+    if (smtp_states_in_data(before) && !smtp_states_in_data(s->state))
+        pace_data_ends(&s->pace, good && s->event == EV_END, now_ms);
+    if (s->event == EV_RCPT && good)
         first = pace_recipient(&s->pace, now_ms);
-    else
+    else if (s->event == EV_CHUNK ? s->chunk_bytes < CHUNK_MIN_BYTES : s->event != EV_END)
         pace_command(&s->pace);
-    if (before != ST_DATA && s->state == ST_DATA)
+    if (!smtp_states_in_data(before) && smtp_states_in_data(s->state))
         pace_data_begins(&s->pace, now_ms);
     if (good && s->event == EV_AUTH)
         pace_login(&s->pace);
@@ -169,7 +171,7 @@ static enum cmd_result execute(struct session *s, str_t line, bool pipelined)
     if (pipelined && (cmd.row->flags & SMTP_LAST) != 0 && s->port->kind == PORT_MX)
         return refuse_pipelining(cmd.out);
     if (!smtp_commands_allowed(s, cmd.row, cmd.rest, cmd.out))
-        return CMD_FAIL;
+        return (cmd.row->flags & SMTP_OCTETS) != 0 ? cmd_bdat_skip(&cmd) : CMD_FAIL;
     s->event = cmd.row->event;
     return cmd.row->handler(&cmd);
 }
@@ -221,10 +223,20 @@ static bool step_data(struct session *s, struct buf *in)
     enum cmd_result result;
 
     s->event = EV_END;
-    result = cmd_data_feed(&cmd, in);
+    result = s->state == ST_DATA ? cmd_data_feed(&cmd, in) : cmd_bdat_feed(&cmd, in);
     if (pace_data(&s->pace, before - in->n, now_ms))
         door_step(conn_guest(s->conn), now_ms);
     finish(s, result);
+    return in->n > 0;
+}
+
+/* What was refused before it came. */
+static bool step_skip(struct session *s, struct buf *in)
+{
+    size_t n = in->n < s->skip_bytes ? in->n : (size_t)s->skip_bytes;
+
+    buf_consume(in, n);
+    s->skip_bytes -= n;
     return in->n > 0;
 }
 
@@ -235,7 +247,9 @@ static void turn(struct session *s)
 
     log_context("session=%" PRIx64, s->serial);
     while (more && in->n > 0 && !s->in_job && !s->delayed && conn_has_room(s->conn))
-        more = s->state == ST_DATA ? step_data(s, in) : step_line(s, in);
+        more = s->skip_bytes > 0                             ? step_skip(s, in)
+               : s->state == ST_DATA || s->state == ST_CHUNK ? step_data(s, in)
+                                                             : step_line(s, in);
     log_context_clear();
     if (conn_is_closing(s->conn))
         return;
@@ -446,7 +460,7 @@ static void leave(struct session *s, bool in_data)
     s->leaving = true;
     if (s->in_job && in_data)
         judge_give_up(s);
-    if (!s->in_job && !s->delayed && (in_data || s->state != ST_DATA))
+    if (!s->in_job && !s->delayed && (in_data || !smtp_states_in_data(s->state)))
         say_goodbye(s, 421, "4.3.2", "Service is going away");
 }
 

@@ -68,6 +68,10 @@ struct session {
     struct pace pace;
     int64_t account; /* 0: not logged in */
     char *account_address;
+    uint64_t chunk_bytes; /* of the chunk that comes or came last */
+    uint64_t chunk_left;  /* of it, not here yet */
+    bool chunk_last;
+    uint64_t skip_bytes; /* of a chunk that was refused, not here yet */
     enum session_sasl sasl;
     struct credentials *credentials; /* of the AUTH in progress */
     struct transaction *mail;        /* NULL outside a transaction */

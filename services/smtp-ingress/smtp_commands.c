@@ -29,6 +29,7 @@ static const char *sequence_text(enum smtp_event event)
     case EV_RCPT:
         return "Bad sequence of commands: need MAIL";
     case EV_DATA:
+    case EV_BDAT:
         return "Bad sequence of commands: need RCPT";
     case EV_AUTH:
         return "Bad sequence of commands: AUTH comes after EHLO and before MAIL";

@@ -15,6 +15,7 @@ enum smtp_commands_flag {
     SMTP_LOGIN = 1 << 1,
     SMTP_BARE = 1 << 2,
     SMTP_LAST = 1 << 3,
+    SMTP_OCTETS = 1 << 4,
 };
 
 struct smtp_commands_row {

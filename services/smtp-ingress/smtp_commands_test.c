@@ -31,7 +31,7 @@ static void rows_are_distinct_and_reachable(void **state)
         assert_true(reachable);
     }
     assert_ptr_equal(smtp_commands_find(S("ehlo")), smtp_commands_find(S("EHLO")));
-    assert_null(smtp_commands_find(S("BDAT")));
+    assert_null(smtp_commands_find(S("BURL")));
     assert_null(smtp_commands_find(S("")));
 }
 
@@ -58,6 +58,10 @@ static void demands(void **state)
         { &mx, true, false, ST_RCPT, "DATA", "", NULL },
         { &mx, true, false, ST_RCPT, "DATA", "x", "501 5.5.4 " },
         { &mx, true, false, ST_MAIL, "DATA", "", "503 5.5.1 " },
+        { &mx, true, false, ST_CHUNKS, "DATA", "", "503 5.5.1 " },
+        { &mx, true, false, ST_CHUNKS, "BDAT", "7 LAST", NULL },
+        { &mx, true, false, ST_MAIL, "BDAT", "7 LAST", "503 5.5.1 " },
+        { &mx, false, false, ST_READY, "BDAT", "7 LAST", "530 5.7.0 " },
         { &submission, false, false, ST_READY, "AUTH", "PLAIN", "530 5.7.0 Must" },
         { &submission, true, false, ST_READY, "AUTH", "PLAIN", NULL },
         { &submission, true, false, ST_READY, "MAIL", "x",

@@ -20,16 +20,21 @@ static const unsigned char next[ST_COUNT][EV_COUNT] = {
                   [EV_HELLO] = ST_READY,
                   [EV_RCPT] = ST_RCPT,
                   [EV_DATA] = ST_DATA,
+                  [EV_BDAT] = ST_CHUNK,
+                  [EV_CHUNK] = ST_CHUNKS, /* one without octets has no ST_CHUNK */
+                  [EV_END] = ST_READY,
                   [EV_RESET] = ST_READY },
     [ST_DATA] = { [EV_END] = ST_READY },
+    [ST_CHUNK] = { [EV_CHUNK] = ST_CHUNKS, [EV_END] = ST_READY },
+    [ST_CHUNKS] = { [EV_NONE] = ST_CHUNKS,
+                    [EV_HELLO] = ST_READY,
+                    [EV_BDAT] = ST_CHUNK,
+                    [EV_CHUNK] = ST_CHUNKS,
+                    [EV_END] = ST_READY,
+                    [EV_RESET] = ST_READY },
 };
 
 enum smtp_state smtp_states_next(enum smtp_state state, enum smtp_event event)
 {
     return next[state][event];
-}
-
-bool smtp_states_has_mail(enum smtp_state state)
-{
-    return state == ST_MAIL || state == ST_RCPT || state == ST_DATA;
 }

@@ -32,6 +32,17 @@ static void orders(void **state)
         { { EV_HELLO, EV_TLS, EV_MAIL }, ST_BAD },
         { { EV_TLS, EV_HELLO, EV_MAIL }, ST_MAIL },
         { { EV_RESET }, ST_GREETED },
+        /* RFC 3030 2, and 3: BDAT and DATA are not mixed */
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_END }, ST_READY },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_CHUNK, EV_BDAT, EV_END }, ST_READY },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_CHUNK, EV_END, EV_MAIL }, ST_MAIL },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_CHUNK, EV_DATA }, ST_BAD },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_CHUNK, EV_RCPT }, ST_BAD },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_CHUNK, EV_MAIL }, ST_BAD },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_CHUNK, EV_TLS }, ST_BAD },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_BDAT, EV_CHUNK, EV_RESET, EV_MAIL }, ST_MAIL },
+        { { EV_HELLO, EV_MAIL, EV_RCPT, EV_DATA, EV_BDAT }, ST_BAD },
+        { { EV_HELLO, EV_MAIL, EV_BDAT }, ST_BAD },
         { { EV_HELLO, EV_MAIL, EV_RCPT, EV_DATA, EV_RESET }, ST_BAD },
     };
 

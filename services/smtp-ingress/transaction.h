@@ -39,6 +39,8 @@ struct transaction {
     str_t pending_recipient; /* is being looked up */
     struct spool *spool;     /* from DATA on */
     struct smtp_data data;
+    smtp_data_sink_fn sink; /* takes its bytes while they come */
+    void *sink_context;
     struct dkim_watch *dkim;     /* NULL: signatures are not looked at */
     struct check *check;         /* from its end on */
     struct judgement *judgement; /* NULL: nobody has to judge it */
