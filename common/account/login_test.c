@@ -5,6 +5,7 @@
 #include "account/password.h"
 #include "account/test_database.h"
 #include "base/metric.h"
+#include "mail/domains.h"
 #include "store/store_account.h"
 
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 
 enum { RACERS = 10 };
 
+static const struct domains chat = DOMAINS_ONE("chat.example");
 static const char *database;
 
 struct fixture {
@@ -31,7 +33,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
 
     f->options = (struct login_options){
-        .rules = { STR("chat.example"), 9, 9, 9 },
+        .rules = { &chat, false, 9, 9, 9 },
         .registration_open = true,
         .password_hash_cost = 1,
         .cache_entries = 100,

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "mail/address.h"
+#include "mail/domains.h"
 
 #include <stdlib.h>
 
@@ -19,7 +20,8 @@ static bool is_sendable(const struct address *to)
            address_is_ip_literal(to->domain);
 }
 
-void route_find(struct arena *a, str_t mail_domain, str_t recipient, struct route *out)
+void route_find(struct arena *a, const struct route_rules *rules, str_t recipient,
+                struct route *out)
 {
     str_t plain = address_unquote(a, recipient);
     struct address parsed;
@@ -29,10 +31,11 @@ void route_find(struct arena *a, str_t mail_domain, str_t recipient, struct rout
                            .address = recipient };
     if (address_parse(plain, ADDRESS_UTF8 | ADDRESS_FULL, &parsed) != RC_OK)
         return;
-    if (str_eq_nocase(parsed.domain, mail_domain)) {
+    if (is_ours(rules->domains, parsed.domain)) {
         /* "a%elsewhere@here" is a name like any other that nobody has. */
         out->kind = ROUTE_LOCAL;
-        out->address = address_untag(a, address_normalise(a, plain));
+        out->address = address_untag(a, domains_account_address(rules->domains, a, plain),
+                                     rules->delimiters);
     } else if (is_sendable(&parsed)) {
         out->kind = ROUTE_REMOTE;
         out->domain = arena_str_lower(a, parsed.domain);
@@ -52,14 +55,14 @@ static int compare(const void *x, const void *y)
     return by_domain != 0 ? by_domain : str_compare(a->address, b->address);
 }
 
-size_t route_all(struct arena *a, str_t mail_domain, const str_t *recipients, size_t n,
-                 struct route **out)
+size_t route_all(struct arena *a, const struct route_rules *rules,
+                 const str_t *recipients, size_t n, struct route **out)
 {
     struct route *r = arena_array(a, n > 0 ? n : 1, sizeof(*r));
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++)
-        route_find(a, mail_domain, recipients[i], &r[i]);
+        route_find(a, rules, recipients[i], &r[i]);
     if (n > 1)
         qsort(r, n, sizeof(*r), compare);
     for (size_t i = 0; i < n; i++)

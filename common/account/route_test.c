@@ -2,6 +2,7 @@
 #include "account/route.h"
 
 #include "base/arena.h"
+#include "mail/domains.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,15 +55,29 @@ static const struct {
     { "c.org", L64 L64 L64 L64 "@x.org", ROUTE_REFUSED, L64 L64 L64 L64 "@x.org", "" },
 };
 
+static const struct domains c_org = DOMAINS_ONE("c.org");
+
+static struct domains only(struct arena *a, const char *domain)
+{
+    struct domains d;
+    char why[100];
+
+    assert_int_equal(domains_parse(a, str_of(domain), S(""), S(""), &d, why, sizeof(why)),
+                     RC_OK);
+    return d;
+}
+
 static void test_table(void **state)
 {
     struct arena *a = arena_new();
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct domains d = only(a, cases[i].own);
+        struct route_rules rules = { &d, S("+") };
         struct route r;
 
-        route_find(a, str_of(cases[i].own), str_of(cases[i].recipient), &r);
+        route_find(a, &rules, str_of(cases[i].recipient), &r);
         if (r.kind != cases[i].kind || !str_eq(r.address, str_of(cases[i].address)) ||
             !str_eq(r.domain, str_of(cases[i].domain)) ||
             !str_eq(r.recipient, str_of(cases[i].recipient)))
@@ -79,15 +94,53 @@ static void test_all(void **state)
                          STR("z@b.org"),   STR("Z@b.org"),   STR("\"z\"@b.org") };
     static const char *const want[] = { "ann@c.org", "y@a.org", "Z@b.org", "x@b.org",
                                         "z@b.org" };
+    static const struct route_rules rules = { &c_org, STR("+") };
     struct arena *a = arena_new();
     struct route *r;
-    size_t n = route_all(a, S("c.org"), in, ARRAY_LEN(in), &r);
+    size_t n = route_all(a, &rules, in, ARRAY_LEN(in), &r);
 
     (void)state;
     assert_int_equal(n, ARRAY_LEN(want));
     for (size_t i = 0; i < n; i++)
         assert_true(str_eq(r[i].address, str_of(want[i])));
-    assert_int_equal(route_all(a, S("c.org"), NULL, 0, &r), 0);
+    assert_int_equal(route_all(a, &rules, NULL, 0, &r), 0);
+    arena_free(&a);
+}
+
+/* Each domain's own accounts, an alias's those of its domain, and the delimiter as
+ * configured. */
+static void test_several_domains(void **state)
+{
+    static const struct {
+        const char *recipient, *address;
+    } here[] = {
+        { "Ann@one.example", "ann@one.example" },
+        { "Ann@Two.example", "ann@two.example" },
+        { "Ann=x@OLD.example", "ann@one.example" },
+        { "ann+x@two.example", "ann+x@two.example" },
+        { "ann@b\xc3\xbc"
+          "cher.example",
+          "ann@xn--bcher-kva.example" },
+        { "ann@XN--bcher-kva.example", "ann@xn--bcher-kva.example" },
+    };
+    struct arena *a = arena_new();
+    struct domains d;
+    struct route_rules rules = { &d, S("=") };
+    struct route r;
+    char why[100];
+
+    (void)state;
+    assert_int_equal(domains_parse(a, S("one.example"),
+                                   S("two.example xn--bcher-kva.example"),
+                                   S("old.example=one.example"), &d, why, sizeof(why)),
+                     RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(here); i++) {
+        route_find(a, &rules, str_of(here[i].recipient), &r);
+        assert_int_equal(r.kind, ROUTE_LOCAL);
+        assert_true(str_eq(r.address, str_of(here[i].address)));
+    }
+    route_find(a, &rules, S("ann@x.old.example"), &r);
+    assert_int_equal(r.kind, ROUTE_REMOTE);
     arena_free(&a);
 }
 
@@ -96,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_all),
+        cmocka_unit_test(test_several_domains),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
 #include "account/rules.h"
 
 #include "base/arena.h"
+#include "base/idn.h"
+#include "mail/domains.h"
 
 #include <string.h>
 
@@ -23,6 +25,7 @@ static const char *const texts[RULES_COUNT] = {
     [RULES_NAME_MALFORMED] = "the name is not an address",
     [RULES_NAME_LENGTH] = "the name is too short or too long",
     [RULES_NAME_CHARACTERS] = "the name may have the characters a-z 0-9 . _ - only",
+    [RULES_NAME_DOMAIN] = "accounts of this domain are not made by those who want one",
     [RULES_NAME_RESERVED] = "the name is reserved",
 };
 
@@ -63,18 +66,42 @@ static bool is_reserved(str_t local)
     return false;
 }
 
+static size_t last_at(str_t s)
+{
+    size_t at = s.n;
+
+    while (at > 0 && s.p[at - 1] != '@')
+        at--;
+    return at - 1;
+}
+
+/* With its domain as DNS has it. */
+static enum rc plain_address(struct arena *a, str_t user, str_t *out)
+{
+    size_t at = last_at(user);
+    struct idn_name domain;
+
+    if (at == SIZE_MAX || idn_to_ascii(str_skip(user, at + 1), &domain) != RC_OK)
+        return RC_INVALID;
+    *out = arena_str_lower(
+        a, str_of(arena_printf(a, "%.*s@%s", (int)at, user.p, domain.text)));
+    return RC_OK;
+}
+
 enum rc rules_login_address(const struct rules *r, struct arena *a, str_t user,
                             str_t *address)
 {
+    const struct domains_row *row;
     str_t lower;
 
-    if (user.n == 0 || user.n > RULES_ADDRESS_MAX_BYTES)
+    if (user.n == 0 || user.n > RULES_ADDRESS_MAX_BYTES ||
+        str_find_char(user, '\0') != SIZE_MAX || plain_address(a, user, &lower) != RC_OK)
         return RC_INVALID;
-    lower = arena_str_lower(a, user);
-    if (!all_chars(lower, is_login_char))
+    if (lower.n > RULES_ADDRESS_MAX_BYTES || !all_chars(lower, is_login_char) ||
+        lower.p[0] == '@')
         return RC_INVALID;
-    if (lower.n < r->mail_domain.n + 2 || !str_ends_nocase(lower, r->mail_domain) ||
-        lower.p[lower.n - r->mail_domain.n - 1] != '@')
+    row = domains_find(r->domains, str_skip(lower, last_at(lower) + 1));
+    if (row == NULL || !str_eq(row->name, row->main))
         return RC_INVALID;
     *address = lower;
     return RC_OK;
@@ -96,6 +123,8 @@ enum rules_verdict rules_new_account(const struct rules *r, str_t address, str_t
         return RULES_NAME_LENGTH;
     if (!all_chars(local, is_name_char))
         return RULES_NAME_CHARACTERS;
+    if (!r->registers_all && !domains_is_first(r->domains, str_skip(address, at + 1)))
+        return RULES_NAME_DOMAIN;
     return is_reserved(local) ? RULES_NAME_RESERVED : RULES_OK;
 }
 

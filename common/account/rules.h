@@ -9,12 +9,15 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
+struct domains;
 
 struct rules {
-    str_t mail_domain; /* lower case; an IPv4 literal with its brackets */
+    const struct domains *domains;
+    bool registers_all; /* accounts of more_mail_domains, too, may be made */
     size_t username_min_length;
     size_t username_max_length;
     size_t password_min_length; /* [characters], UTF-8 sequences count once */
@@ -26,6 +29,7 @@ enum rules_verdict {
     RULES_NAME_MALFORMED, /* not exactly one @ */
     RULES_NAME_LENGTH,
     RULES_NAME_CHARACTERS, /* outside a-z 0-9 . _ - */
+    RULES_NAME_DOMAIN,     /* one of ours in which nobody registers */
     RULES_NAME_RESERVED,   /* one that gives power over the domain, see rules.c */
     RULES_COUNT
 };
@@ -35,8 +39,10 @@ enum {
     RULES_PASSWORD_MAX_BYTES = 511, /* libcrypt takes no more */
 };
 
-/* The address that a login name means, in lower case, in the arena.
- * RC_INVALID: a character that no address of ours has, too long, or another domain. */
+/* The address that a login name means, in lower case, in the arena; its domain may be
+ * written as a U-label.
+ * RC_INVALID: a character that no address of ours has, too long, or a domain that has no
+ * accounts: another one, or an alias, whose addresses only receive. */
 enum rc rules_login_address(const struct rules *r, struct arena *a, str_t user,
                             str_t *address) RC_CHECKED;
 

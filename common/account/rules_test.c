@@ -2,6 +2,7 @@
 #include "account/rules.h"
 
 #include "base/arena.h"
+#include "mail/domains.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +10,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const struct rules chatmail = { STR("chat.example"), 9, 9, 9 };
+static const struct domains literal = DOMAINS_ONE("[192.0.2.1]");
+static const struct domains chat = DOMAINS_ONE("chat.example");
+static const struct rules chatmail = { &chat, false, 9, 9, 9 };
 
 static void login_addresses(void **state)
 {
@@ -52,7 +55,7 @@ static void login_addresses(void **state)
 
 static void literal_domain(void **state)
 {
-    static const struct rules r = { STR("[192.0.2.1]"), 9, 9, 9 };
+    static const struct rules r = { &literal, false, 9, 9, 9 };
     struct arena *a = arena_new();
     str_t got;
 
@@ -61,6 +64,52 @@ static void literal_domain(void **state)
     assert_int_equal(rules_new_account(&r, got, S("123456789")), RULES_OK);
     assert_int_equal(rules_login_address(&r, a, S("abcdefghi@192.0.2.1"), &got),
                      RC_INVALID);
+    arena_free(&a);
+}
+
+/* Each domain has accounts, an alias has none; people register at the first. */
+static void several_domains(void **state)
+{
+    static const struct {
+        const char *user, *want;
+        enum rules_verdict closed, open;
+    } cases[] = {
+        { "abcdefghi@One.example", "abcdefghi@one.example", RULES_OK, RULES_OK },
+        { "abcdefghi@two.example", "abcdefghi@two.example", RULES_NAME_DOMAIN, RULES_OK },
+        { "Abcdefghi@xn--bcher-kva.example", "abcdefghi@xn--bcher-kva.example",
+          RULES_NAME_DOMAIN, RULES_OK },
+        { "abcdefghi@b\xc3\xbc"
+          "cher.example",
+          "abcdefghi@xn--bcher-kva.example", RULES_NAME_DOMAIN, RULES_OK },
+        { "abuse@two.example", "abuse@two.example", RULES_NAME_LENGTH,
+          RULES_NAME_LENGTH },
+        { "webmaster@two.example", "webmaster@two.example", RULES_NAME_DOMAIN,
+          RULES_NAME_RESERVED },
+        { "abcdefghi@old.example", NULL, RULES_OK, RULES_OK },
+    };
+    struct arena *a = arena_new();
+    struct domains d;
+    struct rules r = { &d, false, 9, 9, 9 };
+    char why[100];
+
+    (void)state;
+    assert_int_equal(domains_parse(a, S("one.example"),
+                                   S("two.example xn--bcher-kva.example"),
+                                   S("old.example=one.example"), &d, why, sizeof(why)),
+                     RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        str_t got;
+        enum rc rc = rules_login_address(&r, a, str_of(cases[i].user), &got);
+
+        assert_int_equal(rc, cases[i].want == NULL ? RC_INVALID : RC_OK);
+        if (rc != RC_OK)
+            continue;
+        assert_true(str_eq(got, str_of(cases[i].want)));
+        r.registers_all = false;
+        assert_int_equal(rules_new_account(&r, got, S("123456789")), cases[i].closed);
+        r.registers_all = true;
+        assert_int_equal(rules_new_account(&r, got, S("123456789")), cases[i].open);
+    }
     arena_free(&a);
 }
 
@@ -105,7 +154,7 @@ static void new_accounts(void **state)
 /* Whatever lengths are allowed: nothing but what gives power over the domain. */
 static void reserved_names(void **state)
 {
-    static const struct rules any_length = { STR("chat.example"), 1, 64, 9 };
+    static const struct rules any_length = { &chat, false, 1, 64, 9 };
     static const struct {
         const char *name;
         enum rules_verdict want;
@@ -157,8 +206,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(login_addresses), cmocka_unit_test(literal_domain),
-        cmocka_unit_test(new_accounts),    cmocka_unit_test(reserved_names),
-        cmocka_unit_test(long_password),
+        cmocka_unit_test(several_domains), cmocka_unit_test(new_accounts),
+        cmocka_unit_test(reserved_names),  cmocka_unit_test(long_password),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

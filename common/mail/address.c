@@ -303,18 +303,21 @@ str_t address_normalise(struct arena *a, str_t text)
     return arena_str_lower(a, text);
 }
 
-str_t address_untag(struct arena *a, str_t text)
+str_t address_untag(struct arena *a, str_t text, str_t delimiters)
 {
-    size_t plus = str_find_char(text, '+');
-    size_t at = str_find_char(text, '@');
+    size_t at = str_find_char(text, '@'), end = 0;
     char *p;
 
-    if (plus == SIZE_MAX || at == SIZE_MAX || plus == 0 || plus > at || is_quoted(text))
+    if (at == SIZE_MAX || is_quoted(text))
+        return text;
+    while (end < at && str_find_char(delimiters, text.p[end]) == SIZE_MAX)
+        end++;
+    if (end == 0 || end == at)
         return text;
     p = arena_alloc(a, text.n);
-    memcpy(p, text.p, plus);
-    memcpy(p + plus, text.p + at, text.n - at);
-    return str_n(p, plus + text.n - at);
+    memcpy(p, text.p, end);
+    memcpy(p + end, text.p + at, text.n - at);
+    return str_n(p, end + text.n - at);
 }
 
 /* As an envelope would have it: the local part in quotes if it needs them. */

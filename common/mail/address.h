@@ -45,9 +45,9 @@ str_t address_normalise(struct arena *a, str_t text);
  * the two forms are one mailbox). */
 str_t address_unquote(struct arena *a, str_t text);
 
-/* Without "+tag" in the local part: user+tag@domain gives user@domain.  What is quoted
- * stays. */
-str_t address_untag(struct arena *a, str_t text);
+/* Without the tag that one of the delimiters begins: with "+", user+tag@domain gives
+ * user@domain.  What is quoted, or begins with a delimiter, stays. */
+str_t address_untag(struct arena *a, str_t text, str_t delimiters);
 
 /* The mailbox of a From field's value, in the form that an envelope has.  RC_INVALID if
  * there is not just one (address_list_single), or if it does not satisfy the whole

@@ -3,8 +3,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/idn.h"
 
-#include <idn2.h>
 #include <string.h>
 
 enum { LABEL_MAX_BYTES = 63 };
@@ -27,18 +27,14 @@ static bool is_label(str_t label)
 
 enum rc dns_name_to_ascii(struct arena *a, str_t name, str_t *out)
 {
-    char *ascii = NULL;
+    struct idn_name ascii;
 
     *out = name;
-    for (size_t i = 0; i < name.n; i++)
-        if ((unsigned char)name.p[i] >= 0x80) {
-            if (idn2_to_ascii_8z(arena_cstr(a, name), &ascii,
-                                 IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
-                return RC_INVALID;
-            *out = arena_str(a, str_of(ascii));
-            idn2_free(ascii);
-            return RC_OK;
-        }
+    if (idn_is_ascii(name))
+        return RC_OK;
+    if (idn_to_ascii(name, &ascii) != RC_OK)
+        return RC_INVALID;
+    *out = arena_str(a, str_n(ascii.text, ascii.n));
     return RC_OK;
 }
 

@@ -1,7 +1,6 @@
 /* dns_name.h - host names, as text and in wire form.
  *
- * The door to libidn2.  Letters, digits, hyphens and underscores only.  Pure.  Thread:
- * any.
+ * Letters, digits, hyphens and underscores only.  Pure.  Thread: any.
  */
 #pragma once
 

@@ -123,7 +123,7 @@ DB_STATEMENT(stmt_report, "expire_report",
              " count(*) FILTER (WHERE seen_day > today() + 1),"
              " (SELECT count(*) FROM message WHERE body_id > " CUTOFF(
                  "-86400") "),"
-                           " count(*) FILTER (WHERE right(addr, length($1)) <> $1)"
+                           " count(*) FILTER (WHERE split_part(addr, '@', 2) <> ALL ($1))"
                            " FROM account");
 
 static enum rc run_flag(struct db *db, struct db_statement *s, bool *out)
@@ -364,13 +364,13 @@ enum rc store_expire_bodies(struct db *db, int64_t older_than_s, int *tables,
     return rc == RC_OK ? one : rc;
 }
 
-enum rc store_expire_report(struct db *db, str_t at_domain,
+enum rc store_expire_report(struct db *db, const str_t *domains, size_t n,
                             struct store_expire_report *out)
 {
     enum rc rc;
 
     db_queue(db, &stmt_bulk, DB_NO_PARAMS);
-    db_queue(db, &stmt_report, DB_PARAMS(db_text(at_domain)));
+    db_queue(db, &stmt_report, DB_PARAMS(db_texts(domains, n)));
     rc = db_flush(db);
     if (rc != RC_OK)
         return rc;

@@ -81,7 +81,7 @@ struct store_expire_report {
     /* That seem to be of tomorrow or later, because a clock was ahead. */
     int64_t accounts_ahead, messages_ahead;
     int64_t body_bytes, database_bytes;
-    int64_t foreign_accounts; /* that do not end in at_domain, "@chat.example" */
+    int64_t foreign_accounts; /* in none of the n domains */
 };
-enum rc store_expire_report(struct db *db, str_t at_domain,
+enum rc store_expire_report(struct db *db, const str_t *domains, size_t n,
                             struct store_expire_report *out) RC_CHECKED;

@@ -478,7 +478,8 @@ static void janitor_forgets(struct db *db)
     assert_int_equal(store_expire_leftovers(db, 86400, &bytes), RC_OK);
     assert_int_equal(store_expire_bodies(db, 86400, &tables, &bytes), RC_OK);
     assert_int_equal(store_body_truncate(db, 0, INT64_MAX), RC_OK);
-    assert_int_equal(store_expire_report(db, S("@example.org"), &report), RC_OK);
+    assert_int_equal(store_expire_report(db, &(str_t)STR("example.org"), 1, &report),
+                     RC_OK);
     assert_int_equal(store_account_delete(db, person.id, INT32_MAX), RC_OK);
 }
 

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "mail/domains.h"
 #include "svc/options_ini.h"
 #include "svc/options_row.h"
 
@@ -383,13 +384,38 @@ static enum rc check_ports(struct load *l)
     return RC_OK;
 }
 
-/* Is it an address of our own domain? */
-static bool is_ours(const struct options *o, const char *account)
+/* Is it an address of one of our own domains? */
+static bool is_account(const struct domains *d, const char *account)
 {
     size_t at = strcspn(account, "@");
 
     return account[0] == '\0' ||
-           (account[at] == '@' && strcasecmp(account + at + 1, o->mail_domain) == 0);
+           (account[at] == '@' && is_ours(d, str_of(account + at + 1)));
+}
+
+/* A name of an account could not be reached if a tag began in it. */
+static bool is_delimiter(const char *text)
+{
+    return strspn(text, "#$&'*+/=?^`{|}~") == strlen(text);
+}
+
+static enum rc check_domains(struct load *l)
+{
+    const struct options *o = l->out;
+    struct domains domains;
+    const char *why = NULL;
+
+    if (options_parse_domains(o, l->arena, &domains, l->error, OPTIONS_ERROR_BYTES) !=
+        RC_OK)
+        return RC_INVALID;
+    if (l->user == OPTIONS_SMTP_INGRESS && !is_account(&domains, o->postmaster_account))
+        why = "postmaster_account is not an account of mail_domain";
+    if (!is_delimiter(o->recipient_delimiter))
+        why = "recipient_delimiter: only # $ & ' * + / = ? ^ ` { | } ~ may begin a tag";
+    if (why == NULL)
+        return RC_OK;
+    snprintf(l->error, OPTIONS_ERROR_BYTES, "%s", why);
+    return RC_INVALID;
 }
 
 static enum rc check_together(struct load *l)
@@ -407,8 +433,6 @@ static enum rc check_together(struct load *l)
         why = "of database_certificate_file and database_key_file only one is set";
     if (strncmp(o->database_sslmode, "verify", 6) == 0 && o->database_ca_file[0] == '\0')
         why = "database_sslmode wants to verify, which needs database_ca_file";
-    if (l->user == OPTIONS_SMTP_INGRESS && !is_ours(o, o->postmaster_account))
-        why = "postmaster_account is not an account of mail_domain";
     if (o->proxy_protocol && o->trusted_proxies[0] == '\0')
         why = "proxy_protocol needs trusted_proxies, or nobody could connect";
     if (l->user != OPTIONS_POSTBUSCTL && o->cluster_secret[0] == '\0')
@@ -469,6 +493,8 @@ enum rc options_load(const char *file, enum options_user user, const struct opti
         rc = split_external(&l);
     if (rc == RC_OK)
         rc = check_together(&l);
+    if (rc == RC_OK)
+        rc = check_domains(&l);
     if (rc == RC_OK)
         rc = check_ports(&l);
     *out = rc == RC_OK ? l.out : NULL;
@@ -536,39 +562,4 @@ size_t options_per_network(const struct options *o, int64_t connections)
     if (o->max_connections_per_network > 0)
         return (size_t)o->max_connections_per_network;
     return (size_t)((connections + NETWORK_SHARE - 1) / NETWORK_SHARE);
-}
-
-bool options_is_ip_only(const struct options *o)
-{
-    return o->mail_domain[0] == '[';
-}
-
-bool options_is_uncertified(const struct options *o)
-{
-    return o->mail_domain[0] == '_' || options_is_ip_only(o);
-}
-
-void options_smtp_name(const struct options *o, char out[OPTIONS_NAME_BYTES])
-{
-    struct in6_addr address;
-    const char *host = o->public_host[0] != '\0' ? o->public_host : o->mail_domain;
-    bool six = inet_pton(AF_INET6, host, &address) == 1;
-    bool four = inet_pton(AF_INET, host, &address) == 1;
-
-    snprintf(out, OPTIONS_NAME_BYTES, six ? "[IPv6:%s]" : four ? "[%s]" : "%s", host);
-}
-
-const char *options_public_host(const struct options *o)
-{
-    static _Thread_local char address[64];
-
-    if (o->public_host[0] != '\0')
-        return o->public_host;
-    if (str_ends_nocase(str_of(o->mail_domain), S(".localhost")))
-        return "127.0.0.1";
-    if (!options_is_ip_only(o))
-        return o->mail_domain;
-    snprintf(address, sizeof(address), "%.*s", (int)strlen(o->mail_domain) - 2,
-             o->mail_domain + 1);
-    return address;
 }

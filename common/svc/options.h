@@ -17,7 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct buf;
+struct domains;
 
 enum options_user {
     OPTIONS_SMTP_INGRESS = 1 << 0,
@@ -117,6 +119,12 @@ const char *options_public_host(const struct options *o);
 /* What this server calls itself in SMTP and trace fields: public_host or mail_domain, an
  * address as a literal (RFC 5321 4.1.3). */
 void options_smtp_name(const struct options *o, char out[OPTIONS_NAME_BYTES]);
+/* RC_INVALID: why says what is wrong. */
+enum rc options_parse_domains(const struct options *o, struct arena *a,
+                              struct domains *out, char *why, size_t room) RC_CHECKED;
+/* mail_domain, more_mail_domains and their aliases.  Lives as long as the process.
+ * Thread: the one that starts it. */
+const struct domains *options_domains(const struct options *o);
 bool options_is_ip_only(const struct options *o); /* mail_domain is an address */
 /* No authority certifies such a domain: an address, or a name that begins with `_`. */
 bool options_is_uncertified(const struct options *o);

@@ -52,7 +52,8 @@ static struct metric refused = { .kind = METRIC_COUNTER,
 static struct login *new_login(const struct options *o)
 {
     struct login_options login = {
-        .rules = { .mail_domain = str_of(o->mail_domain),
+        .rules = { .domains = options_domains(o),
+                   .registers_all = o->register_more_domains,
                    .username_min_length = (size_t)o->username_min_length,
                    .username_max_length = (size_t)o->username_max_length,
                    .password_min_length = (size_t)o->password_min_length },

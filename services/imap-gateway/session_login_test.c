@@ -14,7 +14,7 @@ static struct cidr_list *proxies;
 /* The port with TLS stands behind a proxy, which names the clients. */
 static int start(void **state)
 {
-    struct login_options login = { .rules = { STR(TEST_DOMAIN), 9, 9, 9 },
+    struct login_options login = { .rules = { &test_domains, false, 9, 9, 9 },
                                    .failed_per_minute = FAILURES,
                                    .registration_open = true,
                                    .nocreate_file = nocreate_file,

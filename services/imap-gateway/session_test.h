@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "mail/domains.h"
 #include "net/cidr.h"
 #include "net/limit.h"
 #include "net/listener.h"
@@ -50,6 +51,7 @@ enum {
     TEST_CHUNKS_OF_ONE = 8, /* of large messages: two of the longest */
 };
 
+static const struct domains test_domains = DOMAINS_ONE(TEST_DOMAIN);
 static const char *test_name;
 static char test_cert[64], test_key[64];
 static struct options test_options = {
@@ -148,7 +150,7 @@ static void test_make_tls(void)
 
 static TEST_UNUSED int test_start(void **state)
 {
-    struct login_options login = { .rules = { STR(TEST_DOMAIN), 9, 9, 9 },
+    struct login_options login = { .rules = { &test_domains, false, 9, 9, 9 },
                                    .registration_open = true,
                                    .password_hash_cost = 1,
                                    .cache_entries = 100 };

@@ -2,7 +2,9 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "mail/domains.h"
 #include "store/store_expire.h"
+#include "svc/options.h"
 #include "task.h"
 
 #include <inttypes.h>
@@ -13,7 +15,7 @@
     }
 
 GAUGE(accounts, "accounts", "", "Accounts.");
-GAUGE(foreign, "accounts_foreign", "", "Accounts of another domain than mail_domain.");
+GAUGE(foreign, "accounts_foreign", "", "Accounts of domains that are not ours.");
 GAUGE(active_1, "accounts_active", "days=\"1\"", "Accounts that logged in lately.");
 GAUGE(active_10, "accounts_active", "days=\"10\"", "Accounts that logged in lately.");
 GAUGE(active_30, "accounts_active", "days=\"30\"", "Accounts that logged in lately.");
@@ -49,18 +51,35 @@ static void tell_foreign(const char *domain, int64_t count)
         log_warn("janitor.foreign_accounts",
                  "accounts=%" PRId64
                  " mail_domain=%s advice=\"these accounts are of another "
-                 "domain: nobody can use them until mail_domain is theirs again\"",
+                 "domain: nobody can use them until it is mail_domain again, or one of "
+                 "more_mail_domains\"",
                  count, domain);
     told = count;
     metric_set(&foreign, count);
+}
+
+/* Those that have accounts. */
+static size_t list_domains(struct task_tools *t, str_t **out)
+{
+    static const struct domains *ours;
+    size_t n = 0;
+
+    if (ours == NULL)
+        ours = options_domains(t->options);
+    *out = arena_array(t->arena, ours->count, sizeof(**out));
+    for (size_t i = 0; i < ours->count; i++)
+        if (str_eq(ours->row[i].name, ours->row[i].main))
+            (*out)[n++] = ours->row[i].name;
+    return n;
 }
 
 enum rc task_report(struct task_tools *t, int64_t *removed)
 {
     struct store_expire_report r;
     const char *domain = t->options->mail_domain;
-    enum rc rc =
-        store_expire_report(t->db, str_of(arena_printf(t->arena, "@%s", domain)), &r);
+    str_t *names;
+    size_t n = list_domains(t, &names);
+    enum rc rc = store_expire_report(t->db, names, n, &r);
 
     (void)removed; /* there is nothing */
     if (rc != RC_OK)

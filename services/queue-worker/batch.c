@@ -63,7 +63,7 @@ void batch_fini(struct batch *b)
 
 static struct bounce_office office(const struct batch *b)
 {
-    return (struct bounce_office){ .mail_domain = b->rules->mail_domain,
+    return (struct bounce_office){ .route = &b->rules->route,
                                    .hostname = b->rules->hostname };
 }
 

@@ -2,6 +2,7 @@
  */
 #include "batch.h"
 
+#include "mail/domains.h"
 #include "bounce.h"
 #include "mail/header.h"
 #include "store/store_body.h"
@@ -11,8 +12,9 @@
 
 #include <pthread.h>
 
+static const struct domains domains = DOMAINS_ONE("example.org");
 static const struct deliver_rules rules = {
-    .mail_domain = STR("example.org"),
+    .route = { .domains = &domains, .delimiters = STR("+") },
     .hostname = STR("mx.example.org"),
     .remote_lifetime_s = 1000,
 };
@@ -249,7 +251,7 @@ static void test_one_commit(void **state)
 {
     const str_t to[] = { STR("user1@example.org"), STR("nobody1@example.org"),
                          STR("a@one.net") };
-    struct bounce_office office = { S("example.org"), S("mx.example.org") };
+    struct bounce_office office = { &rules.route, S("mx.example.org") };
     struct store_queue_cursor cursor = { 0 };
     struct store_queue_row *rows;
     struct deliver_done done;

@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mail/address.h"
+#include "mail/domains.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
 #include "store/db.h"
@@ -36,7 +37,7 @@ static str_t make_envelope(struct arena *a, const struct bounce_office *o, str_t
     struct envelope e = { 0 };
     struct route route;
 
-    route_find(a, o->mail_domain, to, &route);
+    route_find(a, o->route, to, &route);
     if (route.kind == ROUTE_REMOTE)
         envelope_hash_body(&e, str_skip(message, header_end(message)));
     return envelope_format(a, &e);
@@ -47,7 +48,7 @@ static enum rc queue_one(struct arena *a, struct db *db, const struct bounce_off
 {
     char *id = arena_printf(a, "%016" PRIx64, (uint64_t)b->body_id);
     struct dsn d = {
-        .domain = o->mail_domain,
+        .domain = domains_first(o->route->domains),
         .hostname = o->hostname,
         .to = b->sender,
         .token = str_of(arena_printf(a, "%016" PRIx64, crypto_random_u64())),

@@ -18,9 +18,10 @@
 
 struct arena;
 struct db;
+struct route_rules;
 
 struct bounce_office {
-    str_t mail_domain;
+    const struct route_rules *route;
     str_t hostname;
 };
 

@@ -386,7 +386,8 @@ struct crew *crew_new(struct svc *svc)
     rc = routes_parse(c->arena, str_of(o->routes), &routes, why, sizeof(why));
     CHECK(rc == RC_OK); /* looked at when the options were loaded */
     c->rules = (struct deliver_rules){
-        .mail_domain = arena_str_lower(c->arena, str_of(o->mail_domain)),
+        .route = { .domains = options_domains(o),
+                   .delimiters = str_of(o->recipient_delimiter) },
         .hostname = arena_str(c->arena, str_of(name)),
         .remote_lifetime_s = o->maximal_queue_lifetime,
         .routes = routes,

@@ -50,9 +50,8 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
 
     for (size_t i = 0; i < n; i++) {
         jobs[i].row = &rows[i];
-        jobs[i].route_count =
-            route_all(r->arena, r->rules->mail_domain, rows[i].recipients,
-                      rows[i].recipient_count, &jobs[i].route);
+        jobs[i].route_count = route_all(r->arena, &r->rules->route, rows[i].recipients,
+                                        rows[i].recipient_count, &jobs[i].route);
     }
     return jobs;
 }
@@ -116,7 +115,7 @@ static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
         store_queue_ask_elders(r->arena, r->db, jobs[0].row, n);
     rc = store_deliver_lock(r->arena, r->db, ordered, addresses, count, &r->boxes);
     if (rc == RC_OK && ordered)
-        r->order = order_read(r->arena, r->db, 0, r->rules->mail_domain, jobs[0].row, n);
+        r->order = order_read(r->arena, r->db, 0, &r->rules->route, jobs[0].row, n);
     return rc;
 }
 

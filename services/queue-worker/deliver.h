@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "account/route.h"
 #include "base/rc.h"
 #include "base/str.h"
 #include "bounce.h"
@@ -26,7 +27,7 @@ struct keyring;
 enum { DELIVER_RECIPIENTS_MAX = 16384 }; /* what one batch can lock */
 
 struct deliver_rules {
-    str_t mail_domain; /* lower case */
+    struct route_rules route; /* with our domains */
     str_t hostname;
     int64_t remote_lifetime_s;
     struct routes routes; /* whose mail leaves by another way than its MX records */

@@ -34,11 +34,11 @@ static int compare(const void *x, const void *y)
     return by != 0 ? by : compare_int(a->body_id, b->body_id);
 }
 
-static void add_elder(struct arena *a, struct order *o, str_t mail_domain,
+static void add_elder(struct arena *a, struct order *o, const struct route_rules *rules,
                       const struct store_queue_elder *e)
 {
     struct route *route;
-    size_t n = route_all(a, mail_domain, e->recipients, e->recipient_count, &route);
+    size_t n = route_all(a, rules, e->recipients, e->recipient_count, &route);
 
     for (size_t i = 0; i < n; i++)
         if (route[i].kind == ROUTE_LOCAL)
@@ -86,7 +86,8 @@ static void add_unknown(struct order *o, const struct store_queue_elder *newest,
 }
 
 struct order *order_read(struct arena *a, const struct db *db, size_t which,
-                         str_t mail_domain, const struct store_queue_row *rows, size_t n)
+                         const struct route_rules *rules,
+                         const struct store_queue_row *rows, size_t n)
 {
     struct order *o = arena_alloc(a, sizeof(*o));
     struct store_queue_elder *e;
@@ -101,7 +102,7 @@ struct order *order_read(struct arena *a, const struct db *db, size_t which,
         if (alike == STORE_QUEUE_ELDERS_MAX)
             add_unknown(o, &e[i], rows, n);
         for (size_t k = i; k < i + alike; k++)
-            add_elder(a, o, mail_domain, &e[k]);
+            add_elder(a, o, rules, &e[k]);
     }
     if (o->count > 0)
         qsort(o->lane, o->count, sizeof(*o->lane), compare);

@@ -15,12 +15,14 @@
 
 struct arena;
 struct db;
+struct route_rules;
 
 struct order; /* of one batch; lives in its arena */
 
 /* After store_queue_ask_elders for these rows and the flush. */
 struct order *order_read(struct arena *a, const struct db *db, size_t which,
-                         str_t mail_domain, const struct store_queue_row *rows, size_t n);
+                         const struct route_rules *rules,
+                         const struct store_queue_row *rows, size_t n);
 
 /* Is an older message of the row's sender to this address (as in struct route) left?
  * *due_us: when the youngest of them is due. */

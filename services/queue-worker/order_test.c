@@ -2,6 +2,7 @@
  */
 #include "batch.h"
 
+#include "mail/domains.h"
 #include "store/store_test.h"
 
 #include <pthread.h>
@@ -9,8 +10,9 @@
 
 enum { SENT_MAX = 400, WAIT_MS = 30000 };
 
+static const struct domains domains = DOMAINS_ONE("example.org");
 static const struct deliver_rules rules = {
-    .mail_domain = STR("example.org"),
+    .route = { .domains = &domains, .delimiters = STR("+") },
     .hostname = STR("mx.example.org"),
     .remote_lifetime_s = 1000,
 };

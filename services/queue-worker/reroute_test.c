@@ -1,13 +1,15 @@
 /* reroute_test.c - each row has the way that the routes say, the day they change too. */
 #include "reroute.h"
 
+#include "mail/domains.h"
 #include "batch.h"
 #include "store/store_remote.h"
 #include "store/store_test.h"
 #include "svc/routes.h"
 
+static const struct domains domains = DOMAINS_ONE("example.org");
 static struct deliver_rules rules = {
-    .mail_domain = STR("example.org"),
+    .route = { .domains = &domains, .delimiters = STR("+") },
     .hostname = STR("mx.example.org"),
     .remote_lifetime_s = 1000,
 };

@@ -3,6 +3,7 @@
 #include "keyring.h"
 
 #include "base/crypto.h"
+#include "mail/domains.h"
 #include "mail/dkim_verify.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
@@ -21,8 +22,9 @@
     "To: <a@far.example>\r\nSubject: [...]\r\nMessage-ID: <x@y>\r\n\r\n"
 #define BODY "hello  you \r\n.dot\r\n\r\n\r\n"
 
+static const struct domains domains = DOMAINS_ONE(DOMAIN);
 static const struct deliver_rules rules = {
-    .mail_domain = STR(DOMAIN),
+    .route = { .domains = &domains, .delimiters = STR("+") },
     .hostname = STR("mx.example.org"),
     .remote_lifetime_s = 1000,
 };

@@ -7,6 +7,7 @@
 #include "credentials.h"
 
 #include "base/arena.h"
+#include "mail/domains.h"
 #include "base/crypto.h"
 
 enum {
@@ -50,7 +51,7 @@ void credentials_draw(const struct rules *rules, struct arena *a, struct credent
     do { /* again when chance spells a reserved name */
         str_t name = draw(a, name_length(rules), NAME_ALPHABET);
 
-        out->email = str_of(
-            arena_printf(a, "%.*s@%.*s", STR_ARG(name), STR_ARG(rules->mail_domain)));
+        out->email = str_of(arena_printf(a, "%.*s@%.*s", STR_ARG(name),
+                                         STR_ARG(domains_first(rules->domains))));
     } while (rules_new_account(rules, out->email, out->password) == RULES_NAME_RESERVED);
 }

@@ -1,5 +1,6 @@
 #include "credentials.h"
 
+#include "mail/domains.h"
 #include "base/arena.h"
 
 #include <setjmp.h>
@@ -7,9 +8,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+static const struct domains chat = DOMAINS_ONE("chat.example");
+
 static struct rules rules(size_t min, size_t max, size_t password)
 {
-    return (struct rules){ .mail_domain = S("chat.example"),
+    return (struct rules){ .domains = &chat,
                            .username_min_length = min,
                            .username_max_length = max,
                            .password_min_length = password };

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "mail/domains.h"
 #include "net/http_server.h"
 #include "reply.h"
 #include "route.h"
@@ -179,7 +180,7 @@ static bool is_www_host(const struct web *web, const struct http_exchange *x)
     if (web->site->has_own_host || !str_starts_nocase(host, S("www.")))
         return false;
     host = str_skip(str_head(host, colon), 4);
-    return str_eq_nocase(host, web->site->mail_domain);
+    return is_ours(web->site->rules.domains, host);
 }
 
 static void redirect_home(const struct web *web, struct http_exchange *x)

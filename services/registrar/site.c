@@ -59,7 +59,8 @@ void site_init(struct site *s, struct arena *a, const struct options *o, bool se
                            o->public_submissions_port == SUBMISSIONS_PORT &&
                            o->public_submission_port == SUBMISSION_PORT;
     s->has_standard_https = o->public_https_port == HTTPS_PORT;
-    s->rules = (struct rules){ .mail_domain = domain,
+    s->rules = (struct rules){ .domains = options_domains(o),
+                               .registers_all = o->register_more_domains,
                                .username_min_length = (size_t)o->username_min_length,
                                .username_max_length = (size_t)o->username_max_length,
                                .password_min_length = (size_t)o->password_min_length };

@@ -1,6 +1,7 @@
 /* delivery_test.c - messages from a real store to scripted hosts. */
 #include "delivery.h"
 
+#include "mail/domains.h"
 #include "dbs.h"
 #include "desk.h"
 #include "net/destination_guard.h"
@@ -8,6 +9,7 @@
 #include "store/store_remote.h"
 #include "store/store_test.h"
 
+static const struct domains own = DOMAINS_ONE("own.org");
 static struct desk desk;
 static struct arena *arena;
 
@@ -548,7 +550,7 @@ static int setup(void **state)
         return -1;
     arena = arena_new();
     desk = (struct desk){
-        .finder = { .mail_domain = S("own.org"), .hostname = S("own.org"), .port = 25 },
+        .finder = { .domains = &own, .hostname = S("own.org"), .port = 25 },
         .tls = strict_ctx,
         .guard = destination_guard_new(false),
         .dbs = dbs_new(),

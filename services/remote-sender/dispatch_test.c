@@ -2,6 +2,7 @@
  * loopback. */
 #include "dispatch.h"
 
+#include "mail/domains.h"
 #include "base/clock.h"
 #include "bus/bus.h"
 #include "dbs.h"
@@ -15,6 +16,7 @@
 
 enum { PATIENCE_MS = 20000, SOON_MS = 5000 };
 
+static const struct domains own = DOMAINS_ONE("own.org");
 static struct options options;
 static struct svc svc = { .options = &options };
 static const struct svc_service service = { .name = "remote-sender" };
@@ -354,7 +356,7 @@ static int setup_group(void **state)
     options.retry_min_seconds = options.retry_max_seconds = 60;
     options.remote_per_destination = 4;
     desk = (struct desk){
-        .finder = { .mail_domain = S("own.org"), .hostname = S("own.org") },
+        .finder = { .domains = &own, .hostname = S("own.org") },
         .routes = &routes,
         .tls = strict_ctx,
         .guard = destination_guard_new(true),

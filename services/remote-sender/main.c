@@ -47,7 +47,7 @@ static void fill_desk(struct svc *svc, struct desk *desk)
 {
     const struct options *o = svc->options;
 
-    desk->finder.mail_domain = str_of(o->mail_domain);
+    desk->finder.domains = options_domains(o);
     desk->finder.hostname = str_of(options_public_host(o));
     desk->finder.port = (uint16_t)o->smtp_outbound_port;
     desk->guard = destination_guard_new(o->allow_private_destinations);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "mail/address.h"
+#include "mail/domains.h"
 #include "net/dns_name.h"
 
 static enum rc refuse(struct mail_hosts_refusal *why, int code, const char *status,
@@ -16,7 +17,7 @@ static enum rc refuse(struct mail_hosts_refusal *why, int code, const char *stat
 
 static bool is_ourselves(const struct mx_finder *f, str_t host)
 {
-    return str_eq_nocase(host, f->hostname) || str_eq_nocase(host, f->mail_domain);
+    return str_eq_nocase(host, f->hostname) || is_ours(f->domains, host);
 }
 
 /* RFC 5321 5.1: if we are among the hosts, only those with a better preference may be

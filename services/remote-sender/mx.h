@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 struct arena;
+struct domains;
 
 struct mx_finder {
     struct dns *dns;
-    str_t mail_domain; /* ours, and what our own MX may be called */
+    const struct domains *domains; /* ours, and what our own MX may be called */
     str_t hostname;
     uint16_t port;
 };

@@ -1,6 +1,7 @@
 /* mx_test.c - which hosts are tried, and which domains take no mail from us. */
 #include "mx.h"
 
+#include "mail/domains.h"
 #include "base/arena.h"
 
 #include <setjmp.h>
@@ -11,8 +12,9 @@
 
 #include <cmocka.h>
 
+static const struct domains own = DOMAINS_ONE("own.org");
 static const struct mx_finder finder = {
-    .mail_domain = STR("own.org"),
+    .domains = &own,
     .hostname = STR("mx.own.org"),
     .port = 25,
 };

@@ -20,7 +20,7 @@ static void find_others(struct check *c)
 {
     struct transaction *t = c->mail;
     struct route *route;
-    size_t n = route_all(t->arena, c->ingress->domain, t->recipients, t->recipient_count,
+    size_t n = route_all(t->arena, &c->ingress->route, t->recipients, t->recipient_count,
                          &route);
 
     c->others = arena_array(t->arena, n + 1, sizeof(*c->others));

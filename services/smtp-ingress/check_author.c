@@ -7,6 +7,7 @@
 #include "checks.h"
 
 #include "ingress.h"
+#include "mail/domains.h"
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
@@ -34,7 +35,7 @@ static enum check_result is_readable(struct check *c)
 
 static enum check_result judge_outgoing(struct check *c)
 {
-    if (str_eq_nocase(c->judged.author.text, c->mail->sender))
+    if (domains_same_address(c->judged.author.text, c->mail->sender))
         return CHECK_PASS;
     smtp_reply_printf(c->out, 500, NULL, "Invalid FROM <%.*s> for <%.*s>",
                       STR_ARG(c->judged.author.text), STR_ARG(c->mail->sender));
@@ -43,7 +44,7 @@ static enum check_result judge_outgoing(struct check *c)
 
 static enum check_result judge_incoming(struct check *c)
 {
-    if (str_eq_nocase(c->judged.author.domain, c->ingress->domain)) {
+    if (is_ours(c->ingress->route.domains, c->judged.author.domain)) {
         smtp_reply_put(c->out, 554, "5.7.1",
                        S("From header rejected: accounts of this domain submit their "
                          "mail"));

@@ -18,7 +18,7 @@ enum check_result check_recipient(struct check *c)
     struct route route;
     enum rc rc;
 
-    route_find(a, c->ingress->domain, c->recipient.text, &route);
+    route_find(a, &c->ingress->route, c->recipient.text, &route);
     rc = store_account_find(a, c->db, route.address, &account);
 
     if (rc == RC_OK && account.state == STORE_ACCOUNT_ACTIVE) {

@@ -7,13 +7,14 @@
 #include "checks.h"
 
 #include "ingress.h"
+#include "mail/domains.h"
 
 enum check_result check_role(struct check *c)
 {
     static const str_t roles[] = { STR("postmaster"), STR("abuse") };
 
     if (c->ingress->postmaster.text.n == 0 ||
-        !str_eq_nocase(c->recipient.domain, c->ingress->domain))
+        !is_ours(c->ingress->route.domains, c->recipient.domain))
         return CHECK_PASS;
     for (size_t i = 0; i < ARRAY_LEN(roles); i++)
         if (str_eq_nocase(c->recipient.local, roles[i]))

@@ -6,6 +6,7 @@
 #include "checks.h"
 
 #include "ingress.h"
+#include "mail/domains.h"
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
@@ -17,13 +18,13 @@ static enum check_result refuse(struct check *c, const char *reason, str_t who)
 }
 
 /* The domain is what stands behind the local part, not behind the first '@'. */
-static bool is_ours(const struct check *c)
+static bool is_one_of_us(const struct check *c)
 {
     struct address sender;
 
     return address_parse(c->mail->sender, ADDRESS_UTF8 | ADDRESS_FULL, &sender) ==
                RC_OK &&
-           str_eq_nocase(sender.domain, c->ingress->domain);
+           is_ours(c->ingress->route.domains, sender.domain);
 }
 
 enum check_result check_sender(struct check *c)
@@ -31,9 +32,10 @@ enum check_result check_sender(struct check *c)
     if (c->mail->sender.n == 0)
         return CHECK_PASS;
     if (c->direction == CHECKS_INCOMING)
-        return is_ours(c) ? refuse(c, "accounts of this domain submit their mail", S(""))
-                          : CHECK_PASS;
-    if (str_eq_nocase(c->mail->sender, c->account_address))
+        return is_one_of_us(c)
+                   ? refuse(c, "accounts of this domain submit their mail", S(""))
+                   : CHECK_PASS;
+    if (domains_same_address(c->mail->sender, c->account_address))
         return CHECK_PASS;
     return refuse(c, "not owned by user ", c->account_address);
 }

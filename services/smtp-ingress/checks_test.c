@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "dkim_watch.h"
 #include "ingress.h"
+#include "mail/domains.h"
 #include "net/dns.h"
 #include "net/spool.h"
 #include "net/test_name_server.h"
@@ -33,7 +34,8 @@ static struct options options = { .max_message_size = 100000,
                                   .require_mx_record = { .action = POLICY_REJECT },
                                   .require_mx_record_temporary = { .action =
                                                                        POLICY_REJECT } };
-static struct ingress ingress = { .options = &options, .domain = STR(DOMAIN) };
+static const struct domains domains = DOMAINS_ONE(DOMAIN);
+static struct ingress ingress = { .options = &options, .route = { .domains = &domains } };
 
 struct fixture {
     struct check c;

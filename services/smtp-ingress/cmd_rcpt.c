@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "checks.h"
 #include "ingress.h"
+#include "mail/domains.h"
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
@@ -38,7 +39,7 @@ static bool take_address(struct smtp_cmd *cmd, const struct smtp_command_path *p
                          struct address *out)
 {
     struct transaction *t = cmd->session->mail;
-    str_t domain = cmd->session->ingress->domain;
+    str_t domain = domains_first(cmd->session->ingress->route.domains);
 
     if (!path->is_postmaster) {
         *out = path->address;

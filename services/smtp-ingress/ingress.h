@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "account/route.h"
 #include "base/str.h"
 #include "mail/address.h"
 #include "net/listener.h"
@@ -49,7 +50,7 @@ struct port {
 
 struct ingress {
     const struct options *options;
-    str_t domain; /* mail_domain: what addresses of ours end in */
+    struct route_rules route; /* with our domains */
     char name[OPTIONS_NAME_BYTES];
     str_t host;                /* what this server calls itself */
     struct address postmaster; /* the account; empty: there is none */

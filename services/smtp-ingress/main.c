@@ -93,7 +93,8 @@ static void register_metrics(void)
 static struct login *make_login(const struct options *o)
 {
     struct login_options l = {
-        .rules = { .mail_domain = str_of(o->mail_domain),
+        .rules = { .domains = options_domains(o),
+                   .registers_all = o->register_more_domains,
                    .username_min_length = (size_t)o->username_min_length,
                    .username_max_length = (size_t)o->username_max_length,
                    .password_min_length = (size_t)o->password_min_length },
@@ -121,7 +122,8 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
                                  .burst = o->max_user_send_burst_size };
 
     in->options = o;
-    in->domain = str_of(o->mail_domain);
+    in->route = (struct route_rules){ .domains = options_domains(o),
+                                      .delimiters = str_of(o->recipient_delimiter) };
     options_smtp_name(o, in->name);
     in->host = str_of(in->name);
     in->bus = svc->bus;

@@ -20,6 +20,7 @@
 #include "dkim_keys.h"
 #include "ingress.h"
 #include "judge.h"
+#include "mail/domains.h"
 #include "net/cidr.h"
 #include "net/dns.h"
 #include "net/door.h"
@@ -57,6 +58,7 @@ DB_STATEMENT(stmt_last, "test_last",
 static const char *database;
 static char cert_file[64], key_file[64], nocreate_file[64];
 static struct options options;
+static const struct domains ours = DOMAINS_ONE(DOMAIN);
 static struct ingress ingress;
 /* smtp, submission, submissions, submissions behind a proxy, an impatient smtp, and both
  * kinds under TLS behind a door with ten places */
@@ -141,7 +143,7 @@ static TEST_UNUSED void start_port(size_t i, enum port_kind kind, bool implicit)
 
 static TEST_UNUSED int start(void **state)
 {
-    struct login_options login = { .rules = { STR(DOMAIN), 9, 9, 9 },
+    struct login_options login = { .rules = { &ours, false, 9, 9, 9 },
                                    .failed_per_minute = 5,
                                    .registration_open = true,
                                    .nocreate_file = nocreate_file,
@@ -168,7 +170,7 @@ static TEST_UNUSED int start(void **state)
     if (options.dkim == NULL)
         options.dkim = "ignore";
     ingress.options = &options;
-    ingress.domain = S(DOMAIN);
+    ingress.route = (struct route_rules){ &ours, S("+") };
     ingress.host = S("mail." DOMAIN);
     ingress.commands = pool("command");
     ingress.logins = pool("login");
