@@ -94,7 +94,7 @@ void message_compose(struct buf *to, const char *from, uint64_t run, uint64_t se
                "-----BEGIN PGP MESSAGE-----\r\n\r\n",
                seq, seq);
     put_base64(to, packets, make_packets(packets, total));
-    buf_printf(to, "-----END PGP MESSAGE-----\r\n\r\n--b%" PRIx64 "--\r\n", seq);
+    buf_printf(to, "=twTO\r\n-----END PGP MESSAGE-----\r\n\r\n--b%" PRIx64 "--\r\n", seq);
 }
 
 bool message_seq(str_t header, uint64_t run, uint64_t *seq)

@@ -177,23 +177,16 @@ void crypto_base64_encode(struct buf *to, str_t data)
     }
 }
 
-/* A table, because comparing is ten times slower on a message of many megabytes: which
- * way each comparison goes cannot be predicted. */
-int crypto_base64_digit(unsigned char c)
-{
-    enum { NO = -1 };
-    static const signed char values[128] = {
-        NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
-        NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
-        NO, NO, NO, NO, NO, 62, NO, NO, NO, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60,
-        61, NO, NO, NO, NO, NO, NO, NO, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
-        11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO,
-        NO, NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
-        43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
-    };
-
-    return c < 128 ? values[c] : NO;
-}
+#define NO_8   -1, -1, -1, -1, -1, -1, -1, -1
+#define NO_32  NO_8, NO_8, NO_8, NO_8
+#define NO_128 NO_32, NO_32, NO_32, NO_32
+const signed char crypto_base64_values[256] = {
+    NO_32, NO_8, -1, -1, -1, 62, -1, -1, -1, 63, 52, 53, 54, 55, 56,    57, 58, 59, 60,
+    61,    -1,   -1, -1, -1, -1, -1, -1, 0,  1,  2,  3,  4,  5,  6,     7,  8,  9,  10,
+    11,    12,   13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,    -1, -1, -1, -1,
+    -1,    -1,   26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,    39, 40, 41, 42,
+    43,    44,   45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1, NO_128
+};
 
 /* False: not a digit, or bits behind the end that are not zero (RFC 4648 3.5). */
 static bool decode_group(const char *four, size_t padding, char *to)

@@ -10,9 +10,12 @@
 #include "base/arena.h"
 #include "mail/header.h"
 #include "mail/mime.h"
+#include "mail/mime_decode.h"
 #include "mail/openpgp_walk.h"
 
 #include <string.h>
+
+enum { PIECE_BYTES = 4096 };
 
 /* What the rules look at. */
 struct subject {
@@ -22,21 +25,62 @@ struct subject {
     struct mime_tree tree;
 };
 
-/* An encoding that nobody knows is none: "7-bit" and the like. */
-static bool decode(struct arena *a, const struct mime_part *part, str_t *out)
+/* A part's text as its readers decode it, in pieces: to feed(to, piece).  False: it
+ * cannot be decoded. */
+static bool decode(const struct mime_part *part, void (*feed)(void *to, str_t piece),
+                   void *to)
 {
-    enum mime_encoding encoding =
-        part->encoding == MIME_UNKNOWN ? MIME_IDENTITY : part->encoding;
+    struct mime_decoder d = { .encoding = part->encoding };
+    char piece[PIECE_BYTES];
+    str_t rest = part->body;
 
-    return mime_decode(a, encoding, part->body, out) == RC_OK;
+    if (d.encoding != MIME_BASE64 && d.encoding != MIME_QUOTED_PRINTABLE) {
+        feed(to, rest);
+        return true;
+    }
+    while (rest.n > 0 && !d.broken) {
+        str_t in = str_head(rest, sizeof(piece));
+
+        feed(to, str_n(piece, mime_decoder_feed(&d, in, piece)));
+        rest = str_skip(rest, in.n);
+    }
+    return mime_decoder_end(&d);
 }
 
-static bool decode_and_trim(struct arena *a, const struct mime_part *part, str_t *out)
+/* Compares a text, without the blanks and line ends around it. */
+struct comparison {
+    str_t with;
+    bool any_case, differs;
+    size_t n; /* characters that were equal */
+};
+
+static void compare(void *to, str_t piece)
 {
-    if (!decode(a, part, out))
-        return false;
-    *out = str_trim(*out);
-    return true;
+    struct comparison *c = to;
+
+    for (size_t i = 0; i < piece.n && !c->differs; i++) {
+        unsigned char is = (unsigned char)piece.p[i];
+        bool blank = is == ' ' || is == '\t' || is == '\r' || is == '\n';
+
+        if (c->any_case)
+            is = str_lower_char(is);
+        if (c->n < c->with.n && is == (unsigned char)c->with.p[c->n])
+            c->n++;
+        else
+            c->differs = !blank || (c->n > 0 && c->n < c->with.n);
+    }
+}
+
+static bool says(const struct mime_part *part, str_t text, bool any_case)
+{
+    struct comparison c = { .with = text, .any_case = any_case };
+
+    return decode(part, compare, &c) && !c.differs && c.n == text.n;
+}
+
+static void walk(void *to, str_t piece)
+{
+    openpgp_walk_feed(to, piece);
 }
 
 static str_t skip_chars(str_t s, const char *chars)
@@ -136,7 +180,7 @@ static bool is_unmistakable(const struct subject *s)
 static bool is_openpgp_mime(const struct subject *s)
 {
     const struct mime_part *root = &s->tree.parts[0], *version, *data;
-    str_t text;
+    struct openpgp_walk w;
 
     if (!mime_type_is(&root->type, "multipart", "encrypted") || root->children != 2 ||
         !is_unmistakable(s))
@@ -146,28 +190,27 @@ static bool is_openpgp_mime(const struct subject *s)
     if (!mime_type_is(&version->type, "application", "pgp-encrypted") ||
         !mime_type_is(&data->type, "application", "octet-stream") ||
         !is_plain_part(s, version) || !is_plain_part(s, data) ||
-        !decode_and_trim(s->arena, version, &text) || !str_eq(text, S("Version: 1")))
+        !says(version, S("Version: 1"), false))
         return false;
-    return decode(s->arena, data, &text) &&
-           openpgp_walk_armored(text, s->query->direction == ENCRYPTED_INCOMING);
+    openpgp_walk_begin(&w, s->query->direction == ENCRYPTED_INCOMING);
+    return decode(data, walk, &w) && openpgp_walk_end(&w);
 }
 
-/* The step is named twice, in the header and in the text, and both must agree. */
+/* The step is named twice, in the header and in the text; either may name either one, as
+ * to the relay. */
 static bool is_securejoin(const struct subject *s)
 {
     const struct mime_part *root = &s->tree.parts[0], *part;
-    str_t step = header_value(s->arena, s->query->message, S("Secure-Join")), text;
+    str_t step = header_value(s->arena, s->query->message, S("Secure-Join"));
 
     if (!str_eq(step, S("vc-request")) && !str_eq(step, S("vg-request")))
         return false;
     if (root->children != 1 || !is_unmistakable(s))
         return false;
     part = &s->tree.parts[root->first];
-    if (!mime_type_is(&part->type, "text", "plain") || !is_plain_part(s, part) ||
-        !decode_and_trim(s->arena, part, &text))
-        return false;
-    return str_starts_nocase(text, S("secure-join: ")) &&
-           str_eq_nocase(str_skip(text, 13), step);
+    return mime_type_is(&part->type, "text", "plain") && is_plain_part(s, part) &&
+           (says(part, S("secure-join: vc-request"), true) ||
+            says(part, S("secure-join: vg-request"), true));
 }
 
 static bool is_setup_message(const struct subject *s)

@@ -1,8 +1,8 @@
 /* encrypted.h - may this message pass a server that carries encrypted mail only?
  *
  * Pure.  The verdicts of chatmail spec 2.4 to 2.6 and 3.2.4, exactly; where we are
- * stricter is said in encrypted.c.  Linear time, memory independent of the size for
- * unencoded parts. Thread: any.
+ * stricter is said in encrypted.c.  Linear time; memory for the header and for the
+ * parts' list (mime.h), whatever the size of the message.  Thread: any.
  */
 #pragma once
 

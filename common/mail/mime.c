@@ -7,7 +7,6 @@
 #include "mail/mime.h"
 
 #include "base/arena.h"
-#include "base/crypto.h"
 #include "mail/header.h"
 
 #include <string.h>
@@ -489,89 +488,4 @@ void mime_tree_parse(struct arena *a, str_t message, struct mime_tree *out)
     }
     while (w.open > 0)
         pop(&w, message.n, w.lines);
-}
-
-/* ---- transfer encodings ---- */
-
-static enum rc decode_base64(struct arena *a, str_t in, str_t *out)
-{
-    unsigned char *p = arena_alloc(a, in.n / 4 * 3 + 3);
-    size_t n = 0, pads = 0, digits = 0;
-    uint32_t bits = 0;
-
-    for (size_t i = 0; i < in.n; i++) {
-        unsigned char c = (unsigned char)in.p[i];
-        int value = crypto_base64_digit(c);
-
-        if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
-            continue;
-        if (c == '=') {
-            pads++;
-            continue;
-        }
-        if (value < 0 || pads > 0)
-            return RC_INVALID;
-        bits = bits << 6 | (uint32_t)value;
-        if (digits++ % 4 != 0)
-            p[n++] = (unsigned char)(bits >> (6 - 2 * ((digits - 1) % 4)));
-    }
-    if (digits % 4 == 1 || pads > 2)
-        return RC_INVALID;
-    *out = str_n((const char *)p, n);
-    return RC_OK;
-}
-
-/* Length of a soft line break that begins with the '=' at s.p[0], 0 if it is none. */
-static size_t soft_break(str_t s)
-{
-    size_t i = 1;
-
-    while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'))
-        i++;
-    if (i < s.n && s.p[i] == '\r')
-        i++;
-    if (i == s.n)
-        return i;
-    return s.p[i] == '\n' ? i + 1 : 0;
-}
-
-static enum rc decode_quoted(struct arena *a, str_t in, str_t *out)
-{
-    char *p = arena_alloc(a, in.n);
-    size_t n = 0;
-
-    for (size_t i = 0; i < in.n;) {
-        size_t skip;
-
-        if (in.p[i] != '=') {
-            p[n++] = in.p[i++];
-        } else if (in.n - i > 2 && str_hex_value(in.p[i + 1]) >= 0 &&
-                   str_hex_value(in.p[i + 2]) >= 0) {
-            p[n++] = (char)(str_hex_value(in.p[i + 1]) * 16 + str_hex_value(in.p[i + 2]));
-            i += 3;
-        } else {
-            skip = soft_break(str_skip(in, i));
-            if (skip == 0)
-                return RC_INVALID;
-            i += skip;
-        }
-    }
-    *out = str_n(p, n);
-    return RC_OK;
-}
-
-enum rc mime_decode(struct arena *a, enum mime_encoding encoding, str_t body, str_t *out)
-{
-    *out = str_n(NULL, 0);
-    switch (encoding) {
-    case MIME_IDENTITY:
-        *out = body;
-        return RC_OK;
-    case MIME_BASE64:
-        return decode_base64(a, body, out);
-    case MIME_QUOTED_PRINTABLE:
-        return decode_quoted(a, body, out);
-    default:
-        return RC_INVALID;
-    }
 }

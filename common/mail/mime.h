@@ -71,8 +71,3 @@ struct mime_tree {
 };
 
 void mime_tree_parse(struct arena *a, str_t message, struct mime_tree *out);
-
-/* Undo the transfer encoding; borrows for MIME_IDENTITY.  Lenient about blanks and line
- * ends in base64.  RC_INVALID when it cannot be decoded. */
-enum rc mime_decode(struct arena *a, enum mime_encoding encoding, str_t body,
-                    str_t *out) RC_CHECKED;

@@ -225,43 +225,6 @@ static void bombs_are_capped(void **state)
     arena_free(&a);
 }
 
-static void decoding(void **state)
-{
-    static const struct {
-        enum mime_encoding encoding;
-        str_t in;
-        enum rc rc;
-        str_t out;
-    } cases[] = {
-        { MIME_IDENTITY, STR("a=b"), RC_OK, STR("a=b") },
-        { MIME_BASE64, STR("aGVs\r\nbG8=\r\n"), RC_OK, STR("hello") },
-        { MIME_BASE64, STR("aGVsbG8"), RC_OK, STR("hello") },
-        { MIME_BASE64, STR(""), RC_OK, STR("") },
-        { MIME_BASE64, STR("YQ=="), RC_OK, STR("a") },
-        { MIME_BASE64, STR("YWI="), RC_OK, STR("ab") },
-        { MIME_BASE64, STR("Y"), RC_INVALID, STR("") },
-        { MIME_BASE64, STR("Y!=="), RC_INVALID, STR("") },
-        { MIME_BASE64, STR("YQ==YQ=="), RC_INVALID, STR("") },
-        { MIME_QUOTED_PRINTABLE, STR("a=3Db=\r\nc= \r\nd=C3=a4"), RC_OK,
-          STR("a=bcd\xc3\xa4") },
-        { MIME_QUOTED_PRINTABLE, STR("a="), RC_OK, STR("a") },
-        { MIME_QUOTED_PRINTABLE, STR("a=zz"), RC_INVALID, STR("") },
-        { MIME_UNKNOWN, STR("a"), RC_INVALID, STR("") },
-    };
-    struct arena *a = arena_new();
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        str_t out;
-
-        assert_int_equal(mime_decode(a, cases[i].encoding, cases[i].in, &out),
-                         cases[i].rc);
-        if (cases[i].rc == RC_OK)
-            assert_true(str_eq(out, cases[i].out));
-    }
-    arena_free(&a);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,7 +233,6 @@ int main(void)
         cmocka_unit_test(odd_messages),
         cmocka_unit_test(outer_delimiter_closes_inner_parts),
         cmocka_unit_test(bombs_are_capped),
-        cmocka_unit_test(decoding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

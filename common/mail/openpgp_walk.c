@@ -1,288 +1,251 @@
-/* openpgp_walk.c - armor, strict base64 and packet frames, one after the other over a
- * small window.
+/* openpgp_walk.c - armor, strict base64 and packets, one after the other.
+ *
+ * Nearly all of a text are lines of digits within one packet's body.  Those are only
+ * looked at, not decoded; that is several times faster.
  */
 #include "mail/openpgp_walk.h"
 
 #include "base/crypto.h"
 
-#include <stddef.h>
-#include <stdint.h>
+static const str_t begin_line = STR("-----BEGIN PGP MESSAGE-----\r\n");
+static const str_t version = STR("Version: ");
+static const str_t end_line = STR("-----END PGP MESSAGE-----");
 
-enum {
-    PACKET_PKESK = 1,
-    PACKET_SKESK = 3,
-    PACKET_SEIPD = 18,
-    WINDOW_BYTES = 3 * 1024,
-};
+enum { HYPHENS = 5 }; /* with which end_line begins and ends */
 
-/* ---- packets ---- */
-
-enum state {
-    AT_TAG,
-    AT_LENGTH, /* the first octet of a new format length */
-    IN_LENGTH, /* the following octets of a length */
-    IN_BODY,
-    AT_END, /* the SEIPD packet is complete: nothing may follow */
-    BROKEN,
-};
-
-struct walker {
-    enum state state;
-    unsigned tag;
-    unsigned length_octets; /* still to come */
-    uint64_t left;          /* [bytes] of the body, or the length as read so far */
-    unsigned bias;          /* added to a length when it is complete */
-    bool partial;           /* another length follows this piece of the body */
-};
-
-static void end_of_body(struct walker *w)
+static void break_off(struct openpgp_walk *w)
 {
-    if (w->partial)
-        w->state = AT_LENGTH;
-    else
-        w->state = w->tag == PACKET_SEIPD ? AT_END : AT_TAG;
-}
-
-static void start_body(struct walker *w)
-{
-    w->state = IN_BODY;
-    if (w->left == 0)
-        end_of_body(w);
-}
-
-static void take_tag(struct walker *w, unsigned char c)
-{
-    static const unsigned char legacy_octets[] = { 1, 2, 4 };
-
-    w->tag = (c & 0x40) != 0 ? c & 0x3f : c >> 2 & 0x0f;
-    w->left = 0;
-    w->bias = 0;
-    w->partial = false;
-    if ((c & 0x80) == 0 ||
-        (w->tag != PACKET_PKESK && w->tag != PACKET_SKESK && w->tag != PACKET_SEIPD)) {
-        w->state = BROKEN;
-    } else if ((c & 0x40) != 0) {
-        w->state = AT_LENGTH;
-    } else if ((c & 3) == 3) { /* indeterminate: as long as whatever follows */
-        w->state = BROKEN;
-    } else {
-        w->state = IN_LENGTH;
-        w->length_octets = legacy_octets[c & 3];
-    }
-}
-
-static void take_length(struct walker *w, unsigned char c)
-{
-    w->partial = false;
-    w->bias = 0;
-    if (c < 192) {
-        w->left = c;
-        start_body(w);
-    } else if (c < 224) {
-        w->left = c - 192u;
-        w->bias = 192;
-        w->length_octets = 1;
-        w->state = IN_LENGTH;
-    } else if (c < 255) {
-        w->left = (uint64_t)1 << (c & 0x1f);
-        w->partial = true;
-        start_body(w);
-    } else {
-        w->left = 0;
-        w->length_octets = 4;
-        w->state = IN_LENGTH;
-    }
-}
-
-/* Returns how many of the n > 0 bytes at p were used. */
-static size_t step(struct walker *w, const unsigned char *p, size_t n)
-{
-    size_t take;
-
-    switch (w->state) {
-    case AT_TAG:
-        take_tag(w, *p);
-        return 1;
-    case AT_LENGTH:
-        take_length(w, *p);
-        return 1;
-    case IN_LENGTH:
-        w->left = w->left << 8 | *p;
-        if (--w->length_octets == 0) {
-            w->left += w->bias;
-            start_body(w);
-        }
-        return 1;
-    case IN_BODY:
-        take = w->left < n ? (size_t)w->left : n;
-        w->left -= take;
-        if (w->left == 0)
-            end_of_body(w);
-        return take;
-    default: /* AT_END, BROKEN */
-        w->state = BROKEN;
-        return n;
-    }
-}
-
-static void walk(struct walker *w, const unsigned char *p, size_t n)
-{
-    while (n > 0) {
-        size_t used = step(w, p, n);
-
-        p += used;
-        n -= used;
-    }
+    w->state = OPENPGP_WALK_BROKEN;
 }
 
 /* ---- base64 ---- */
 
-struct decoder {
-    struct walker *walker;
-    unsigned char window[WINDOW_BYTES];
-    size_t n;
-    uint32_t bits;   /* of the group in progress */
-    unsigned digits; /* in the group, 0 to 3 */
-    unsigned pads;
-};
-
-static void flush(struct decoder *d)
+static void put_bytes(struct openpgp_walk *w, uint32_t bits, size_t n)
 {
-    walk(d->walker, d->window, d->n);
-    d->n = 0;
+    const char bytes[] = { (char)(bits >> 16), (char)(bits >> 8), (char)bits };
+
+    openpgp_packets_feed(&w->packets, str_n(bytes, n));
 }
 
-static void put_group(struct decoder *d, uint32_t bits)
+static void put_digit(struct openpgp_walk *w, int digit)
 {
-    if (d->n == WINDOW_BYTES)
-        flush(d);
-    d->window[d->n++] = (unsigned char)(bits >> 16);
-    d->window[d->n++] = (unsigned char)(bits >> 8);
-    d->window[d->n++] = (unsigned char)bits;
+    w->bits = w->bits << 6 | (uint32_t)digit;
+    if (++w->digits < 4)
+        return;
+    put_bytes(w, w->bits, 3);
+    w->bits = w->digits = 0;
 }
 
-/* Whole groups without anything in between, which is nearly all of the text.  Returns how
- * many characters were taken. */
-static size_t take_groups(struct decoder *d, str_t s)
+static size_t count_digits(str_t s)
 {
+    const unsigned char *p = (const unsigned char *)s.p;
     size_t i = 0;
 
-    while (s.n - i >= 4) {
-        const unsigned char *p = (const unsigned char *)s.p + i;
-        int a = crypto_base64_digit(p[0]), b = crypto_base64_digit(p[1]);
-        int c = crypto_base64_digit(p[2]), e = crypto_base64_digit(p[3]);
-
-        if ((a | b | c | e) < 0)
-            break;
-        put_group(d, (uint32_t)(a << 18 | b << 12 | c << 6 | e));
-        i += 4;
-    }
+    while (s.n - i >= 8 &&
+           (crypto_base64_digit(p[i]) | crypto_base64_digit(p[i + 1]) |
+            crypto_base64_digit(p[i + 2]) | crypto_base64_digit(p[i + 3]) |
+            crypto_base64_digit(p[i + 4]) | crypto_base64_digit(p[i + 5]) |
+            crypto_base64_digit(p[i + 6]) | crypto_base64_digit(p[i + 7])) >= 0)
+        i += 8;
+    while (i < s.n && crypto_base64_digit(p[i]) >= 0)
+        i++;
     return i;
 }
 
-/* One character: a digit, a pad or a line end.  False if it may not stand here. */
-static bool take_char(struct decoder *d, char c)
+/* Digits at the beginning of s; returns how many there are. */
+static size_t take_digits(struct openpgp_walk *w, str_t s)
 {
-    int digit = crypto_base64_digit((unsigned char)c);
+    size_t n = count_digits(s), i = 0;
 
-    if (c == '\r' || c == '\n')
-        return true;
-    if (c == '=') {
-        d->pads++;
-        return d->digits + d->pads <= 4 && d->digits >= 2;
+    while (i < n) {
+        uint64_t groups = openpgp_packets_unread(&w->packets) / 3;
+
+        if (groups > (n - i) / 4)
+            groups = (n - i) / 4;
+        if (w->digits == 0 && groups > 0) {
+            openpgp_packets_skip(&w->packets, groups * 3);
+            i += (size_t)groups * 4;
+        } else {
+            put_digit(w, crypto_base64_digit((unsigned char)s.p[i++]));
+        }
     }
-    if (digit < 0 || d->pads > 0)
-        return false;
-    d->bits = d->bits << 6 | (uint32_t)digit;
-    if (++d->digits == 4) {
-        put_group(d, d->bits & 0xffffff);
-        d->bits = d->digits = 0;
-    }
-    return true;
+    return n;
 }
 
-/* The last group, shortened by its pads.  Bits that no byte uses must be zero. */
-static bool finish(struct decoder *d)
+/* The last group, shortened by its pads, which are all "=" but the checksum's.  Bits that
+ * no byte uses must be zero. */
+static bool finish_base64(struct openpgp_walk *w)
 {
-    flush(d);
-    if (d->digits == 0)
-        return d->pads == 0;
-    if (d->digits + d->pads != 4)
+    unsigned pads = w->equals > 0 ? w->equals - 1 : 0;
+    uint32_t bits;
+
+    if (w->digits == 0 || pads > 2 || w->digits + pads != 4)
+        return w->digits == 0 && pads == 0;
+    bits = w->bits << 6 * pads;
+    if ((bits & (pads == 2 ? 0xffff : 0xff)) != 0)
         return false;
-    d->bits <<= 6 * d->pads;
-    if ((d->bits & (d->pads == 2 ? 0xffff : 0xff)) != 0)
-        return false;
-    d->window[0] = (unsigned char)(d->bits >> 16);
-    d->window[1] = (unsigned char)(d->bits >> 8);
-    d->n = 3 - d->pads;
-    flush(d);
+    put_bytes(w, bits, 3 - pads);
     return true;
-}
-
-static bool walk_base64(struct walker *w, str_t s)
-{
-    struct decoder d = { .walker = w };
-
-    while (s.n > 0 && w->state != BROKEN) {
-        size_t n = d.digits == 0 && d.pads == 0 ? take_groups(&d, s) : 0;
-
-        s = str_skip(s, n);
-        if (s.n > 0 && !take_char(&d, s.p[0]))
-            return false;
-        s = str_skip(s, 1);
-    }
-    return finish(&d);
 }
 
 /* ---- armor ---- */
 
-static str_t without_line_ends(str_t s)
+/* The next character of a literal; true when it is complete. */
+static bool match(struct openpgp_walk *w, str_t literal, char c)
 {
-    while (s.n >= 2 && s.p[s.n - 2] == '\r' && s.p[s.n - 1] == '\n')
-        s.n -= 2;
-    return s;
+    if (literal.p[w->matched] != c) {
+        break_off(w);
+        return false;
+    }
+    return ++w->matched == literal.n;
 }
 
-/* Take off the last line if it is a checksum.  Whatever follows the "=" is not looked at
- * (RFC 9580 6.1: a wrong one is no reason to refuse), and no reader shows it. */
-static str_t without_checksum(str_t s)
+static void to_data(struct openpgp_walk *w)
 {
-    size_t at;
-
-    s = without_line_ends(s);
-    at = s.n;
-    while (at > 0 && s.p[at - 1] != '\n')
-        at--;
-    return at < s.n && s.p[at] == '=' ? str_head(s, at) : s;
+    w->state = OPENPGP_WALK_DATA;
+    w->matched = 0;
 }
 
-static str_t without_version(str_t s)
+/* What looked like "Version: " and was not, was data. */
+static void take_first(struct openpgp_walk *w, char c)
 {
-    size_t end = str_starts(s, S("Version: ")) ? str_find(s, S("\r\n")) : SIZE_MAX;
+    size_t n = w->matched;
 
-    return end != SIZE_MAX ? str_skip(s, end + 2) : s;
+    if (version.p[n] == c) {
+        if (++w->matched == version.n)
+            w->state = w->tolerate_version ? OPENPGP_WALK_VERSION : OPENPGP_WALK_BROKEN;
+        return;
+    }
+    to_data(w);
+    openpgp_walk_feed(w, str_head(version, n));
+    openpgp_walk_feed(w, str_n(&c, 1));
+}
+
+static void take_version(struct openpgp_walk *w, char c)
+{
+    if (c == '\n' && w->half_line_end)
+        to_data(w);
+    w->half_line_end = c == '\r';
+}
+
+/* How much of end_line the text may still be in when the next character does not fit:
+ * its only parts that it begins and ends with are hyphens. */
+static size_t shorter_match(size_t matched)
+{
+    if (matched > end_line.n - HYPHENS)
+        return matched - (end_line.n - HYPHENS);
+    return matched <= HYPHENS ? matched - 1 : 0;
+}
+
+/* Nothing may be base64 any more, so a further "=", which would make this data, spoils
+ * all. */
+static void take_tail(struct openpgp_walk *w, char c)
+{
+    w->state = OPENPGP_WALK_TAIL;
+    if (c == '=') {
+        break_off(w);
+        return;
+    }
+    while (w->matched > 0 && (w->matched == end_line.n || end_line.p[w->matched] != c))
+        w->matched = shorter_match(w->matched);
+    w->matched += end_line.p[w->matched] == c;
+    w->half_line_end = false;
+    if (w->matched == end_line.n)
+        w->state = OPENPGP_WALK_DONE;
+}
+
+static void take_data(struct openpgp_walk *w, char c)
+{
+    if (c == '\r' || c == '\n')
+        return;
+    if (c == '=') {
+        w->equals++;
+    } else if (w->equals > 0) {
+        take_tail(w, c);
+    } else {
+        w->state = OPENPGP_WALK_END; /* digits do not come here */
+        match(w, end_line, c);
+    }
+}
+
+/* Line ends are pairs.  Of a text without a checksum nothing else may follow; of one with
+ * it that was not the end yet. */
+static void take_done(struct openpgp_walk *w, char c)
+{
+    if (w->half_line_end ? c == '\n' : c == '\r') {
+        w->half_line_end = c == '\r';
+        w->matched = 0;
+    } else if (w->equals > 0) {
+        take_tail(w, c);
+    } else {
+        break_off(w);
+    }
+}
+
+static void take(struct openpgp_walk *w, char c)
+{
+    switch (w->state) {
+    case OPENPGP_WALK_BEGIN:
+        if (match(w, begin_line, c)) {
+            w->state = OPENPGP_WALK_FIRST;
+            w->matched = 0;
+        }
+        break;
+    case OPENPGP_WALK_FIRST:
+        take_first(w, c);
+        break;
+    case OPENPGP_WALK_VERSION:
+        take_version(w, c);
+        break;
+    case OPENPGP_WALK_DATA:
+        take_data(w, c);
+        break;
+    case OPENPGP_WALK_TAIL:
+        take_tail(w, c);
+        break;
+    case OPENPGP_WALK_END:
+        if (match(w, end_line, c))
+            w->state = OPENPGP_WALK_DONE;
+        break;
+    case OPENPGP_WALK_DONE:
+        take_done(w, c);
+        break;
+    default:
+        break;
+    }
+}
+
+void openpgp_walk_begin(struct openpgp_walk *w, bool tolerate_version)
+{
+    *w = (struct openpgp_walk){ .tolerate_version = tolerate_version };
+}
+
+void openpgp_walk_feed(struct openpgp_walk *w, str_t piece)
+{
+    while (piece.n > 0 && w->state != OPENPGP_WALK_BROKEN &&
+           w->packets.state != OPENPGP_PACKETS_BROKEN) {
+        bool plain = w->state == OPENPGP_WALK_DATA && w->equals == 0;
+        size_t n = plain ? take_digits(w, piece) : 0;
+
+        if (n == 0) {
+            take(w, piece.p[0]);
+            n = 1;
+        }
+        piece = str_skip(piece, n);
+    }
+}
+
+bool openpgp_walk_end(struct openpgp_walk *w)
+{
+    return w->state == OPENPGP_WALK_DONE && !w->half_line_end && finish_base64(w) &&
+           w->packets.state == OPENPGP_PACKETS_AT_END;
 }
 
 bool openpgp_walk_armored(str_t text, bool tolerate_version)
 {
-    static const str_t begin = STR("-----BEGIN PGP MESSAGE-----\r\n");
-    static const str_t end = STR("-----END PGP MESSAGE-----");
-    struct walker w = { .state = AT_TAG };
+    struct openpgp_walk w;
 
-    text = without_line_ends(text);
-    if (text.n < begin.n + end.n || !str_starts(text, begin) ||
-        !str_eq(str_skip(text, text.n - end.n), end))
-        return false;
-    text = str_n(text.p + begin.n, text.n - begin.n - end.n);
-    if (tolerate_version)
-        text = without_version(text);
-    return walk_base64(&w, without_checksum(text)) && w.state == AT_END;
-}
-
-bool openpgp_walk_packets(str_t data)
-{
-    struct walker w = { .state = AT_TAG };
-
-    walk(&w, (const unsigned char *)data.p, data.n);
-    return w.state == AT_END;
+    openpgp_walk_begin(&w, tolerate_version);
+    openpgp_walk_feed(&w, text);
+    return openpgp_walk_end(&w);
 }

@@ -359,7 +359,8 @@ static TEST_UNUSED str_t message(const char *from, const char *extra, size_t n)
     for (rest = buf_str(armor); rest.n > 0; rest = str_skip(rest, 64))
         assert_int_equal(buf_printf(text, "%.*s\r\n", STR_ARG(str_head(rest, 64))),
                          RC_OK);
-    assert_int_equal(buf_puts(text, "-----END PGP MESSAGE-----\r\n--b--\r\n"), RC_OK);
+    assert_int_equal(buf_puts(text, "=twTO\r\n-----END PGP MESSAGE-----\r\n--b--\r\n"),
+                     RC_OK);
     return buf_str(text);
 }
 

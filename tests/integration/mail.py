@@ -29,11 +29,11 @@ def packet(tag, body):
 
 
 def armored(size=300):
-    """One PKESK and one SEIPD packet of random bytes."""
+    """One PKESK and one SEIPD packet of random bytes, and something in the checksum's place."""
     data = packet(1, os.urandom(94)) + packet(18, b"\x01" + os.urandom(size))
     text = base64.b64encode(data).decode()
     lines = "\r\n".join(text[i:i + 64] for i in range(0, len(text), 64))
-    return f"-----BEGIN PGP MESSAGE-----\r\n\r\n{lines}\r\n-----END PGP MESSAGE-----\r\n"
+    return f"-----BEGIN PGP MESSAGE-----\r\n\r\n{lines}\r\n=twTO\r\n-----END PGP MESSAGE-----\r\n"
 
 
 def encrypted(sender, message_id=None, size=300, extra="", subject="[...]"):
