@@ -1,10 +1,13 @@
 /* check_dkim.c - mail of a domain has a valid signature of that domain.
  *
  * Chatmail's rule (mail/dkim_rule.h; chatmail spec 3.3), for bounces, too, whoever their
- * envelope names.  Asked for are only keys that decide: of signatures by the domain in
- * From that nothing else speaks against.  A DNS that does not answer is a reason to try
- * again, never to refuse.  Domains that begin with `_` and address literals cannot have a
- * key in the DNS.  RFC 6376 6; RFC 8616 for letters beyond ASCII.
+ * envelope names; and by option the softer ones of maddy (spec 1.E), to which a signature
+ * of anybody will do.  Asked for are only keys that decide: of signatures that nothing
+ * else speaks against, by the domain in From, or by anybody where another rule wants
+ * them.  A DNS that does not answer is a reason to try again, never to refuse.  An
+ * address cannot have a key in the DNS, nor can a domain that begins with `_`: mail of
+ * the first is free of all this, and of the second where our own domain is such a one.
+ * RFC 6376 6; RFC 8616 for letters beyond ASCII.
  */
 #include "check_dkim.h"
 
@@ -19,17 +22,19 @@
 #include "mail/dkim_header.h"
 #include "mail/dkim_rule.h"
 #include "mail/dkim_verify.h"
+#include "mail/domains.h"
 #include "net/dns.h"
 #include "net/dns_name.h"
 #include "net/dns_text.h"
-#include "smtp/smtp_reply.h"
+#include "svc/options.h"
 #include "transaction.h"
 
 /* A name should have one record; others there are wildcards, or left from a change. */
 enum { RECORDS_LOOKED_AT = 3 };
 
 struct asked {
-    str_t from; /* the domain, as the DNS has it */
+    str_t from;         /* the domain, as the DNS has it */
+    bool others_matter; /* signatures of other domains */
     enum dkim_outcome outcomes[DKIM_SIGNATURE_MAX];
     struct dns_question *questions[DKIM_SIGNATURE_MAX]; /* NULL: the outcome is known */
 };
@@ -60,10 +65,13 @@ static const enum auth_results_word results[DKIM_RESULT_COUNT] = {
     [DKIM_RESULT_PERMERROR] = AUTH_RESULTS_PERMERROR,
 };
 
-/* No key of theirs is in the DNS. */
-static bool is_exempt(str_t domain)
+/* Two test servers, whose domains nobody knows, still talk. */
+static bool is_exempt(str_t from, str_t own)
 {
-    return domain.n > 0 && (domain.p[0] == '_' || domain.p[0] == '[');
+    if (str_starts(from, S("[")))
+        return true;
+    return str_starts(from, S("_")) &&
+           (str_starts(own, S("_")) || str_starts(own, S("[")));
 }
 
 static void note_none(struct check *c, const char *reason)
@@ -73,7 +81,6 @@ static void note_none(struct check *c, const char *reason)
                                       .reason = str_of(reason) };
 
     verdict_add(&c->mail->verdict, c->mail->arena, &fact);
-    metric_add(&judged[AUTH_RESULTS_NONE], 1);
 }
 
 /* Empty where the signature could not be read so far. */
@@ -109,43 +116,96 @@ static void note(struct check *c, const struct dkim_signature *s,
               auth_results_word_name(fact.result), STR_ARG(fact.reason));
 }
 
+static bool matters(const struct asked *s, const struct dkim_signature *signature)
+{
+    return s->others_matter || dkim_rule_counts(signature, s->from);
+}
+
 /* What the reply says behind its text; NULL: nothing. */
 static const char *note_all(struct check *c, const struct asked *s, size_t decisive)
 {
     const struct dkim_watch *w = c->mail->dkim;
+    size_t noted = 0;
 
     for (size_t i = 0; i < w->count; i++) {
-        if (dkim_rule_counts(&w->signatures[i], s->from))
-            note(c, &w->signatures[i], s->outcomes[i]);
+        if (!matters(s, &w->signatures[i]))
+            continue;
+        note(c, &w->signatures[i], s->outcomes[i]);
+        noted++;
     }
     if (decisive == w->count) {
         const char *reason = w->count == 0 ? NULL : "none is by the domain in From";
 
-        note_none(c, reason);
+        if (noted == 0)
+            note_none(c, reason);
+        metric_add(&judged[AUTH_RESULTS_NONE], 1);
         return reason;
     }
     metric_add(&judged[results[dkim_outcome_result(s->outcomes[decisive])]], 1);
     return dkim_outcome_text(s->outcomes[decisive]);
 }
 
+/* Of what is not known yet never more follows than of what is bad. */
+static enum check_result later(struct check *c, const struct policy *bad)
+{
+    const struct policy *p = &c->ingress->options->dkim_temporary;
+
+    return check_conclude(c, bad->action < p->action ? bad : p, 451, "4.4.3",
+                          "The key of the DKIM signature cannot be looked up now, try "
+                          "again later");
+}
+
+/* Whoever signed: RC_OK: one holds; RC_RETRY: one may; RC_NOT_FOUND: there is none. */
+static enum rc anybodys(const struct check *c, const struct asked *s)
+{
+    size_t count = c->mail->dkim->count;
+    enum rc rc = count == 0 ? RC_NOT_FOUND : RC_INVALID;
+
+    for (size_t i = 0; i < count && rc != RC_OK; i++) {
+        if (s->outcomes[i] == DKIM_OUTCOME_PASS)
+            rc = RC_OK;
+        else if (dkim_outcome_result(s->outcomes[i]) == DKIM_RESULT_TEMPERROR)
+            rc = RC_RETRY;
+    }
+    return rc;
+}
+
+/* The softer rules. */
+static enum check_result judge_anybodys(struct check *c, const struct asked *s)
+{
+    const struct policy *none = &c->ingress->options->dkim_no_sig_action,
+                        *broken = &c->ingress->options->dkim_broken_sig_action;
+    enum rc rc = anybodys(c, s);
+
+    if (rc == RC_NOT_FOUND && none->action != POLICY_OFF)
+        return check_conclude(c, none, 550, "5.7.20", "No DKIM signature found");
+    if (rc == RC_INVALID && broken->action != POLICY_OFF)
+        return check_conclude(c, broken, 550, "5.7.20",
+                              "No passing DKIM signature found");
+    if (rc == RC_RETRY && broken->action != POLICY_OFF)
+        return later(c, broken);
+    return CHECK_PASS;
+}
+
 static enum check_result decide(struct check *c, const struct asked *s)
 {
+    const struct policy *policy = &c->ingress->options->dkim;
     const struct dkim_watch *w = c->mail->dkim;
     size_t decisive;
     enum dkim_rule rule =
         dkim_rule_judge(s->from, w->signatures, s->outcomes, w->count, &decisive);
     const char *reason = note_all(c, s, decisive);
 
-    if (rule == DKIM_RULE_ACCEPT)
+    if (judge_anybodys(c, s) == CHECK_REFUSE)
+        return CHECK_REFUSE;
+    if (rule == DKIM_RULE_ACCEPT || policy->action == POLICY_OFF)
         return CHECK_PASS;
     if (rule == DKIM_RULE_LATER)
-        smtp_reply_put(c->out, 451, "4.4.3",
-                       S("The key of the DKIM signature cannot be looked up now, try "
-                         "again later"));
-    else
-        smtp_reply_printf(c->out, 554, "5.7.1", "%s%s%s", dkim_rule_text(rule),
-                          reason != NULL ? ": " : "", reason != NULL ? reason : "");
-    return CHECK_REFUSE;
+        return later(c, policy);
+    return check_conclude(c, policy, 554, "5.7.1",
+                          reason == NULL ? dkim_rule_text(rule)
+                                         : arena_printf(c->mail->arena, "%s: %s",
+                                                        dkim_rule_text(rule), reason));
 }
 
 /* The names that are compared and asked for have one form. */
@@ -173,6 +233,7 @@ static enum check_result ask(struct check *c)
     bool waits = false;
 
     dkim_watch_end(w);
+    s->others_matter = c->ingress->options->dkim_broken_sig_action.action != POLICY_OFF;
     if (dns_name_to_ascii(a, c->judged.author.domain, &s->from) != RC_OK)
         s->from = c->judged.author.domain; /* no signature's domain is like that */
     for (size_t i = 0; i < w->count; i++) {
@@ -181,7 +242,7 @@ static enum check_result ask(struct check *c)
         if (!to_ascii(a, signature))
             signature->outcome = DKIM_OUTCOME_SYNTAX;
         s->outcomes[i] = dkim_verify_without_key(signature, &w->body, now);
-        if (s->outcomes[i] != DKIM_OUTCOME_PASS || !dkim_rule_counts(signature, s->from))
+        if (s->outcomes[i] != DKIM_OUTCOME_PASS || !matters(s, signature))
             continue;
         s->questions[i] = ask_key(c, signature);
         waits = true;
@@ -239,8 +300,10 @@ enum check_result check_dkim(struct check *c)
     struct asked *s = *c->state;
     struct dkim_header header;
 
-    if (s == NULL && is_exempt(c->judged.author.domain)) {
+    if (s == NULL &&
+        is_exempt(c->judged.author.domain, domains_first(c->ingress->route.domains))) {
         note_none(c, "the domain in From cannot have a key in the DNS");
+        metric_add(&judged[AUTH_RESULTS_NONE], 1);
         return CHECK_PASS;
     }
     if (s == NULL)

@@ -9,6 +9,7 @@
 #include "mail/dkim_header.h"
 #include "mail/dkim_key.h"
 #include "mail/dkim_sign.h"
+#include "mail/envelope.h"
 #include "mail/header.h"
 #include "net/test_name_server.h"
 
@@ -75,7 +76,8 @@ static int start_checking(void **state)
     ingress.judge = judge_with(10 * WAIT_MS);
     ingress.dkim_keys = dkim_keys_new(KEYS);
     check_dkim_register_metrics();
-    options.dkim = "reject";
+    options.dkim.action = POLICY_REJECT;
+    options.dkim_temporary.action = POLICY_REJECT;
     return start_with_alice(state);
 }
 
@@ -129,6 +131,16 @@ static void submit(struct client *c, const char *sender, str_t text)
     send_message(c, text);
 }
 
+/* The message that came last. */
+static bool is_quarantined(void)
+{
+    struct envelope e;
+
+    look_at_last();
+    assert_true(envelope_parse(db_get_str(observer, 0, 0, 3), &e));
+    return e.quarantine;
+}
+
 static int counted(const char *result)
 {
     const char *name =
@@ -168,7 +180,7 @@ static const struct {
       NO_VALID "none is by the domain in From" },
     { "carol@good.test", "good.test", "fail", "temperror",
       "451 4.4.3 The key of the DKIM signature cannot be looked up now" },
-    { "carol@_good.test", NULL, NULL, "none", "250 2.0.0 " },
+    { "carol@_good.test", NULL, NULL, "none", "554 5.7.1 No DKIM signature found" },
     { "carol@[192.0.2.1]", NULL, NULL, "none", "250 2.0.0 " },
     { "carol@good.test", "good.test", "ed", "pass", "250 2.0.0 " },
 };
@@ -189,6 +201,133 @@ static void what_a_signature_is_worth(void **state)
         assert_int_equal(queued(), before + (cases[i / 2].reply[0] == '2'));
         assert_int_equal(counted(result), were + 1);
     }
+    hang_up(&c);
+}
+
+/* Of a server that has no key in the DNS itself. */
+static void test_servers_talk_unsigned(void **state)
+{
+    const struct domains own[] = { DOMAINS_ONE("_" DOMAIN), DOMAINS_ONE("[192.0.2.7]") };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+        struct client c = foreign();
+
+        begin_data(&c, "carol@_good.test", "alice0001@" DOMAIN);
+        ingress.route.domains = &own[i];
+        send_message(&c, signed_message("carol@_good.test", NULL, NULL));
+        expect(&c, "250 2.0.0 ");
+        ingress.route.domains = &ours;
+        hang_up(&c);
+    }
+}
+
+/* What follows from four sorts of mail: unsigned, with a bad signature of its own domain,
+ * with a good one of another, and with one whose key is not known now. */
+static void what_the_policies_say(void **state)
+{
+    static const struct {
+        enum policy_action dkim, none, broken, temporary;
+        const char *replies[4];
+        const char *words; /* of what is taken: "q": quarantined */
+    } rows[] = {
+        { POLICY_REJECT,
+          POLICY_OFF,
+          POLICY_OFF,
+          POLICY_REJECT,
+          { "554 5.7.1 No DKIM", "554 5.7.1 No valid", "554 5.7.1 No valid",
+            "451 4.4.3 " },
+          "" },
+        { POLICY_REJECT,
+          POLICY_OFF,
+          POLICY_OFF,
+          POLICY_IGNORE,
+          { "554 5.7.1 No DKIM", "554 5.7.1 No valid", "554 5.7.1 No valid", "250 " },
+          "-" },
+        { POLICY_IGNORE,
+          POLICY_OFF,
+          POLICY_OFF,
+          POLICY_REJECT,
+          { "250 ", "250 ", "250 ", "250 " },
+          "----" },
+        { POLICY_QUARANTINE,
+          POLICY_OFF,
+          POLICY_OFF,
+          POLICY_REJECT,
+          { "250 ", "250 ", "250 ", "250 " },
+          "qqqq" },
+        { POLICY_QUARANTINE,
+          POLICY_OFF,
+          POLICY_OFF,
+          POLICY_IGNORE,
+          { "250 ", "250 ", "250 ", "250 " },
+          "qqq-" },
+        { POLICY_OFF,
+          POLICY_REJECT,
+          POLICY_OFF,
+          POLICY_REJECT,
+          { "550 5.7.20 No DKIM", "250 ", "250 ", "250 " },
+          "---" },
+        { POLICY_OFF,
+          POLICY_QUARANTINE,
+          POLICY_REJECT,
+          POLICY_REJECT,
+          { "250 ", "550 5.7.20 No passing", "250 ", "451 4.4.3 " },
+          "q-" },
+        { POLICY_OFF,
+          POLICY_OFF,
+          POLICY_QUARANTINE,
+          POLICY_REJECT,
+          { "250 ", "250 ", "250 ", "250 " },
+          "-q-q" },
+        { POLICY_QUARANTINE,
+          POLICY_REJECT,
+          POLICY_REJECT,
+          POLICY_QUARANTINE,
+          { "550 5.7.20 ", "550 5.7.20 ", "250 ", "250 " },
+          "qq" },
+    };
+    static const char *const signers[][2] = {
+        { NULL, NULL },
+        { "good.test", "stranger" },
+        { "other.test", "ed" },
+        { "good.test", "fail" },
+    };
+    struct options before = options;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct client c = foreign();
+        struct buf *words = arena_buf(arena, 8);
+
+        options.dkim.action = rows[i].dkim;
+        options.dkim_no_sig_action.action = rows[i].none;
+        options.dkim_broken_sig_action.action = rows[i].broken;
+        options.dkim_temporary.action = rows[i].temporary;
+        for (size_t k = 0; k < ARRAY_LEN(signers); k++) {
+            submit(&c, "carol@good.test",
+                   signed_message("carol@good.test", signers[k][0], signers[k][1]));
+            expect(&c, rows[i].replies[k]);
+            if (rows[i].replies[k][0] == '2')
+                buf_putc(words, is_quarantined() ? 'q' : '-');
+        }
+        assert_true(str_eq(buf_str(words), str_of(rows[i].words)));
+        hang_up(&c);
+    }
+    options = before;
+}
+
+static void the_policys_own_words(void **state)
+{
+    struct options before = options;
+    struct client c = foreign();
+
+    (void)state;
+    options.dkim.code = 571;
+    options.dkim.text = "Sign it";
+    submit(&c, "carol@good.test", signed_message("carol@good.test", NULL, NULL));
+    expect(&c, "571 5.7.1 Sign it");
+    options = before;
     hang_up(&c);
 }
 
@@ -330,6 +469,9 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_signature_is_worth),
+        cmocka_unit_test(test_servers_talk_unsigned),
+        cmocka_unit_test(what_the_policies_say),
+        cmocka_unit_test(the_policys_own_words),
         cmocka_unit_test(what_was_changed_is_refused),
         cmocka_unit_test(what_is_not_encrypted_is_refused_for_that),
         cmocka_unit_test(another_body_is_refused),

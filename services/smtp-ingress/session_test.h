@@ -167,8 +167,6 @@ static TEST_UNUSED int start(void **state)
     options.dkim_sign = true;
     options.session_timeout_seconds = 300;
     options.login_failure_delay_ms = 20;
-    if (options.dkim == NULL)
-        options.dkim = "ignore";
     ingress.options = &options;
     ingress.route = (struct route_rules){ &ours, S("+") };
     ingress.host = S("mail." DOMAIN);

@@ -102,7 +102,7 @@ def test_each_twist_has_its_answer(product, keys, checking):
         (signed(keys["ed"], good, "wrong"), 250, ""),
         (signed(keys["rsa"], good, "missing", domain="other.example"), 250, ""),
         (signed(keys["ed"], international, "ed", domain="xn--bcher-kva.example"), 250, ""),
-        (mail.encrypted("someone@_test.example"), 250, ""),
+        (mail.encrypted("someone@_test.example"), 250, ""),  # our own begins with _
         (mail.encrypted("someone@[192.0.2.9]"), 250, ""),
     ]
     with checking() as r, foreign(r) as client:
@@ -143,9 +143,17 @@ def test_a_large_message_and_its_dots(product, keys, checking):
     wait_for_messages(inbox(product, user), 2)
 
 
-def test_the_option(product, keys, checking):
-    user = mail.new_account(product)
-    with checking(dkim="ignore") as r:
-        assert send(foreign(r), user, mail.encrypted(AUTHOR))[0] == 250
+def test_the_options(product, keys, checking):
+    user, text = mail.new_account(product), mail.encrypted(AUTHOR)
+    with checking(dkim="off") as r:
+        assert send(foreign(r), user, text)[0] == 250
         assert r.threads("judge") == r.threads("dns") == 0
-    wait_for_messages(inbox(product, user), 1)
+    with checking(dkim="ignore", dkim_no_sig_action="reject 550 5.7.20 Sign it") as r, foreign(r) as client:
+        assert send(client, user, text) == (550, "5.7.20 Sign it")
+        assert send(client, user, signed(keys["ed"], text, "missing"))[0] == 250
+    with checking(dkim="ignore", dkim_broken_sig_action="reject") as r, foreign(r) as client:
+        assert send(client, user, signed(keys["ed"], text, "missing")) == (550, "5.7.20 No passing DKIM signature found")
+        assert send(client, user, signed(keys["ed"], text, "ed", domain="other.example"))[0] == 250
+    with checking(dkim_temporary="ignore", judge_seconds=1) as r:
+        assert send(foreign(r), user, signed(keys["ed"], text, "silent-3"))[0] == 250
+    wait_for_messages(inbox(product, user), 4)

@@ -75,7 +75,7 @@ def test_a_sender_without_an_mx_record_is_refused(product, names):
 
 def test_without_the_options_nobody_is_asked(product, names):
     user = mail.new_account(product)
-    with judging(product, names, require_mx_record="off", dkim="ignore") as r:
+    with judging(product, names, require_mx_record="off", dkim="off") as r:
         codes, _ = transaction(foreign(r), "a@null.example", [user], mail.encrypted(AUTHOR))
         assert codes == [250, 250, 250]
         assert r.threads("judge") == r.threads("dns") == 0

@@ -47,7 +47,7 @@ def test_the_admin_port_keeps_descriptors_of_its_own(product):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     with running(product, "smtp-ingress", prefix=("prlimit", "--nofile=500:500"),
                  max_smtp_connections=1000, max_connections_per_network=1000,
-                 dkim="ignore") as r:  # the DNS has descriptors, too
+                 dkim="off") as r:  # the DNS has descriptors, too
         assert r.logged(r"service.file_limit limit=500 needed=3\d\d\d connections=3000 advice=")
         with contextlib.ExitStack() as stack:
             for _ in range(700):
