@@ -1,6 +1,6 @@
 /* store_deliver.c - UIDs come from the locked mailbox row, inside the transaction that
  * delivers: they are gapless and become visible in order. */
-#include "store/store_deliver.h"
+#include "store/store_deliver_private.h"
 
 #include "base/log.h"
 #include "store/store_mailbox.h"
@@ -28,19 +28,9 @@ DB_STATEMENT(stmt_update, "deliver_update",
              "FROM unnest($1::int8[], $2::int4[], $3::int8[], $4::int4[], $5::int8[])"
              " AS u(id, uidnext, modseq, n, bytes) WHERE m.id = u.id");
 
-struct entry {
-    int64_t mailbox, body_id, modseq, idate;
-    int32_t uid, size;
-};
-
-struct store_deliver {
-    struct arena *arena;
-    struct store_deliver_box *boxes;
-    struct store_deliver_box **by_address;
-    size_t box_count;
-    struct entry *entries;
-    size_t entry_count, entry_cap;
-};
+DB_STATEMENT(stmt_bytes, "deliver_bytes",
+             "UPDATE mailbox m SET bytes = m.bytes + u.bytes "
+             "FROM unnest($1::int8[], $2::int8[]) AS u(id, bytes) WHERE m.id = u.id");
 
 static int compare_address(const void *a, const void *b)
 {
@@ -49,11 +39,22 @@ static int compare_address(const void *a, const void *b)
     return str_compare((*x)->address, (*y)->address);
 }
 
+/* The next MODSEQ is larger than the last one, and a time: never used twice, even if the
+ * newest commits were lost with the server's disk. */
+void store_deliver_read(const struct db *db, size_t which, size_t row, int first,
+                        struct store_deliver_box *box)
+{
+    int64_t modseq = db_get_int(db, which, row, first + 1),
+            now_us = db_get_int(db, which, row, first + 3);
+
+    box->uidnext = (uint32_t)db_get_int(db, which, row, first);
+    box->modseq = modseq + 1 > now_us ? modseq + 1 : now_us;
+    box->messages = db_get_int(db, which, row, first + 2);
+}
+
 static void read_box(struct arena *a, const struct db *db, size_t which, size_t row,
                      struct store_deliver_box *box)
 {
-    int64_t modseq, now_us = db_get_int(db, which, row, 8);
-
     box->address = arena_str(a, db_get_str(db, which, row, 0));
     box->account = db_get_int(db, which, row, 1);
     box->busy = db_is_null(db, which, row, 2);
@@ -62,12 +63,7 @@ static void read_box(struct arena *a, const struct db *db, size_t which, size_t 
     box->mailbox = db_get_int(db, which, row, 2);
     box->bytes = db_get_int(db, which, row, 3);
     box->quota_bytes = db_get_int(db, which, row, 4);
-    box->uidnext = (uint32_t)db_get_int(db, which, row, 5);
-    box->messages = db_get_int(db, which, row, 7);
-    modseq = db_get_int(db, which, row, 6);
-    /* Larger than the last one, and a time: never used twice, even if the newest commits
-     * were lost with the server's disk. */
-    box->modseq = modseq + 1 > now_us ? modseq + 1 : now_us;
+    store_deliver_read(db, which, row, 5, box);
 }
 
 enum rc store_deliver_lock(struct arena *a, struct db *db, size_t queued,
@@ -107,11 +103,11 @@ struct store_deliver_box *store_deliver_find(struct store_deliver *d, str_t addr
     return found == NULL ? NULL : *found;
 }
 
-static struct entry *new_entry(struct store_deliver *d)
+static struct store_deliver_entry *new_entry(struct store_deliver *d)
 {
     if (d->entry_count == d->entry_cap) {
         size_t cap = d->entry_cap == 0 ? FIRST_ENTRIES : d->entry_cap * 2;
-        struct entry *larger = arena_array(d->arena, cap, sizeof(*larger));
+        struct store_deliver_entry *larger = arena_array(d->arena, cap, sizeof(*larger));
 
         if (d->entry_count > 0)
             memcpy(larger, d->entries, d->entry_count * sizeof(*larger));
@@ -124,18 +120,20 @@ static struct entry *new_entry(struct store_deliver *d)
 enum rc store_deliver_add(struct store_deliver *d, struct store_deliver_box *box,
                           int64_t body_id, int32_t size, int64_t idate_unix)
 {
+    struct store_deliver_box *account = box->inbox != NULL ? box->inbox : box;
+
     CHECK(!box->busy);
-    if (box->bytes + size > box->quota_bytes ||
+    if (account->bytes + size > account->quota_bytes ||
         box->messages + box->added >= STORE_MAILBOX_MESSAGES_MAX)
         return RC_LIMIT;
-    *new_entry(d) = (struct entry){ .mailbox = box->mailbox,
-                                    .body_id = body_id,
-                                    .modseq = box->modseq,
-                                    .idate = idate_unix,
-                                    .uid = (int32_t)box->uidnext,
-                                    .size = size };
+    *new_entry(d) = (struct store_deliver_entry){ .mailbox = box->mailbox,
+                                                  .body_id = body_id,
+                                                  .modseq = box->modseq,
+                                                  .idate = idate_unix,
+                                                  .uid = (int32_t)box->uidnext,
+                                                  .size = size };
     box->uidnext++;
-    box->bytes += size;
+    account->bytes += size;
     box->added++;
     box->added_bytes += size;
     box->last_body = body_id;
@@ -166,17 +164,36 @@ static void queue_messages(const struct store_deliver *d, struct db *db)
                        db_int8s(idate, n), db_int4s(uid, n), db_int4s(size, n)));
 }
 
-static void queue_boxes(const struct store_deliver *d, struct db *db)
+/* The bytes of all mailboxes are counted at INBOX, which may have got nothing else. */
+static void queue_junk_bytes(const struct store_deliver *d, struct db *db)
 {
-    int64_t *id = arena_array(d->arena, d->box_count, sizeof(int64_t));
-    int32_t *uidnext = arena_array(d->arena, d->box_count, sizeof(int32_t));
-    int64_t *modseq = arena_array(d->arena, d->box_count, sizeof(int64_t));
-    int32_t *count = arena_array(d->arena, d->box_count, sizeof(int32_t));
-    int64_t *bytes = arena_array(d->arena, d->box_count, sizeof(int64_t));
+    int64_t *id = arena_array(d->arena, d->junk_count + 1, sizeof(int64_t));
+    int64_t *bytes = arena_array(d->arena, d->junk_count + 1, sizeof(int64_t));
     size_t n = 0;
 
-    for (size_t i = 0; i < d->box_count; i++) {
-        const struct store_deliver_box *box = &d->boxes[i];
+    for (size_t i = 0; i < d->junk_count; i++) {
+        if (d->junk[i].added == 0)
+            continue;
+        id[n] = d->junk[i].inbox->mailbox;
+        bytes[n] = d->junk[i].added_bytes;
+        n++;
+    }
+    if (n > 0)
+        db_queue(db, &stmt_bytes, DB_PARAMS(db_int8s(id, n), db_int8s(bytes, n)));
+}
+
+static void queue_boxes(const struct store_deliver *d, struct db *db)
+{
+    size_t all, n = 0;
+    const struct store_deliver_box *boxes = store_deliver_boxes(d, &all);
+    int64_t *id = arena_array(d->arena, all, sizeof(int64_t));
+    int32_t *uidnext = arena_array(d->arena, all, sizeof(int32_t));
+    int64_t *modseq = arena_array(d->arena, all, sizeof(int64_t));
+    int32_t *count = arena_array(d->arena, all, sizeof(int32_t));
+    int64_t *bytes = arena_array(d->arena, all, sizeof(int64_t));
+
+    for (size_t i = 0; i < all; i++) {
+        const struct store_deliver_box *box = &boxes[i];
 
         if (box->added == 0)
             continue;
@@ -184,12 +201,13 @@ static void queue_boxes(const struct store_deliver *d, struct db *db)
         uidnext[n] = (int32_t)box->uidnext;
         modseq[n] = box->modseq;
         count[n] = (int32_t)box->added;
-        bytes[n] = box->added_bytes;
+        bytes[n] = box->inbox == NULL ? box->added_bytes : 0;
         n++;
     }
     db_queue(db, &stmt_update,
              DB_PARAMS(db_int8s(id, n), db_int4s(uidnext, n), db_int8s(modseq, n),
                        db_int4s(count, n), db_int8s(bytes, n)));
+    queue_junk_bytes(d, db);
 }
 
 void store_deliver_put(struct store_deliver *d, struct db *db)
@@ -204,6 +222,13 @@ void store_deliver_put(struct store_deliver *d, struct db *db)
 const struct store_deliver_box *store_deliver_boxes(const struct store_deliver *d,
                                                     size_t *n)
 {
-    *n = d->box_count;
-    return d->boxes;
+    struct store_deliver_box *all;
+
+    *n = d->box_count + d->junk_count;
+    if (d->junk_count == 0)
+        return d->boxes;
+    all = arena_array(d->arena, *n, sizeof(*all));
+    memcpy(all, d->boxes, d->box_count * sizeof(*all));
+    memcpy(all + d->box_count, d->junk, d->junk_count * sizeof(*all));
+    return all;
 }

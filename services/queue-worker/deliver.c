@@ -8,6 +8,7 @@
 #include "order.h"
 #include "prefix.h"
 #include "sign.h"
+#include "mail/envelope.h"
 #include "store/db.h"
 #include "store/store_remote.h"
 
@@ -23,6 +24,7 @@ enum {
 /* A queue row and where its recipients are. */
 struct job {
     const struct store_queue_row *row;
+    struct envelope envelope;
     struct route *route;
     size_t route_count;
     struct dsn_recipient *failed; /* room for all recipients */
@@ -50,6 +52,7 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
 
     for (size_t i = 0; i < n; i++) {
         jobs[i].row = &rows[i];
+        (void)envelope_parse(rows[i].envelope, &jobs[i].envelope);
         jobs[i].route_count = route_all(r->arena, &r->rules->route, rows[i].recipients,
                                         rows[i].recipient_count, &jobs[i].route);
     }
@@ -58,7 +61,7 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
 
 static bool leaves(const struct job *j)
 {
-    for (size_t i = 0; i < j->route_count; i++)
+    for (size_t i = 0; i < j->route_count && !j->envelope.quarantine; i++)
         if (j->route[i].kind == ROUTE_REMOTE)
             return true;
     return false;
@@ -96,6 +99,23 @@ static size_t count_local(const struct job *jobs, size_t n)
     return count;
 }
 
+/* The mailboxes Junk of those for whom quarantined mail is here, which is seldom. */
+static enum rc lock_junk(struct run *r, const struct job *jobs, size_t n, size_t room)
+{
+    str_t *addresses = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < jobs[i].route_count && jobs[i].envelope.quarantine; k++) {
+            if (addresses == NULL)
+                addresses = arena_array(r->arena, room, sizeof(*addresses));
+            if (jobs[i].route[k].kind == ROUTE_LOCAL)
+                addresses[count++] = jobs[i].route[k].address;
+        }
+    }
+    return count > 0 ? store_deliver_lock_junk(r->boxes, r->db, addresses, count) : RC_OK;
+}
+
 /* And see what they must wait for.  A suspect waits for nobody, as nobody does for it. */
 static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
 {
@@ -116,7 +136,7 @@ static enum rc lock_boxes(struct run *r, const struct job *jobs, size_t n)
     rc = store_deliver_lock(r->arena, r->db, ordered, addresses, count, &r->boxes);
     if (rc == RC_OK && ordered)
         r->order = order_read(r->arena, r->db, 0, &r->rules->route, jobs[0].row, n);
-    return rc;
+    return rc == RC_OK ? lock_junk(r, jobs, n, all) : rc;
 }
 
 static void add_failure(struct run *r, struct job *j, str_t recipient, const char *status,
@@ -213,12 +233,15 @@ static enum rc deliver_local(struct run *r, struct job *j, const struct route *t
         wait_for_older(r, j, to, older_due_us);
         return RC_OK;
     }
-    if (box->busy) {
+    if (!box->busy && j->envelope.quarantine)
+        box = box->junk;
+    if (box != NULL && box->busy) {
         wait_for_box(r, j, to);
         return RC_OK;
     }
-    rc = store_deliver_add(r->boxes, box, j->row->body_id, j->row->size,
-                           j->row->idate_unix);
+    rc = box == NULL ? RC_LIMIT
+                     : store_deliver_add(r->boxes, box, j->row->body_id, j->row->size,
+                                         j->row->idate_unix);
     if (rc == RC_OK) {
         r->done->copies++;
     } else if (rc == RC_LIMIT) {
@@ -231,6 +254,13 @@ static enum rc deliver_local(struct run *r, struct job *j, const struct route *t
         rc = RC_OK;
     }
     return rc;
+}
+
+/* What is under suspicion here is not passed on to others. */
+static void keep_from_others(struct run *r, struct job *j, const struct route *to)
+{
+    add_failure(r, j, to->recipient, "5.7.0",
+                "550 5.7.0 The message is in quarantine and does not leave this server");
 }
 
 /* One row for all recipients of one destination; *taken: how many routes that were. */
@@ -282,7 +312,9 @@ static enum rc deliver_one(struct run *r, struct job *j)
         const struct route *to = &j->route[i];
         size_t taken = 1;
 
-        if (to->kind == ROUTE_REMOTE && shut)
+        if (to->kind == ROUTE_REMOTE && j->envelope.quarantine)
+            keep_from_others(r, j, to);
+        else if (to->kind == ROUTE_REMOTE && shut)
             wait_for_key(r, j, to);
         else if (to->kind == ROUTE_REMOTE)
             rc = send_remote(r, j, i, &taken);
@@ -313,8 +345,15 @@ static void put_back(struct run *r, const struct job *j)
         r->done->retry_ms = ms;
 }
 
+/* Of quarantined mail only accounts of ours are told: whoever another server names as its
+ * sender may have nothing to do with it. */
 static void note_failed(struct run *r, const struct job *j)
 {
+    if (j->failed_count > 0 && j->envelope.quarantine && !j->envelope.submission) {
+        log_info("queue.dropped", "queue=%016" PRIx64 " recipients=%zu reason=quarantine",
+                 (uint64_t)j->row->body_id, j->failed_count);
+        return;
+    }
     if (j->failed_count > 0)
         r->done->failed[r->done->failed_count++] = (struct bounce){
             .sender = j->row->sender,

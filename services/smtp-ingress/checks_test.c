@@ -290,6 +290,33 @@ static void securejoin_may_be_clear(void **state)
     teardown(&f);
 }
 
+static void quarantine_has_no_way_out(void **state)
+{
+    static const struct {
+        bool quarantine;
+        const char *recipient, *expect;
+    } cases[] = {
+        { false, "b@x.example", NULL },
+        { true, "bob123456@CHAT.example", NULL },
+        { true, "\"bob\"@" DOMAIN, NULL },
+        { true, "b@x.example", "550 5.7.0 " },
+        { true, "b@sub." DOMAIN, "550 5.7.0 " },
+        { true, "\"b@" DOMAIN "\"@x.example", "550 5.7.0 " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fixture f;
+
+        setup(&f, CHECKS_OUTGOING, ALICE);
+        f.c.mail->quarantine = cases[i].quarantine;
+        transaction_add_recipient(f.c.mail, S(ALICE));
+        transaction_add_recipient(f.c.mail, str_of(cases[i].recipient));
+        verdict(&f, check_quarantine(&f.c), cases[i].expect);
+        teardown(&f);
+    }
+}
+
 static void round_in_circles(void **state)
 {
     struct arena *a = arena_new();
@@ -502,6 +529,7 @@ int main(void)
         cmocka_unit_test(strangers_get_no_bounce_for_others),
         cmocka_unit_test(clear_text),
         cmocka_unit_test(securejoin_may_be_clear),
+        cmocka_unit_test(quarantine_has_no_way_out),
         cmocka_unit_test(round_in_circles),
         cmocka_unit_test(policies),
         cmocka_unit_test(senders_without_mx),
