@@ -10,7 +10,10 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -117,6 +120,45 @@ static uint16_t bound_port(int fd)
     CHECK(getsockname(fd, (struct sockaddr *)&sa, &n) == 0);
     CHECK(addr_from_sockaddr((struct sockaddr *)&sa, n, &a));
     return a.port;
+}
+
+/* A socket that nobody listens at any more. */
+static bool is_left_over(const struct sockaddr_un *at)
+{
+    struct stat st;
+    int fd;
+    bool dead;
+
+    if (lstat(at->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    dead = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 &&
+           errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    return dead;
+}
+
+enum rc listen_socket_open_path(const char *path, int *out)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    int fd;
+
+    if (strlen(path) >= sizeof(at.sun_path)) {
+        errno = ENAMETOOLONG;
+        return RC_INVALID;
+    }
+    memcpy(at.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return rc_of_errno();
+    if (is_left_over(&at))
+        unlink(path);
+    if (bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 || chmod(path, 0666) != 0 ||
+        listen(fd, BACKLOG) != 0)
+        return give_up(fd);
+    *out = fd;
+    return RC_OK;
 }
 
 enum rc listen_socket_open(const struct listen_socket_options *o, int *fd, uint16_t *port)

@@ -1,4 +1,4 @@
-/* listen_socket.h - a TCP socket that listens.  Thread: any. */
+/* listen_socket.h - a socket that listens, of TCP or in the file system.  Thread: any. */
 #pragma once
 
 #include "base/rc.h"
@@ -13,6 +13,11 @@ struct listen_socket_options {
     bool reuse_port; /* other sockets of this process will share or do share the port */
     bool join;       /* they do already: the port need not be free */
 };
+
+/* At a path: for everybody who may enter its folder.  What a dead process left there is
+ * taken away; RC_EXISTS: somebody listens there, or it is no socket.  Otherwise as below.
+ */
+enum rc listen_socket_open_path(const char *path, int *fd) RC_CHECKED;
 
 /* Non-blocking, keepalive, TCP_NODELAY; accepted sockets inherit the latter two.
  * RC_EXISTS: the port is taken; RC_DENIED: not allowed; RC_INVALID: not our address;

@@ -110,7 +110,9 @@ static bool accept_one(struct listener *l)
 
     if (fd >= 0) {
         l->exhausted = false;
-        if (addr_from_sockaddr((struct sockaddr *)&sa, n, &peer))
+        if (l->options.path != NULL)
+            adopt(l, fd, &(const struct addr){ 0 });
+        else if (addr_from_sockaddr((struct sockaddr *)&sa, n, &peer))
             adopt(l, fd, &peer);
         else
             close(fd);
@@ -164,8 +166,9 @@ enum rc listener_admit(struct listener *l, struct conn *c)
 {
     /* A proxy that is known by now, and names nobody else, brings many people's. */
     bool proxied = cidr_list_has(l->options.trusted_proxies, &c->peer);
+    bool is_network = c->peer.family != 0 && !proxied;
     enum rc rc =
-        door_introduce(&c->guest, proxied ? NULL : &c->peer, clock_monotonic_ms());
+        door_introduce(&c->guest, is_network ? &c->peer : NULL, clock_monotonic_ms());
 
     if (rc != RC_OK)
         count(l->options.refused_counter, 1);
@@ -229,12 +232,13 @@ enum rc listener_new(struct loop *loop, const struct listener_options *o,
                                         .reuse_port = true,
                                         .join = o->join };
     struct listener *l;
-    uint16_t port;
+    uint16_t port = 0;
     enum rc rc;
     int fd;
 
     CHECK(o->handler->on_input != NULL && o->handler->on_close != NULL);
-    rc = listen_socket_open(&at, &fd, &port);
+    rc = o->path != NULL ? listen_socket_open_path(o->path, &fd)
+                         : listen_socket_open(&at, &fd, &port);
     if (rc != RC_OK)
         return rc;
     l = mem_alloc(sizeof(*l));
@@ -275,6 +279,8 @@ static void stop_now(void *arg)
     on_acceptable(&l->poll, 0, UV_READABLE); /* who waits already gets a proper goodbye */
     uv_close((uv_handle_t *)&l->poll, on_poll_closed);
     loop_timer_close(&l->retry, on_retry_closed);
+    if (l->options.path != NULL)
+        unlink(l->options.path);
     close(l->fd);
     l->fd = -1;
 }

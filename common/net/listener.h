@@ -19,9 +19,12 @@ struct listener;
 struct metric;
 
 struct listener_options {
-    const char *address;     /* literal, or "" for every address, IPv4 and IPv6 */
-    bool ipv4_only;          /* for "" */
-    uint16_t port;           /* 0: any free one, see listener_port */
+    const char *address; /* literal, or "" for every address, IPv4 and IPv6 */
+    bool ipv4_only;      /* for "" */
+    uint16_t port;       /* 0: any free one, see listener_port */
+    /* Instead of all these a socket in the file system, on one loop; who comes there has
+     * no address (family 0).  NULL: none. */
+    const char *path;
     bool join;               /* an earlier listener of this process has the port */
     struct tls_context *tls; /* implicit TLS; NULL: starts in the clear */
     /* PROXY protocol v2 is demanded of everybody, and believed of these only. */

@@ -35,12 +35,12 @@ SERVICES = ["queue-worker", "remote-sender", "janitor", "smtp-ingress", "imap-ga
 # Each service's place in the lists of ports that all services have.
 INDEX = {name: i for i, name in enumerate(
     ["smtp-ingress", "queue-worker", "remote-sender", "imap-gateway", "registrar", "janitor"])}
-CLIENT_PORTS = {"smtp-ingress": ["smtp_port", "submission_port", "submissions_port"],
+CLIENT_PORTS = {"smtp-ingress": ["smtp_port", "submission_port", "submissions_port", "lmtp_port"],
                 "imap-gateway": ["imap_port", "imaps_port"],
                 "registrar": ["http_port", "https_port"]}
-PORTS = {"smtp_port": 2525, "submission_port": 2587, "submissions_port": 2465,
+PORTS = {"smtp_port": 2525, "submission_port": 2587, "submissions_port": 2465, "lmtp_port": 2424,
          "imap_port": 2143, "imaps_port": 2993, "http_port": 8080, "https_port": 8443}
-STANDARD_PORTS = {"smtp_port": 25, "submission_port": 587, "submissions_port": 465,
+STANDARD_PORTS = {"smtp_port": 25, "submission_port": 587, "submissions_port": 465, "lmtp_port": 24,
                   "imap_port": 143, "imaps_port": 993, "http_port": 80, "https_port": 443}
 # A second replica listens this much above the first; see --replicas.
 REPLICA_STEP, ADMIN_STEP = 100, 10
@@ -302,7 +302,7 @@ class Product:
             "listen_address": self.listen,
             "public_host": self.public_host,
             **{f"public_{name}": port for name, port in self.ports.items()
-               if name not in ("smtp_port", "http_port")},
+               if name not in ("smtp_port", "lmtp_port", "http_port")},
             "cluster_secret_file": self.run / "secrets" / "cluster_secret",
             "disk_path": self.run,
             **settings.LENIENT,
@@ -349,7 +349,8 @@ class Product:
             values = {**self.effective, **self.own_values(replica), **self.extra}
             for address, port in names:
                 at, number = values[address], int(values[port])
-                if number != 0:  # off
+                off = number == 0 or (port == "lmtp_port" and not values["lmtp_networks"])
+                if not off:
                     yield "0.0.0.0" if at in ("", "*") else at, number, f"{port} of {replica.name}"
 
     def peers(self):

@@ -133,7 +133,7 @@ static void answer(struct commit_item *item)
         session_job_done(s, CMD_FAIL);
         return;
     }
-    metric_add(&accepted[s->port->kind == PORT_MX], 1);
+    metric_add(&accepted[s->port->kind != PORT_SUBMISSION], 1);
     metric_add(&accepted_bytes, (int64_t)item->bytes);
     log_info("smtp.accepted", "queue=%.*s size=%zu rcpt_count=%zu verdict=\"%.*s\"",
              STR_ARG(t->queue_id), item->bytes, t->recipient_count,
@@ -168,6 +168,8 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
         s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION : SCRUB_INCOMING;
     struct check *c = checks_of_message(s, out);
     struct scrub_result scrubbed;
+    size_t count = t->recipient_count;
+    str_t *recipients = t->recipients;
 
     if (c == NULL)
         return CMD_FAIL;
@@ -178,6 +180,8 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
         return CMD_FAIL;
     }
+    if (t->refused_count > 0)
+        recipients = transaction_accepted(t, &count);
     p->session = s;
     p->out = out;
     p->item.done = answer;
@@ -185,8 +189,8 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
         (struct store_accept){ .head = scrubbed.header,
                                .body = scrubbed.body,
                                .sender = t->return_path,
-                               .recipients = t->recipients,
-                               .recipient_count = t->recipient_count,
+                               .recipients = recipients,
+                               .recipient_count = count,
                                .envelope = make_envelope(s, &scrubbed, c->leaves) };
     commit_add(s->ingress->accept->commit, w->context, &p->item);
     return CMD_LATER;

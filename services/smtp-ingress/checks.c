@@ -59,7 +59,7 @@ struct check checks_of(const struct session *s, struct buf *out)
 {
     return (struct check){
         .ingress = s->ingress,
-        .direction = (enum checks_direction)s->port->kind,
+        .direction = checks_direction_of(s->port->kind),
         .account = s->account,
         .account_address = str_of(s->account_address),
         .mail = s->mail,

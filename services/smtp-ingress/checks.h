@@ -41,8 +41,14 @@ enum checks_place {
 enum checks_direction {
     CHECKS_INCOMING = PORT_MX,
     CHECKS_OUTGOING = PORT_SUBMISSION,
-    CHECKS_BOTH = PORT_ANY,
+    CHECKS_BOTH = PORT_SMTP,
 };
+
+/* What comes by LMTP passes the same checks as what comes from other servers. */
+static inline enum checks_direction checks_direction_of(enum port_kind kind)
+{
+    return kind == PORT_SUBMISSION ? CHECKS_OUTGOING : CHECKS_INCOMING;
+}
 
 enum check_result {
     CHECK_REFUSE, /* the reply is written */

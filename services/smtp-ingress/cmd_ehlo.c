@@ -1,4 +1,5 @@
-/* cmd_ehlo.c - EHLO and HELO: what can be done here.  RFC 5321 4.1.1.1.
+/* cmd_ehlo.c - EHLO, HELO and LHLO: what can be done here.  RFC 5321 4.1.1.1, RFC 2033
+ * 4.1.
  *
  * The name that the client gives itself is looked at for its grammar and forgotten.
  */
@@ -35,7 +36,7 @@ enum cmd_result cmd_ehlo(struct smtp_cmd *cmd)
                          "literal"));
         return CMD_FAIL;
     }
-    if (str_eq(cmd->row->verb, S("EHLO")))
+    if (!str_eq(cmd->row->verb, S("HELO")))
         put_keywords(cmd);
     else
         smtp_reply_put(cmd->out, 250, NULL, cmd->session->ingress->host);

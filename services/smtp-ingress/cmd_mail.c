@@ -1,6 +1,7 @@
 /* cmd_mail.c - MAIL FROM begins a transaction.  RFC 5321 4.1.1.2. */
 #include "checks.h"
 #include "base/arena.h"
+#include "ingress.h"
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
 #include "smtp_commands.h"
@@ -47,6 +48,7 @@ enum cmd_result cmd_mail(struct smtp_cmd *cmd)
         return CMD_FAIL;
     }
     t = transaction_new();
+    t->answers_each = cmd->session->port->kind == PORT_LMTP;
     if (!begin(cmd, t, &path)) {
         transaction_free(&t);
         return CMD_FAIL;

@@ -16,23 +16,29 @@
 #include "smtp_params.h"
 #include "transaction.h"
 
-static enum cmd_result add(struct session *s, str_t address, struct buf *out)
+static enum cmd_result add(struct session *s, str_t address,
+                           const struct transaction_recipient *about, struct buf *out)
 {
-    transaction_add_recipient(s->mail, address);
+    *transaction_add_recipient(s->mail, address) = *about;
     smtp_reply_put(out, 250, "2.1.5", S("Ok"));
     return CMD_DONE;
 }
 
 static enum cmd_result look_up(struct session *s, struct worker *w, struct buf *out)
 {
+    struct transaction_recipient about = { .takes_clear_text = false };
+    struct transaction *t = s->mail;
+    bool all = t->clear_text, passes;
     struct check c = checks_of(s, out);
 
     c.db = w->context;
     /* Parsed before, and kept: see cmd_rcpt. */
-    CHECK(address_parse(s->mail->pending_recipient, ADDRESS_UTF8, &c.recipient) == RC_OK);
-    if (checks_run(&c, CHECKS_RECIPIENT, CHECKS_WORKER) != CHECK_PASS)
-        return CMD_FAIL;
-    return add(s, c.recipient.text, out);
+    CHECK(address_parse(t->pending_recipient, ADDRESS_UTF8, &c.recipient) == RC_OK);
+    t->clear_text = true;
+    passes = checks_run(&c, CHECKS_RECIPIENT, CHECKS_WORKER) == CHECK_PASS;
+    about.takes_clear_text = t->clear_text;
+    t->clear_text = all && (t->clear_text || !passes);
+    return passes ? add(s, c.recipient.text, &about, out) : CMD_FAIL;
 }
 
 static bool take_address(struct smtp_cmd *cmd, const struct smtp_command_path *path,
@@ -62,6 +68,7 @@ enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
 {
     struct session *s = cmd->session;
     struct smtp_command_path path;
+    struct transaction_recipient about = { .takes_clear_text = false };
     struct check c = checks_of(s, cmd->out);
     enum rc rc = smtp_command_path_parse(cmd->rest, "TO", grammar(s), &path);
 
@@ -77,7 +84,7 @@ enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
         checks_run(&c, CHECKS_RECIPIENT, CHECKS_LOOP) != CHECK_PASS)
         return CMD_FAIL;
     if (s->port->kind == PORT_SUBMISSION)
-        return add(s, c.recipient.text, cmd->out);
+        return add(s, c.recipient.text, &about, cmd->out);
     s->mail->pending_recipient = arena_str(s->mail->arena, c.recipient.text);
     return session_job(cmd, s->ingress->commands, look_up);
 }

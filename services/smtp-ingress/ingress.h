@@ -19,6 +19,7 @@
 
 struct accept;
 struct bus;
+struct cidr_list;
 struct dkim_keys;
 struct dns;
 struct door;
@@ -33,13 +34,16 @@ struct worker_pool;
 enum port_kind {
     PORT_MX = 1 << 0,         /* from other servers */
     PORT_SUBMISSION = 1 << 1, /* from our accounts */
-    PORT_ANY = PORT_MX | PORT_SUBMISSION,
+    PORT_LMTP = 1 << 2,       /* from the operator's own servers (RFC 2033) */
+    PORT_SMTP = PORT_MX | PORT_SUBMISSION,
+    PORT_ANY = PORT_SMTP | PORT_LMTP,
 };
 
 struct port {
     struct ingress *ingress;
     enum port_kind kind;
-    struct tls_context *tls; /* for STARTTLS, or from the first byte */
+    struct tls_context *tls; /* for STARTTLS, or from the first byte; NULL: none */
+    const struct cidr_list *admitted; /* who may come at all; NULL: everybody */
     struct door *door;
     struct pace_limits pace;
     struct spool_room spool; /* strangers cannot take what accounts need */

@@ -30,13 +30,17 @@
 #include <inttypes.h>
 
 enum {
-    PORT_COUNT = 3,
+    LMTP_PORT = 1, /* places in port_rows */
+    LMTP_SOCKET = 2,
+    PORT_COUNT = 5,
     LOOPS_MAX = 64,
     SPOOL_SMALL_BYTES = 128 * 1024,
     IN_MAX_BYTES = 128 * 1024,
     DNS_AT_ONCE = 1024,
     DKIM_KEYS_AT_MOST = 1024,
 };
+
+#define BUSY_TEXT "421 4.7.0 Too many connections\r\n"
 
 struct service {
     struct ingress ingress;
@@ -47,22 +51,35 @@ struct service {
     size_t listener_count;
     struct limit *spool_chunks[2]; /* of other servers, of accounts */
     struct cidr_list *trusted_proxies;
+    struct cidr_list *lmtp_networks;
 };
 
+/* In the order of their metrics. */
+static const struct port_row {
+    const char *option;
+    enum port_kind kind;
+    bool implicit_tls;
+    enum tls_version min_version;
+} port_rows[PORT_COUNT] = {
+    { "smtp_port", PORT_MX, false, TLS_VERSION_1_2 },
+    { "lmtp_port", PORT_LMTP, false, TLS_VERSION_1_2 },
+    { "lmtp_socket", PORT_LMTP, false, TLS_VERSION_1_2 },
+    { "submission_port", PORT_SUBMISSION, false, TLS_VERSION_1_3 },
+    { "submissions_port", PORT_SUBMISSION, true, TLS_VERSION_1_3 },
+};
+
+#define PORT_METRIC_ROW(port, metric_kind, metric_name, sentence)                        \
+    {                                                                                    \
+        .kind = metric_kind, .name = metric_name, .labels = "port=\"" port "\"",         \
+        .help = sentence                                                                 \
+    }
 #define PORT_METRIC(variable, metric_kind, metric_name, sentence)                        \
     static struct metric variable[PORT_COUNT] = {                                        \
-        { .kind = metric_kind,                                                           \
-          .name = metric_name,                                                           \
-          .labels = "port=\"smtp\"",                                                     \
-          .help = sentence },                                                            \
-        { .kind = metric_kind,                                                           \
-          .name = metric_name,                                                           \
-          .labels = "port=\"submission\"",                                               \
-          .help = sentence },                                                            \
-        { .kind = metric_kind,                                                           \
-          .name = metric_name,                                                           \
-          .labels = "port=\"submissions\"",                                              \
-          .help = sentence },                                                            \
+        PORT_METRIC_ROW("smtp", metric_kind, metric_name, sentence),                     \
+        PORT_METRIC_ROW("lmtp", metric_kind, metric_name, sentence),                     \
+        PORT_METRIC_ROW("lmtp_socket", metric_kind, metric_name, sentence),              \
+        PORT_METRIC_ROW("submission", metric_kind, metric_name, sentence),               \
+        PORT_METRIC_ROW("submissions", metric_kind, metric_name, sentence),              \
     }
 
 PORT_METRIC(sessions, METRIC_GAUGE, "postbus_smtp_sessions", "Open connections.");
@@ -159,31 +176,54 @@ static enum rc open_judge(const struct options *o, struct ingress *in)
     return RC_OK;
 }
 
+/* 0: off. */
+static int64_t port_number(const struct options *o, size_t i)
+{
+    const int64_t numbers[PORT_COUNT] = { o->smtp_port,
+                                          o->lmtp_networks[0] != '\0' ? o->lmtp_port : 0,
+                                          0, o->submission_port, o->submissions_port };
+
+    return numbers[i];
+}
+
+static bool is_port_on(const struct options *o, size_t i)
+{
+    return port_number(o, i) != 0 || (i == LMTP_SOCKET && o->lmtp_socket[0] != '\0');
+}
+
 static struct listener_options listener_of(const struct service *s, struct port *port,
-                                           int64_t number, bool implicit_tls)
+                                           size_t i)
 {
     const struct options *o = s->ingress.options;
 
+    if (i == LMTP_SOCKET)
+        return (struct listener_options){
+            .address = o->lmtp_socket,
+            .path = o->lmtp_socket,
+            .door = port->door,
+            .busy_text = BUSY_TEXT,
+            .conn = { .in_max_bytes = IN_MAX_BYTES },
+            .handler = &session_handler,
+            .user = port,
+        };
     return (struct listener_options){
         .address = o->listen_address,
         .ipv4_only = o->disable_ipv6,
-        .port = (uint16_t)number,
-        .tls = implicit_tls ? port->tls : NULL,
+        .port = (uint16_t)port_number(o, i),
+        .tls = port_rows[i].implicit_tls ? port->tls : NULL,
         .proxy_protocol = o->proxy_protocol,
         .trusted_proxies = s->trusted_proxies,
         .door = port->door,
-        .busy_text = "421 4.7.0 Too many connections\r\n",
+        .busy_text = BUSY_TEXT,
         .conn = { .in_max_bytes = IN_MAX_BYTES },
         .handler = &session_handler,
         .user = port,
     };
 }
 
-static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t number)
+static void fill_port(struct svc *svc, struct service *s, size_t i)
 {
-    static const enum tls_version min_version[PORT_COUNT] = { TLS_VERSION_1_2,
-                                                              TLS_VERSION_1_3,
-                                                              TLS_VERSION_1_3 };
+    const struct port_row *row = &port_rows[i];
     const struct options *o = svc->options;
     struct port *port = &s->ports[i];
     struct door_options door = { .max = svc_connections(svc, o->max_smtp_connections),
@@ -191,18 +231,20 @@ static void fill_port(struct svc *svc, struct service *s, size_t i, int64_t numb
                                      options_per_network(o, o->max_smtp_connections) };
 
     port->ingress = &s->ingress;
-    port->kind = i == 0 ? PORT_MX : PORT_SUBMISSION;
-    port->tls = svc_tls(svc, min_version[i], "smtp");
-    port->is_judged = checks_need_judge(o, port->kind);
-    port->watches_dkim =
-        checks_has(o, CHECKS_ROW_dkim, (enum checks_direction)port->kind);
+    port->kind = row->kind;
+    /* What does not leave the machine is not encrypted. */
+    port->tls = i == LMTP_SOCKET ? NULL : svc_tls(svc, row->min_version, "smtp");
+    port->admitted = i == LMTP_PORT ? s->lmtp_networks : NULL;
+    port->is_judged = checks_need_judge(o, checks_direction_of(row->kind));
+    port->watches_dkim = checks_has(o, CHECKS_ROW_dkim, checks_direction_of(row->kind));
     port->pace = pace_standard;
     if (port->pace.quiet_ms > o->session_timeout_seconds * 1000)
         port->pace.quiet_ms = o->session_timeout_seconds * 1000;
-    port->spool = (struct spool_room){ .small_bytes = SPOOL_SMALL_BYTES,
-                                       .chunks = s->spool_chunks[i == 0 ? 0 : 1] };
+    port->spool =
+        (struct spool_room){ .small_bytes = SPOOL_SMALL_BYTES,
+                             .chunks = s->spool_chunks[row->kind == PORT_SUBMISSION] };
     port->door = door_new(&door);
-    port->listener = listener_of(s, port, number, i == 2);
+    port->listener = listener_of(s, port, i);
     port->listener.open_gauge = &sessions[i];
     port->listener.accepted_counter = &connections[i];
     port->listener.refused_counter = &refused[i];
@@ -219,7 +261,9 @@ static void find_postmaster(const struct options *o, struct ingress *in)
 /* Every port on every loop. */
 static enum rc listen_on(struct service *s, struct port *port, const char *option)
 {
-    for (size_t i = 0; i < s->loop_count && port->listener.port != 0; i++) {
+    size_t loops = port->listener.path != NULL ? 1 : s->loop_count;
+
+    for (size_t i = 0; i < loops; i++) {
         struct listener **l = &s->listeners[s->listener_count];
         enum rc rc;
 
@@ -235,19 +279,20 @@ static enum rc listen_on(struct service *s, struct port *port, const char *optio
     return RC_OK;
 }
 
-static enum rc open_port(struct svc *svc, struct service *s, size_t i, int64_t number,
-                         const char *option)
+static enum rc open_port(struct svc *svc, struct service *s, size_t i)
 {
     struct port *port = &s->ports[i];
     enum rc rc = RC_OK;
 
-    fill_port(svc, s, i, number);
+    if (!is_port_on(svc->options, i))
+        return RC_OK;
+    fill_port(svc, s, i);
     if (port->is_judged)
         rc = open_judge(svc->options, &s->ingress);
     /* No certificate?  It was there a moment ago. */
-    if (rc == RC_OK && port->tls == NULL)
+    if (rc == RC_OK && port->tls == NULL && i != LMTP_SOCKET)
         rc = RC_RETRY;
-    return rc == RC_OK ? listen_on(s, port, option) : rc;
+    return rc == RC_OK ? listen_on(s, port, port_rows[i].option) : rc;
 }
 
 static void start_loops(struct svc *svc, struct service *s)
@@ -265,16 +310,14 @@ static void start_loops(struct svc *svc, struct service *s)
 static enum rc start(struct svc *svc)
 {
     const struct options *o = svc->options;
-    const int64_t numbers[PORT_COUNT] = { o->smtp_port, o->submission_port,
-                                          o->submissions_port };
-    static const char *const names[PORT_COUNT] = { "smtp_port", "submission_port",
-                                                   "submissions_port" };
     struct service *s = mem_alloc(sizeof(*s));
     enum rc rc = RC_OK;
 
     svc->user = s;
-    if (cidr_list_new(str_of(o->trusted_proxies), &s->trusted_proxies) != RC_OK) {
-        log_error("smtp.bad_option", "option=trusted_proxies");
+    if (cidr_list_new(str_of(o->trusted_proxies), &s->trusted_proxies) != RC_OK ||
+        cidr_list_new(str_of(o->lmtp_networks), &s->lmtp_networks) != RC_OK) {
+        log_error("smtp.bad_option", "option=%s",
+                  s->trusted_proxies == NULL ? "trusted_proxies" : "lmtp_networks");
         return RC_INVALID;
     }
     register_metrics();
@@ -286,7 +329,7 @@ static enum rc start(struct svc *svc)
     /* That of other servers last: a DNS that is dead takes seconds to be found so, for
      * which no account waits. */
     for (size_t i = PORT_COUNT; i-- > 0 && rc == RC_OK;)
-        rc = open_port(svc, s, i, numbers[i], names[i]);
+        rc = open_port(svc, s, i);
     return rc;
 }
 
@@ -356,14 +399,16 @@ static void stop(struct svc *svc)
     rate_free(&s->ingress.rate);
     login_free(&s->ingress.login);
     cidr_list_free(&s->trusted_proxies);
+    cidr_list_free(&s->lmtp_networks);
     mem_free(s);
 }
 
 static int64_t connections_at_most(const struct options *o)
 {
-    int ports =
-        (o->smtp_port != 0) + (o->submission_port != 0) + (o->submissions_port != 0);
+    int ports = 0;
 
+    for (size_t i = 0; i < PORT_COUNT; i++)
+        ports += is_port_on(o, i);
     return ports * o->max_smtp_connections +
            (checks_need_judge(o, CHECKS_BOTH) ? DNS_AT_ONCE : 0);
 }

@@ -34,6 +34,7 @@ enum {
     ERRORS_MAX = 20,
     AUTH_FAILURES_MAX = 3,
     REPLY_MAX_BYTES = 64 * 1024,
+    LMTP_REPLY_MAX_BYTES = 8 * 1024 * 1024, /* a line for each recipient */
     CHUNK_MIN_BYTES = 1024, /* whoever sends less could use NOOP as well */
 };
 
@@ -89,6 +90,14 @@ static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state
         door_prove(guest, DOOR_FRIEND, now_ms);
     else if (first)
         door_step(guest, now_ms);
+}
+
+/* What was replied to a message, behind mark, over LMTP. */
+static void answer_each(const struct session *s, enum cmd_result result, struct buf *out,
+                        size_t mark)
+{
+    if (s->port->kind == PORT_LMTP && s->event == EV_END && result != CMD_LATER)
+        transaction_answer_each(s->mail, out, mark);
 }
 
 /* Where the command that just ended leads to. */
@@ -192,7 +201,8 @@ static enum cmd_result reject_line(struct session *s, enum smtp_frame frame)
 static bool step_line(struct session *s, struct buf *in)
 {
     char copy[SMTP_FRAMER_MAX_BYTES];
-    size_t used;
+    struct buf *out = conn_out(s->conn);
+    size_t used, mark = out->n;
     str_t line;
     enum smtp_frame frame = smtp_framer_feed(&s->framer, buf_str(in), &used, &line);
     enum cmd_result result;
@@ -211,6 +221,7 @@ static bool step_line(struct session *s, struct buf *in)
     buf_consume(in, used);
     result = execute(s, line, in->n > 0);
     crypto_wipe(copy, line.n);
+    answer_each(s, result, out, mark);
     finish(s, result);
     return true;
 }
@@ -219,13 +230,14 @@ static bool step_data(struct session *s, struct buf *in)
 {
     struct smtp_cmd cmd = { .session = s, .out = conn_out(s->conn) };
     int64_t now_ms = clock_monotonic_ms();
-    size_t before = in->n;
+    size_t before = in->n, mark = cmd.out->n;
     enum cmd_result result;
 
     s->event = EV_END;
     result = s->state == ST_DATA ? cmd_data_feed(&cmd, in) : cmd_bdat_feed(&cmd, in);
     if (pace_data(&s->pace, before - in->n, now_ms))
         door_step(conn_guest(s->conn), now_ms);
+    answer_each(s, result, cmd.out, mark);
     finish(s, result);
     return in->n > 0;
 }
@@ -267,6 +279,7 @@ static void deliver(struct session *s)
 {
     s->delayed = false;
     pace_heard(&s->pace, clock_monotonic_ms()); /* the wait was ours */
+    answer_each(s, s->job_result, &s->reply, 0);
     if (conn_put_buf(s->conn, &s->reply) != RC_OK)
         return;
     finish(s, s->job_result);
@@ -283,13 +296,17 @@ static bool has_left(struct session *s)
 static void store(struct session *s)
 {
     struct smtp_cmd cmd = { .session = s, .out = conn_out(s->conn) };
+    size_t mark = cmd.out->n;
+    enum cmd_result result;
 
     if (has_left(s)) {
         conn_close(s->conn);
         return;
     }
     pace_heard(&s->pace, clock_monotonic_ms()); /* the wait was no silence */
-    finish(s, session_job(&cmd, s->ingress->commands, accept_message));
+    result = session_job(&cmd, s->ingress->commands, accept_message);
+    answer_each(s, result, cmd.out, mark);
+    finish(s, result);
     turn(s);
 }
 
@@ -347,13 +364,20 @@ static void on_open(struct conn *c)
     s->tls = conn_is_tls(c);
     pace_begin(&s->pace, &port->pace, clock_monotonic_ms());
     smtp_framer_init(&s->framer, SMTP_FRAMER_MAX_BYTES);
-    buf_init(&s->reply, REPLY_MAX_BYTES);
+    buf_init(&s->reply, port->kind == PORT_LMTP ? LMTP_REPLY_MAX_BYTES : REPLY_MAX_BYTES);
     conn_set_user(c, s);
     if (atomic_load(&s->ingress->draining)) {
         say_goodbye(s, 421, "4.3.2", "Service is going away");
         return;
     }
-    smtp_reply_printf(conn_out(c), 220, NULL, "%.*s ESMTP", STR_ARG(s->ingress->host));
+    if (port->admitted != NULL && !cidr_list_has(port->admitted, conn_peer(c))) {
+        say_goodbye(s, 554, "5.7.1", "Access denied");
+        return;
+    }
+    if (port->kind == PORT_LMTP)
+        pace_login(&s->pace); /* servers keep their connections */
+    smtp_reply_printf(conn_out(c), 220, NULL, "%.*s %s", STR_ARG(s->ingress->host),
+                      port->kind == PORT_LMTP ? "LMTP" : "ESMTP");
     turn(s);
 }
 

@@ -61,8 +61,8 @@ static struct options options;
 static const struct domains ours = DOMAINS_ONE(DOMAIN);
 static struct ingress ingress;
 /* smtp, submission, submissions, submissions behind a proxy, an impatient smtp, and both
- * kinds under TLS behind a door with ten places */
-static struct port ports[7];
+ * kinds under TLS behind a door with ten places, and LMTP */
+static struct port ports[8];
 static struct listener *listeners[ARRAY_LEN(ports)];
 static struct cidr_list *proxies;
 static struct limit *chunks; /* of large messages */
@@ -121,14 +121,14 @@ static TEST_UNUSED void start_port(size_t i, enum port_kind kind, bool implicit)
     p->ingress = &ingress;
     p->kind = kind;
     p->tls = server_tls;
-    p->is_judged =
-        checks_need_judge(&options, kind == PORT_MX ? CHECKS_INCOMING : CHECKS_OUTGOING);
+    p->is_judged = checks_need_judge(&options, checks_direction_of(kind));
     p->watches_dkim = checks_has(&options, CHECKS_ROW_dkim, (enum checks_direction)kind);
     p->pace = pace_standard;
     if (i == 4)
         p->pace = impatient;
-    if (i > 4)
+    if (i == 5 || i == 6)
         p->door = door;
+    p->admitted = kind == PORT_LMTP ? proxies : NULL;
     p->spool = (struct spool_room){ .small_bytes = 65536, .chunks = chunks };
     p->listener = (struct listener_options){ .address = "127.0.0.1",
                                              .tls = implicit ? server_tls : NULL,
@@ -187,6 +187,7 @@ static TEST_UNUSED int start(void **state)
     door = door_new(&(struct door_options){ .max = PLACES });
     start_port(5, PORT_MX, true);
     start_port(6, PORT_SUBMISSION, true);
+    start_port(7, PORT_LMTP, false);
     observer = test_database_connect("postgres", database);
     arena = arena_new();
     return 0;
@@ -276,7 +277,7 @@ static TEST_UNUSED struct client dial_from(size_t port, char from)
         assert_int_equal(stream_start_tls(c.stream, client_tls, "mail.example",
                                           TLS_VERIFY_NAME, c.until),
                          RC_OK);
-    expect(&c, "220 mail." DOMAIN " ESMTP");
+    expect(&c, port == 7 ? "220 mail." DOMAIN " LMTP" : "220 mail." DOMAIN " ESMTP");
     return c;
 }
 

@@ -46,6 +46,12 @@ static bool refuse(struct buf *out, int code, const char *enhanced, const char *
     return false;
 }
 
+/* The operator vouches for the way to an LMTP client. */
+static bool may_be_clear(const struct session *s, const struct smtp_commands_row *row)
+{
+    return s->tls || (row->flags & SMTP_CLEAR) != 0 || s->port->kind == PORT_LMTP;
+}
+
 size_t smtp_commands_count(void)
 {
     return ARRAY_LEN(rows);
@@ -69,7 +75,7 @@ bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_r
 {
     if ((row->ports & s->port->kind) == 0)
         return refuse(out, 502, "5.5.1", "Command not available on this port");
-    if (!s->tls && (row->flags & SMTP_CLEAR) == 0)
+    if (!may_be_clear(s, row))
         return refuse(out, 530, "5.7.0", "Must issue a STARTTLS command first");
     if ((row->flags & SMTP_LOGIN) != 0 && s->port->kind == PORT_SUBMISSION &&
         s->account == 0)
@@ -87,10 +93,10 @@ bool smtp_commands_offered(const struct session *s, const struct smtp_commands_r
     if ((row->ports & s->port->kind) == 0)
         return false;
     if (row->event == EV_TLS)
-        return !s->tls;
+        return !s->tls && s->port->tls != NULL;
     if (row->event == EV_AUTH)
         return s->tls && s->account == 0;
-    return s->tls || (row->flags & SMTP_CLEAR) != 0;
+    return may_be_clear(s, row);
 }
 
 void smtp_commands_register_metrics(void)

@@ -15,6 +15,7 @@
 
 static const struct port mx = { .kind = PORT_MX };
 static const struct port submission = { .kind = PORT_SUBMISSION };
+static const struct port lmtp = { .kind = PORT_LMTP };
 
 static void rows_are_distinct_and_reachable(void **state)
 {
@@ -62,6 +63,13 @@ static void demands(void **state)
         { &mx, true, false, ST_CHUNKS, "BDAT", "7 LAST", NULL },
         { &mx, true, false, ST_MAIL, "BDAT", "7 LAST", "503 5.5.1 " },
         { &mx, false, false, ST_READY, "BDAT", "7 LAST", "530 5.7.0 " },
+        { &mx, true, false, ST_GREETED, "LHLO", "x", "502 5.5.1 " },
+        { &lmtp, false, false, ST_GREETED, "LHLO", "x", NULL },
+        { &lmtp, false, false, ST_GREETED, "EHLO", "x", "502 5.5.1 " },
+        { &lmtp, false, false, ST_GREETED, "HELO", "x", "502 5.5.1 " },
+        { &lmtp, false, false, ST_GREETED, "MAIL", "x", "503 5.5.1 " },
+        { &lmtp, false, false, ST_READY, "MAIL", "x", NULL },
+        { &lmtp, false, false, ST_READY, "AUTH", "PLAIN", "502 5.5.1 " },
         { &submission, false, false, ST_READY, "AUTH", "PLAIN", "530 5.7.0 Must" },
         { &submission, true, false, ST_READY, "AUTH", "PLAIN", NULL },
         { &submission, true, false, ST_READY, "MAIL", "x",
@@ -95,10 +103,13 @@ static void auth_is_offered_under_tls_only(void **state)
 {
     const struct smtp_commands_row *auth = smtp_commands_find(S("AUTH"));
     const struct smtp_commands_row *starttls = smtp_commands_find(S("STARTTLS"));
+    const struct port with_tls = { .kind = PORT_SUBMISSION, .tls = (void *)&with_tls };
     struct session s = { .port = &submission };
 
     (void)state;
     assert_false(smtp_commands_offered(&s, auth));
+    assert_false(smtp_commands_offered(&s, starttls)); /* without a certificate */
+    s.port = &with_tls;
     assert_true(smtp_commands_offered(&s, starttls));
     s.tls = true;
     assert_true(smtp_commands_offered(&s, auth));

@@ -2,6 +2,7 @@
 #include "transaction.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "dkim_watch.h"
 #include "judge.h"
 #include "net/spool.h"
@@ -34,16 +35,53 @@ void transaction_free(struct transaction **t)
     *t = NULL;
 }
 
-void transaction_add_recipient(struct transaction *t, str_t address)
+/* A longer copy of an array of count entries. */
+static void *longer(struct arena *a, const void *p, size_t count, size_t room,
+                    size_t size)
 {
-    if (t->recipient_count == t->recipient_room) {
-        size_t room = t->recipient_room == 0 ? FIRST_ROOM : 2 * t->recipient_room;
-        str_t *more = arena_array(t->arena, room, sizeof(*more));
+    char *more = arena_array(a, room, size);
 
-        if (t->recipient_count > 0)
-            memcpy(more, t->recipients, t->recipient_count * sizeof(*more));
-        t->recipients = more;
+    if (count > 0)
+        memcpy(more, p, count * size);
+    return more;
+}
+
+struct transaction_recipient *transaction_add_recipient(struct transaction *t,
+                                                        str_t address)
+{
+    size_t n = t->recipient_count;
+
+    if (n == t->recipient_room) {
+        size_t room = n == 0 ? FIRST_ROOM : 2 * n;
+
+        t->recipients = longer(t->arena, t->recipients, n, room, sizeof(*t->recipients));
+        t->about = longer(t->arena, t->about, n, room, sizeof(*t->about));
         t->recipient_room = room;
     }
-    t->recipients[t->recipient_count++] = arena_str(t->arena, address);
+    t->recipients[n] = arena_str(t->arena, address);
+    t->recipient_count++;
+    t->about[n] = (struct transaction_recipient){ .takes_clear_text = false };
+    return &t->about[n];
+}
+
+str_t *transaction_accepted(struct transaction *t, size_t *count)
+{
+    str_t *accepted = arena_array(t->arena, t->recipient_count, sizeof(*accepted));
+
+    *count = 0;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        if (t->about[i].refusal.n == 0)
+            accepted[(*count)++] = t->recipients[i];
+    return accepted;
+}
+
+void transaction_answer_each(const struct transaction *t, struct buf *out, size_t mark)
+{
+    str_t reply = arena_str(t->arena, str_n(out->p + mark, out->n - mark));
+
+    if (reply.n == 0)
+        return;
+    buf_truncate(out, mark);
+    for (size_t i = 0; i < t->recipient_count; i++)
+        buf_put(out, t->about[i].refusal.n > 0 ? t->about[i].refusal : reply);
 }

@@ -15,12 +15,20 @@
 #include <stdint.h>
 
 struct arena;
+struct buf;
 struct check;
 struct dkim_watch;
 struct judgement;
 struct spool;
 
 enum transaction_rate { RATE_UNASKED, RATE_WITHIN, RATE_OVER };
+
+/* What is known about one recipient besides the address. */
+struct transaction_recipient {
+    bool takes_clear_text;
+    str_t
+        refusal; /* over LMTP: a reply of its own to the message, which it does not get */
+};
 
 struct transaction {
     struct arena *arena;
@@ -34,7 +42,10 @@ struct transaction {
     enum transaction_rate rate; /* counted once, whatever the number of recipients */
     int64_t retry_ms;           /* with RATE_OVER */
     str_t *recipients;
+    struct transaction_recipient *about; /* of each, at the same place */
     size_t recipient_count;
+    size_t refused_count; /* of them, with a reply of their own */
+    bool answers_each;    /* LMTP: each recipient gets a reply to the message */
     size_t recipient_room;
     str_t pending_recipient; /* is being looked up */
     struct spool *spool;     /* from DATA on */
@@ -51,4 +62,14 @@ struct transaction {
 struct transaction *transaction_new(void);
 void transaction_free(struct transaction **t);
 
-void transaction_add_recipient(struct transaction *t, str_t address); /* copies */
+/* Copies the address.  What is known besides, all zero, may be filled in until the next
+ * one is added. */
+struct transaction_recipient *transaction_add_recipient(struct transaction *t,
+                                                        str_t address);
+
+/* The recipients that the message is for if some have a reply of their own. */
+str_t *transaction_accepted(struct transaction *t, size_t *count);
+
+/* Where a reply to the message stands in out, from mark to its end: the same, or their
+ * own, for each recipient.  RFC 2033 4.2. */
+void transaction_answer_each(const struct transaction *t, struct buf *out, size_t mark);
