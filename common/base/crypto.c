@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
@@ -49,6 +50,11 @@ uint64_t crypto_random_u64(void)
 
     crypto_random(&v, sizeof(v));
     return v;
+}
+
+str_t crypto_random_id(struct arena *a)
+{
+    return str_of(arena_printf(a, "%016" PRIx64, crypto_random_u64()));
 }
 
 uint32_t crypto_random_below(uint32_t limit)

@@ -18,6 +18,7 @@ enum { CRYPTO_SHA256_BYTES = 32 };
 
 void crypto_random(void *p, size_t n); /* aborts if the system has none */
 uint64_t crypto_random_u64(void);
+str_t crypto_random_id(struct arena *a); /* 16 hexadecimal digits, to name something */
 uint32_t crypto_random_below(uint32_t limit); /* uniform in [0, limit) */
 
 void crypto_sha256(str_t data, unsigned char out[CRYPTO_SHA256_BYTES]);

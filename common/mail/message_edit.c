@@ -193,7 +193,8 @@ enum rc message_edit_body(struct message_edit *e, str_t body, size_t max_bytes)
             line.n--;
         if (line.n > MESSAGE_EDIT_LINE_MAX_BYTES - 2)
             return RC_LIMIT;
-        if (str_find_char(line, '\0') != SIZE_MAX || str_find_char(line, '\r') != SIZE_MAX)
+        if (str_find_char(line, '\0') != SIZE_MAX ||
+            str_find_char(line, '\r') != SIZE_MAX)
             return RC_INVALID;
         buf_put(b, line);
         buf_puts(b, "\r\n");

@@ -48,7 +48,8 @@ enum rc message_edit_remove(struct message_edit *e, str_t name) RC_CHECKED;
 
 /* Another body instead; copied.  A line end is CRLF or LF, and the last line gets one.
  * RC_LIMIT: more than max_bytes, or a line is too long; RC_INVALID: NUL or a bare CR. */
-enum rc message_edit_body(struct message_edit *e, str_t body, size_t max_bytes) RC_CHECKED;
+enum rc message_edit_body(struct message_edit *e, str_t body,
+                          size_t max_bytes) RC_CHECKED;
 
 /* Is there anything that a wish has changed? */
 bool message_edit_is_changed(const struct message_edit *e);

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #define MESSAGE                                                                          \
-    "From: <a@b.example>\r\nX-A: one\r\nSubject: [...]\r\nx-a: two\r\n folded\r\n\r\n"     \
+    "From: <a@b.example>\r\nX-A: one\r\nSubject: [...]\r\nx-a: two\r\n folded\r\n\r\n"   \
     "first\r\nsecond\r\n"
 
 static struct arena *arena;

@@ -87,9 +87,10 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
     struct transaction *t = s->mail;
     struct envelope e = { .submission = s->port->kind == PORT_SUBMISSION,
                           .account = s->account,
-                          .id = str_of(arena_printf(t->arena, "%016" PRIx64,
-                                                    crypto_random_u64())) };
+                          .id = t->queue_id };
 
+    if (e.id.n == 0)
+        e.id = t->queue_id = crypto_random_id(t->arena);
     e.quarantine = t->quarantine;
     e.eight_bit = has_eight_bit(scrubbed->header) || has_eight_bit(scrubbed->body);
     /* Letters beyond ASCII in a header whose sender did not ask for SMTPUTF8 go on as
@@ -102,7 +103,6 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
     if (leaves && s->ingress->options->dkim_sign)
         envelope_hash_body(&e,
                            scrubbed->body); /* so that signing reads the header only */
-    t->queue_id = e.id;
     return envelope_format(t->arena, &e);
 }
 

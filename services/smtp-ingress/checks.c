@@ -10,10 +10,18 @@
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
 
+/* Does the word of an option mean one of these ways? */
+static bool covers(const char *word, unsigned directions)
+{
+    return (directions & (str_eq(str_of(word), S("incoming"))   ? CHECKS_INCOMING
+                          : str_eq(str_of(word), S("outgoing")) ? CHECKS_OUTGOING
+                                                                : CHECKS_BOTH)) != 0;
+}
+
 #define CHECK_ROW(id, phase, place, directions, when)                                    \
-    static bool wants_##id(const struct options *o)                                      \
+    static bool wants_##id(const struct options *o, unsigned d)                          \
     {                                                                                    \
-        (void)o;                                                                         \
+        (void)o, (void)d;                                                                \
         return when;                                                                     \
     }
 #include "checks.def"
@@ -36,7 +44,7 @@
 static const struct {
     const char *name;
     enum check_result (*run)(struct check *c);
-    bool (*is_wanted)(const struct options *o);
+    bool (*is_wanted)(const struct options *o, unsigned directions);
     unsigned phase, place, directions;
 } rows[] = {
 #define CHECK_ROW(id, phase, place, directions, when)                                    \
@@ -76,32 +84,36 @@ struct check *checks_of_message(struct session *s, struct buf *out)
                                                   : ENCRYPTED_INCOMING,
                                  .recipients = t->recipients,
                                  .recipient_count = t->recipient_count };
-    struct check known;
 
-    if (t->check != NULL)
+    if (t->check == NULL) {
+        struct check known = checks_of(s, out);
+
+        t->check = arena_copy(t->arena, &known, sizeof(known));
+    }
+    if (t->check->is_read)
         return t->check;
-    known = checks_of(s, out);
-    if (spool_finish(t->spool, &known.message) != RC_OK) {
+    if (spool_finish(t->spool, &t->check->message) != RC_OK) {
         smtp_reply_put(out, 452, "4.3.1", S("Insufficient system storage"));
         return NULL;
     }
-    q.message = known.message;
-    encrypted_judge(t->arena, &q, &known.judged);
-    t->check = arena_copy(t->arena, &known, sizeof(known));
+    q.message = t->check->message;
+    encrypted_judge(t->arena, &q, &t->check->judged);
+    t->check->is_read = true;
     return t->check;
 }
 
 bool checks_has(const struct options *o, unsigned row, enum checks_direction direction)
 {
     CHECK(row < ARRAY_LEN(rows));
-    return (rows[row].directions & direction) != 0 && rows[row].is_wanted(o);
+    return (rows[row].directions & direction) != 0 && rows[row].is_wanted(o, direction);
 }
 
 bool checks_need_judge(const struct options *o, unsigned directions)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (rows[i].place == CHECKS_JUDGE && (rows[i].directions & directions) != 0 &&
-            rows[i].is_wanted(o))
+        if ((rows[i].place & (CHECKS_JUDGE | CHECKS_LAST)) != 0 &&
+            (rows[i].directions & directions) != 0 &&
+            rows[i].is_wanted(o, rows[i].directions & directions))
             return true;
     return false;
 }
@@ -113,13 +125,15 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (rows[i].phase != phase || (rows[i].place & places) == 0 ||
             (rows[i].directions & c->direction) == 0 || c->passed[i] ||
-            !rows[i].is_wanted(c->ingress->options))
+            !rows[i].is_wanted(c->ingress->options, c->direction))
             continue;
+        if (rows[i].place == CHECKS_LAST && all == CHECK_WAIT)
+            break;
         c->state = &c->states[i];
         c->row = i;
         c->row_name = rows[i].name;
         one = rows[i].run(c);
-        CHECK(one != CHECK_WAIT || rows[i].place == CHECKS_JUDGE);
+        CHECK(one != CHECK_WAIT || (rows[i].place & (CHECKS_JUDGE | CHECKS_LAST)) != 0);
         if (one == CHECK_REFUSE) {
             metric_add(&refusals[i], 1);
             log_info("smtp.refused", "check=%s verdict=\"%.*s\"", rows[i].name,
@@ -131,6 +145,14 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
             all = CHECK_WAIT;
     }
     return all;
+}
+
+void checks_message_changed(struct check *c)
+{
+    c->is_read = false;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].place == CHECKS_FIRST)
+            c->passed[i] = false;
 }
 
 void checks_register_metrics(void)

@@ -35,6 +35,7 @@ enum checks_place {
     CHECKS_FIRST = 1 << 1,
     CHECKS_JUDGE = 1 << 2,
     CHECKS_WORKER = 1 << 3,
+    CHECKS_LAST = 1 << 4,
 };
 
 /* The port that a message came to says where it goes. */
@@ -69,11 +70,12 @@ struct check {
     int64_t account;       /* outgoing: who is logged in */
     str_t account_address; /* outgoing */
     struct transaction *mail;
-    struct address recipient;       /* RECIPIENT */
-    struct db *db;                  /* WORKER */
-    struct judgement *judgement;    /* JUDGE: where to ask */
-    void **state;                   /* JUDGE: its own; NULL in it at the first call */
-    str_t message;                  /* MESSAGE */
+    struct address recipient;    /* RECIPIENT */
+    struct db *db;               /* WORKER */
+    struct judgement *judgement; /* JUDGE, LAST: where to ask */
+    void **state;                /* JUDGE, LAST: its own; NULL in it at the first call */
+    str_t message;               /* MESSAGE */
+    bool is_read;                /* it and the next are known */
     struct encrypted_result judged; /* MESSAGE */
     str_t *others;                  /* WORKER: whom of us it is for, but the sender; */
     size_t other_count;             /* 0: also if it is for somebody elsewhere */
@@ -117,5 +119,9 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
 enum check_result check_conclude(struct check *c, const struct policy *p, int code,
                                  const char *enhanced, const char *text);
 void check_conclude_register_metrics(void);
+
+/* For message_change.c: another message is in the spool, checks_of_message reads it, and
+ * it has to pass the checks of the first thread again. */
+void checks_message_changed(struct check *c);
 
 void checks_register_metrics(void);

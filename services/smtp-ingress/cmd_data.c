@@ -44,12 +44,12 @@ enum cmd_result cmd_data_too_big(struct smtp_cmd *cmd, enum cmd_result result)
 
 void cmd_data_begin(struct session *s, bool chunked)
 {
-    uint64_t owner = s->account != 0 ? (uint64_t)s->account : s->client_key;
     uint64_t most = (uint64_t)s->ingress->options->max_message_size;
     struct transaction *t = s->mail;
 
+    t->owner = s->account != 0 ? (uint64_t)s->account : s->client_key;
     t->sink = spool_append;
-    t->sink_context = t->spool = spool_new(&s->port->spool, owner);
+    t->sink_context = t->spool = spool_new(&s->port->spool, t->owner);
     if (s->port->watches_dkim) {
         t->sink = dkim_watch_append;
         t->sink_context = t->dkim = dkim_watch_new(t->arena, t->spool);

@@ -1,8 +1,9 @@
 /* cmd_ehlo.c - EHLO, HELO and LHLO: what can be done here.  RFC 5321 4.1.1.1, RFC 2033
  * 4.1.
  *
- * The name that the client gives itself is looked at for its grammar and forgotten.
+ * The name that the client gives itself is looked at for its grammar and kept for checks.
  */
+#include "base/mem.h"
 #include "ingress.h"
 #include "smtp/smtp_command.h"
 #include "smtp/smtp_reply.h"
@@ -28,6 +29,7 @@ static void put_keywords(struct smtp_cmd *cmd)
 
 enum cmd_result cmd_ehlo(struct smtp_cmd *cmd)
 {
+    struct session *s = cmd->session;
     str_t host;
 
     if (smtp_command_hello_parse(cmd->rest, &host) != RC_OK) {
@@ -36,9 +38,11 @@ enum cmd_result cmd_ehlo(struct smtp_cmd *cmd)
                          "literal"));
         return CMD_FAIL;
     }
+    mem_free(s->hello);
+    s->hello = mem_cstr(host.p, host.n);
     if (!str_eq(cmd->row->verb, S("HELO")))
         put_keywords(cmd);
     else
-        smtp_reply_put(cmd->out, 250, NULL, cmd->session->ingress->host);
+        smtp_reply_put(cmd->out, 250, NULL, s->ingress->host);
     return CMD_DONE;
 }

@@ -7,6 +7,7 @@
 #include "judge.h"
 
 #include "base/arena.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -36,6 +37,7 @@ struct judgement {
     struct session *session;
     struct door_guest *guest; /* under the lock, until given_up */
     struct deadline until;
+    struct judge_client client;
     struct hold *holds; /* added to under the lock, by who has the message */
     size_t hold_count;
     pthread_mutex_t lock; /* for the rest */
@@ -121,7 +123,7 @@ static enum cmd_result judge_message(struct session *s, struct worker *w, struct
     while (result == CHECK_WAIT && next == NEXT_RUN) {
         size_t before = g->hold_count;
 
-        result = checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_JUDGE);
+        result = checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_JUDGE | CHECKS_LAST);
         CHECK(result != CHECK_WAIT || g->hold_count > before);
         if (result == CHECK_WAIT)
             next = lie_down(g);
@@ -131,6 +133,16 @@ static enum cmd_result judge_message(struct session *s, struct worker *w, struct
     if (result == CHECK_PASS)
         return CMD_JUDGED;
     return c->is_last_word ? CMD_CLOSE : CMD_FAIL;
+}
+
+static struct judge_client client_of(const struct session *s)
+{
+    return (struct judge_client){
+        .address = *conn_peer(s->conn),
+        .hello = arena_str(s->mail->arena, str_of(s->hello)),
+        .tls_version = conn_tls_version(s->conn),
+        .tls_cipher = conn_tls_cipher(s->conn),
+    };
 }
 
 enum cmd_result judge_begin(struct smtp_cmd *cmd)
@@ -143,6 +155,8 @@ enum cmd_result judge_begin(struct smtp_cmd *cmd)
     g->session = s;
     g->guest = conn_guest(s->conn);
     g->until = deadline_in_ms(j->options.wait_ms);
+    g->client = client_of(s);
+    s->mail->queue_id = crypto_random_id(s->mail->arena); /* to name it to others by */
     CHECK(pthread_mutex_init(&g->lock, NULL) == 0);
     s->mail->judgement = g;
     return session_job(cmd, j->pool, judge_message);
@@ -211,6 +225,16 @@ void judge_release(struct judgement *g)
         return;
     smtp_reply_rc(&s->reply, rc == RC_CLOSED ? RC_CLOSED : RC_RETRY);
     session_job_done(s, rc == RC_CLOSED ? CMD_CLOSE : CMD_FAIL);
+}
+
+const struct judge_client *judge_client(const struct judgement *g)
+{
+    return &g->client;
+}
+
+struct session *judge_session(const struct judgement *g)
+{
+    return g->session;
 }
 
 static void on_answer(void *user)

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "net/addr.h"
 #include "session.h"
 
 struct dns;
@@ -61,5 +62,15 @@ struct deadline judge_until(const struct judgement *g);
 /* A hold until DNS has answered (see dns_ask).  The question is valid as long as the
  * message. */
 struct dns_question *judge_ask(struct judgement *g, str_t name, int type);
+
+/* Who sent the message, as it was at its end.  In the message's arena. */
+struct judge_client {
+    struct addr address;
+    str_t hello;             /* what it called itself */
+    const char *tls_version; /* "TLSv1.3"; "" in the clear */
+    const char *tls_cipher;
+};
+const struct judge_client *judge_client(const struct judgement *g);
+struct session *judge_session(const struct judgement *g);
 
 void judge_register_metrics(void);

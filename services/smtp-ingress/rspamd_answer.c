@@ -1,4 +1,5 @@
-/* rspamd_answer.c - read by jansson, which bounds the depth; what is kept is bounded here.
+/* rspamd_answer.c - read by jansson, which bounds the depth; what is kept is bounded
+ * here.
  *
  * Of "milter", which is made for MTAs, the headers are taken; senders and recipients are
  * not rspamd's to change here.
@@ -77,9 +78,9 @@ static void list_add(struct list *l, str_t name, str_t value, long place)
     l->too_many |= l->count == RSPAMD_ANSWER_HEADERS_MAX;
     if (l->too_many)
         return;
-    l->fields[l->count++] = (struct rspamd_answer_field){
-        arena_str(l->arena, name), arena_str(l->arena, value), place
-    };
+    l->fields[l->count++] =
+        (struct rspamd_answer_field){ arena_str(l->arena, name),
+                                      arena_str(l->arena, value), place };
 }
 
 static struct list list_new(struct arena *a)
@@ -148,7 +149,8 @@ static enum rc read_fields(struct list *l, json_t *object,
         return RC_OK;
     if (!json_is_object(object))
         return RC_INVALID;
-    json_object_foreach(object, name, values) {
+    json_object_foreach(object, name, values)
+    {
         if (!some(l, str_of(name), values) || l->too_many)
             return RC_INVALID;
     }

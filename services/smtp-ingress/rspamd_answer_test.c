@@ -102,11 +102,12 @@ static void headers_and_words(void **state)
 
     (void)state;
     assert_int_equal(
-        parse("{\"action\":\"reject\",\"messages\":{\"smtp_message\":\"a\\r\\nb\\u00fc\"},"
-              "\"milter\":{\"add_headers\":{\"X-A\":{\"value\":\"v\",\"order\":2},"
-              "\"X-B\":[\"1\",{\"value\":\"2\",\"order\":-1}]},"
-              "\"remove_headers\":{\"X-C\":0,\"X-D\":[2]}}}",
-              &got),
+        parse(
+            "{\"action\":\"reject\",\"messages\":{\"smtp_message\":\"a\\r\\nb\\u00fc\"},"
+            "\"milter\":{\"add_headers\":{\"X-A\":{\"value\":\"v\",\"order\":2},"
+            "\"X-B\":[\"1\",{\"value\":\"2\",\"order\":-1}]},"
+            "\"remove_headers\":{\"X-C\":0,\"X-D\":[2]}}}",
+            &got),
         RC_OK);
     assert_true(str_eq(got.text, S("a??b??")));
     assert_int_equal(got.add_count, 3);

@@ -52,6 +52,7 @@ static void session_free(struct session *s)
     cmd_auth_forget(s);
     transaction_free(&s->mail);
     mem_free(s->account_address);
+    mem_free(s->hello);
     buf_fini(&s->reply);
     mem_free(s);
 }

@@ -72,6 +72,7 @@ struct session {
     uint64_t chunk_left;  /* of it, not here yet */
     bool chunk_last;
     uint64_t skip_bytes; /* of a chunk that was refused, not here yet */
+    char *hello;         /* what the client called itself, with EHLO or HELO */
     enum session_sasl sasl;
     struct credentials *credentials; /* of the AUTH in progress */
     struct transaction *mail;        /* NULL outside a transaction */

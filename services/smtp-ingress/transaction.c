@@ -30,9 +30,19 @@ void transaction_free(struct transaction **t)
     judge_forget((*t)->judgement);
     dkim_watch_free(&(*t)->dkim);
     spool_free(&(*t)->spool);
+    spool_free(&(*t)->received);
     a = (*t)->arena;
     arena_free(&a);
     *t = NULL;
+}
+
+void transaction_put_spool(struct transaction *t, struct spool *changed)
+{
+    if (t->received == NULL)
+        t->received = t->spool;
+    else
+        spool_free(&t->spool);
+    t->spool = changed;
 }
 
 /* A longer copy of an array of count entries. */

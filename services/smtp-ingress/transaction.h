@@ -48,7 +48,10 @@ struct transaction {
     bool answers_each;    /* LMTP: each recipient gets a reply to the message */
     size_t recipient_room;
     str_t pending_recipient; /* is being looked up */
+    uint64_t owner;          /* whose part of the memory for large messages it takes */
     struct spool *spool;     /* from DATA on */
+    struct spool *received;  /* what came, once a change stands in its place: what was
+                                found out about it points there */
     struct smtp_data data;
     smtp_data_sink_fn sink; /* takes its bytes while they come */
     void *sink_context;
@@ -61,6 +64,9 @@ struct transaction {
 
 struct transaction *transaction_new(void);
 void transaction_free(struct transaction **t);
+
+/* Another message in the place of the one that is in the spool. */
+void transaction_put_spool(struct transaction *t, struct spool *changed);
 
 /* Copies the address.  What is known besides, all zero, may be filled in until the next
  * one is added. */
