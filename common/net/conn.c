@@ -322,7 +322,7 @@ const struct addr *conn_peer(const struct conn *c)
 
 bool conn_is_tls(const struct conn *c)
 {
-    return tls_is_in(&c->top);
+    return c->tls_outside || tls_is_in(&c->top);
 }
 
 const char *conn_tls_version(const struct conn *c)

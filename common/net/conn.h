@@ -94,8 +94,8 @@ void *conn_listener_user(const struct conn *c); /* listener_options.user */
 struct listener *conn_listener(const struct conn *c);
 struct loop *conn_loop(const struct conn *c);
 const struct addr *conn_peer(const struct conn *c);
-bool conn_is_tls(const struct conn *c);
-const char *conn_tls_version(const struct conn *c); /* "" in the clear */
+bool conn_is_tls(const struct conn *c); /* here, or up to the proxy that says so */
+const char *conn_tls_version(const struct conn *c); /* "" where it did not end here */
 const char *conn_tls_cipher(const struct conn *c);
 str_t conn_tls_alpn(const struct conn *c);
 /* For what the door must know of a client's progress (net/door.h). */

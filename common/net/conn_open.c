@@ -177,7 +177,7 @@ void conn_read_header(struct conn *c)
 {
     enum proxy_protocol_result result = PROXY_PROTOCOL_MORE;
     char scratch[PROXY_PROTOCOL_MAX_BYTES];
-    struct addr client = c->peer;
+    struct proxy_protocol said;
     size_t need = PROXY_FIXED_BYTES - c->in.n, used;
     ssize_t n;
 
@@ -189,14 +189,16 @@ void conn_read_header(struct conn *c)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0 && buf_append(&c->in, scratch, (size_t)n) == RC_OK)
-        result = proxy_protocol_parse(buf_str(&c->in), &client, &used);
+        result = proxy_protocol_parse(buf_str(&c->in), &said, &used);
     if (n <= 0 || result == PROXY_PROTOCOL_BAD) {
         log_debug("proxy_protocol.refused", "conn=%llu", (unsigned long long)c->serial);
         conn_abort(c);
     } else if (result != PROXY_PROTOCOL_MORE) {
         buf_fini(&c->in);
-        if (result == PROXY_PROTOCOL_ADDRESS)
-            c->peer = client;
+        if (result == PROXY_PROTOCOL_ADDRESS) {
+            c->peer = said.client;
+            c->tls_outside = said.tls;
+        }
         client_known(c);
     }
 }

@@ -56,6 +56,7 @@ struct conn {
     uint8_t events;       /* that poll is started for */
     uint8_t layer_events; /* that the handshake, or a read, waits for */
     uint8_t handles;      /* libuv's, not yet closed */
+    bool tls_outside;     /* a proxy that is trusted has ended the client's TLS */
     bool opened;          /* on_open was called: on_close is owed */
     bool paused;
     bool eof, eof_told;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "net/forwarded.h"
 #include "net/cidr.h"
+#include "net/http_stream.h"
 #include "net/listen_socket.h"
 
 #include <microhttpd.h>
@@ -40,7 +41,8 @@ struct exchange {
     struct http_server *server;
     struct MHD_Connection *connection;
     struct buf *body;
-    int refuse_with; /* a status, or 0 */
+    struct http_stream *stream; /* who takes the body instead; NULL: nobody */
+    int refuse_with;            /* a status, or 0 */
     _Atomic int state;
 };
 
@@ -224,12 +226,9 @@ static enum MHD_Result suspend(struct exchange *x)
     return MHD_YES;
 }
 
-static enum MHD_Result run(struct exchange *x, const char *method, str_t body,
-                           http_handler_fn handler)
+static enum MHD_Result run(struct exchange *x, str_t body, http_handler_fn handler)
 {
-    x->public.request.method = arena_str(x->public.arena, str_of(method));
     x->public.request.body = body;
-    set_client(x);
     atomic_store(&x->state, EXCHANGE_HANDLED);
     count_handled(x->server, true);
     handler(&x->public);
@@ -238,24 +237,55 @@ static enum MHD_Result run(struct exchange *x, const char *method, str_t body,
     return suspend(x);
 }
 
-static enum MHD_Result handle(struct exchange *x, const char *method)
+static enum MHD_Result handle(struct exchange *x)
 {
-    return run(x, method, buf_str(x->body), x->server->options.handler);
+    return run(x, buf_str(x->body), x->server->options.handler);
 }
 
-static enum MHD_Result refuse(struct exchange *x, const char *method, int status)
+static enum MHD_Result refuse(struct exchange *x, int status)
 {
     x->public.response.status = status;
-    return run(x, method, S(""), x->server->options.refuse);
+    return run(x, S(""), x->server->options.refuse);
+}
+
+/* True: it is answered, or its body is a stream from now on. */
+static bool head_sufficed(struct exchange *x)
+{
+    if (x->server->options.head == NULL)
+        return false;
+    atomic_store(&x->state, EXCHANGE_HANDLED);
+    count_handled(x->server, true);
+    x->server->options.head(&x->public);
+    if (atomic_load(&x->state) == EXCHANGE_FINISHED)
+        return true;
+    atomic_store(&x->state, EXCHANGE_READING);
+    count_handled(x->server, false);
+    return x->stream != NULL;
 }
 
 static enum MHD_Result begin(struct exchange *x, const char *method)
 {
-    x->public.request.method = S("");
+    x->public.request.method = arena_str(x->public.arena, str_of(method));
+    set_client(x);
     if (x->refuse_with != 0)
-        return refuse(x, method, x->refuse_with);
+        return refuse(x, x->refuse_with);
+    if (head_sufficed(x))
+        return x->stream != NULL ? MHD_YES : answer(x);
     if (announces_too_much(x))
-        return refuse(x, method, MHD_HTTP_CONTENT_TOO_LARGE);
+        return refuse(x, MHD_HTTP_CONTENT_TOO_LARGE);
+    return MHD_YES;
+}
+
+static enum MHD_Result stream_on(struct exchange *x, const char *upload,
+                                 size_t *upload_bytes)
+{
+    size_t taken;
+
+    if (*upload_bytes == 0)
+        return http_stream_end(x->stream) ? answer(x) : MHD_YES;
+    if (http_stream_put(x->stream, str_n(upload, *upload_bytes), &taken) != RC_OK)
+        return MHD_NO;
+    *upload_bytes -= taken;
     return MHD_YES;
 }
 
@@ -275,13 +305,14 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection,
         return answer(x);
     if (x->public.request.method.p == NULL)
         return begin(x, method);
+    if (x->stream != NULL)
+        return stream_on(x, upload, upload_bytes);
     if (*upload_bytes > 0) {
         buf_append(x->body, upload, *upload_bytes); /* too much is seen at the end */
         *upload_bytes = 0;
         return MHD_YES;
     }
-    return x->body->full ? refuse(x, method, MHD_HTTP_CONTENT_TOO_LARGE)
-                         : handle(x, method);
+    return x->body->full ? refuse(x, MHD_HTTP_CONTENT_TOO_LARGE) : handle(x);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
@@ -295,6 +326,10 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     (void)why;
     if (x == NULL)
         return;
+    if (x->stream != NULL) {
+        http_stream_gone(x->stream);
+        http_stream_drop(&x->stream);
+    }
     a = x->public.arena;
     arena_free(&a);
     *con_cls = NULL;
@@ -433,6 +468,62 @@ str_t http_server_header(const struct http_exchange *public, const char *name)
     const struct exchange *x = (const struct exchange *)public;
 
     return str_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
+}
+
+struct all_values {
+    const char *name;
+    str_t *out;
+    size_t room, count;
+};
+
+static enum MHD_Result note_value(void *cls, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct all_values *all = cls;
+
+    (void)kind;
+    if (!str_eq_nocase(str_of(name), str_of(all->name)))
+        return MHD_YES;
+    if (all->count < all->room)
+        all->out[all->count] = str_of(value);
+    all->count++;
+    return MHD_YES;
+}
+
+size_t http_server_headers(const struct http_exchange *public, const char *name,
+                           str_t *out, size_t room)
+{
+    const struct exchange *x = (const struct exchange *)public;
+    struct all_values all = { .name = name, .out = out, .room = room };
+
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, note_value, &all);
+    return all.count;
+}
+
+static void put_to_sleep(void *connection)
+{
+    MHD_suspend_connection(connection);
+}
+
+static void wake_up(void *connection)
+{
+    MHD_resume_connection(connection);
+}
+
+struct http_stream *http_server_stream(struct http_exchange *public,
+                                       const struct http_stream_options *o)
+{
+    struct exchange *x = (struct exchange *)public;
+    struct http_stream_valve valve = { put_to_sleep, wake_up, x->connection, public };
+
+    CHECK(x->stream == NULL && atomic_load(&x->state) == EXCHANGE_HANDLED);
+    x->stream = http_stream_new(o, &valve);
+    return x->stream;
+}
+
+bool http_server_is_stream(const struct http_exchange *public)
+{
+    return ((const struct exchange *)public)->stream != NULL;
 }
 
 void http_server_reply(struct http_exchange *x, int status, const char *content_type,

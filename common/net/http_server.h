@@ -22,6 +22,8 @@
 
 struct cidr_list;
 struct http_server;
+struct http_stream;
+struct http_stream_options;
 
 enum { HTTP_HEADERS_MAX = 16 };
 
@@ -71,6 +73,10 @@ struct http_server_options {
     const struct cidr_list *trusted_proxies; /* X-Forwarded-For, Forwarded; may be NULL */
     bool adopts_plain; /* what http_server_adopt brings is HTTP, not HTTPS */
     http_handler_fn handler;
+    /* Sees a request when its head is there, before the body and its limit: it answers,
+     * and then the body is not read; or takes the body as a stream; or does nothing, and
+     * the handler's turn comes.  Before it returns.  NULL: nothing. */
+    http_handler_fn head;
     /* Answers instead of handler, before it returns, with the status that it finds in the
      * response: the body is too large, or http_framer has refused the head.  The exchange
      * has no body then.  NULL: plain text. */
@@ -90,8 +96,18 @@ void http_server_free(struct http_server **s); /* waits for exchanges under way 
 enum rc http_server_adopt(struct http_server *s, int fd,
                           const struct addr *client) RC_CHECKED;
 
+/* In head only: the body shall be read as a stream by somebody else, who answers by it
+ * and drops it in the end.  The exchange is gone when the stream says so. */
+struct http_stream *http_server_stream(struct http_exchange *x,
+                                       const struct http_stream_options *o);
+bool http_server_is_stream(const struct http_exchange *x);
+
 /* A request's header, by name without regard to case; empty when absent. */
 str_t http_server_header(const struct http_exchange *x, const char *name);
+/* Its values in all lines of that name, in their order.  Returns how many there are, and
+ * fills no more than room. */
+size_t http_server_headers(const struct http_exchange *x, const char *name, str_t *out,
+                           size_t room);
 /* Fill the answer.  Strings stay the caller's until it is sent (arena or static). */
 void http_server_reply(struct http_exchange *x, int status, const char *content_type,
                        str_t body);

@@ -34,6 +34,7 @@ struct bridge {
     int fd;             /* -1: there is no pair yet */
     int events;
     bool client_done; /* the client sends no more */
+    bool server_deaf; /* the server reads no more; what it said is still to be read */
     bool server_done; /* the server closed its end */
 };
 
@@ -64,6 +65,14 @@ static void end_of_server(struct bridge *b)
     conn_close(b->conn);
 }
 
+/* Whoever refuses a request by its head does not read its body, and the client, still
+ * sending that, shall see the refusal: it may lie in the pair yet. */
+static void forget_pending(struct bridge *b)
+{
+    b->server_deaf = true;
+    buf_fini(&b->pending);
+}
+
 /* True when nothing is left to be sent. */
 static bool send_pending(struct bridge *b)
 {
@@ -73,7 +82,7 @@ static bool send_pending(struct bridge *b)
     if (n > 0)
         buf_consume(out, (size_t)n);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
-        end_of_server(b);
+        forget_pending(b);
     else if (out->n > 0)
         conn_pause_input(b->conn);
     else
@@ -107,6 +116,10 @@ static void to_server(struct bridge *b)
 
     if (!send_pending(b))
         return;
+    if (b->server_deaf) {
+        buf_consume(in, in->n);
+        return;
+    }
     buf_consume(in, http_framer_feed(&b->framer, buf_str(in), &b->pending));
     CHECK(!b->pending.full);
     if (b->fd < 0 && b->pending.n > 0 && !make_pair(b))
@@ -136,9 +149,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct bridge *b = poll->data;
 
-    if (status < 0) {
-        conn_abort(b->conn);
-        return;
+    if (status < 0) {  /* the server closed its end with something unread */
+        b->events = 0; /* libuv has stopped the poll */
+        forget_pending(b);
+        events = UV_READABLE;
     }
     if (events & UV_WRITABLE) {
         to_server(b);
@@ -180,13 +194,23 @@ static void on_drain(struct conn *c)
     update_poll(conn_user(c));
 }
 
+static bool is_within_body(const struct http_framer *f)
+{
+    return f->state != HTTP_FRAMER_HEAD && f->state != HTTP_FRAMER_OVER;
+}
+
 static void on_eof(struct conn *c)
 {
     struct bridge *b = conn_user(c);
 
     b->client_done = true;
     to_server(b);
-    update_poll(b);
+    /* In the middle of a body there is nothing to answer.  The library notices a socket
+     * that is closed at once, but the end of input behind its last bytes not always. */
+    if (is_within_body(&b->framer))
+        conn_abort(c);
+    else
+        update_poll(b);
 }
 
 static void on_poll_closed(uv_handle_t *h)

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     str_t all = str_n((const char *)data, size);
-    struct addr client, again;
+    struct proxy_protocol client = { 0 }, again;
     size_t used = 0, used_again = 0;
     enum proxy_protocol_result whole = proxy_protocol_parse(all, &client, &used);
     char text[ADDR_TEXT_BYTES];
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     CHECK(used >= 16 && used <= size && used <= PROXY_PROTOCOL_MAX_BYTES);
     if (whole == PROXY_PROTOCOL_ADDRESS)
-        CHECK(addr_text(&client, text)[0] != '-');
+        CHECK(addr_text(&client.client, text)[0] != '-');
     /* Every shorter prefix asks for more, and the header alone gives the same. */
     for (size_t n = 0; n < used; n++)
         CHECK(proxy_protocol_parse(str_head(all, n), &again, &used_again) ==

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
+
 #include <string.h>
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
@@ -17,6 +19,8 @@
 #define MAPPED                                                                           \
     "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x05"                                         \
     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\x01\0\x19"
+
+#define TLS_YES "\x20\0\x05\x01\0\0\0\0"
 
 static const struct {
     const char *name;
@@ -64,23 +68,79 @@ static void test_table(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char text[ADDR_TEXT_BYTES];
-        struct addr client;
+        struct proxy_protocol said = { 0 };
         size_t used = 0;
         enum proxy_protocol_result got =
-            proxy_protocol_parse(rows[i].bytes, &client, &used);
+            proxy_protocol_parse(rows[i].bytes, &said, &used);
 
         if (got != rows[i].result || used != rows[i].used)
             fail_msg("%s: result %d, used %zu", rows[i].name, (int)got, used);
         if (got == PROXY_PROTOCOL_ADDRESS) {
-            assert_string_equal(addr_text(&client, text), rows[i].client);
-            assert_int_equal(client.port, rows[i].port);
+            assert_string_equal(addr_text(&said.client, text), rows[i].client);
+            assert_int_equal(said.client.port, rows[i].port);
         }
+    }
+}
+
+static const struct {
+    const char *name;
+    str_t bytes;
+    bool tls;
+} tls_rows[] = {
+    { "no extension", STR(SIGNATURE "\x21\x11\0\x0c" V4), false },
+    { "behind another extension",
+      STR(SIGNATURE "\x21\x11\0\x18" V4 "\x04\0\x01x" TLS_YES), true },
+    { "over IPv6", STR(SIGNATURE "\x21\x21\0\x2c" V6 TLS_YES), true },
+    { "the client had none", STR(SIGNATURE "\x21\x11\0\x14" V4 "\x20\0\x05\0\0\0\0\0"),
+      false },
+    { "cut short", STR(SIGNATURE "\x21\x11\0\x10" V4 "\x20\0\x05\x01"), false },
+    { "without all its words", STR(SIGNATURE "\x21\x11\0\x10" V4 "\x20\0\x01\x01"),
+      false },
+    { "of the proxy itself", STR(SIGNATURE "\x20\x11\0\x14" V4 TLS_YES), false },
+};
+
+static void test_tls(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tls_rows); i++) {
+        struct proxy_protocol said = { .tls = false };
+        size_t used = 0;
+
+        (void)proxy_protocol_parse(tls_rows[i].bytes, &said, &used);
+        if (said.tls != tls_rows[i].tls || used != tls_rows[i].bytes.n)
+            fail_msg("%s: tls %d, used %zu", tls_rows[i].name, (int)said.tls, used);
+    }
+}
+
+static void test_what_is_written_is_read(void **state)
+{
+    static const char *const clients[] = { "203.0.113.9", "2001:db8::1" };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(clients); i++) {
+        struct proxy_protocol p = { .tls = i % 2 == 1 }, again = { 0 };
+        struct buf b;
+        size_t used = 0;
+
+        assert_int_equal(addr_parse(str_of(clients[i / 2]), &p.client), RC_OK);
+        p.client.port = 0xfedc;
+        buf_init(&b, PROXY_PROTOCOL_FORMAT_BYTES);
+        proxy_protocol_format(&p, &b);
+        assert_false(b.full);
+        assert_int_equal(proxy_protocol_parse(buf_str(&b), &again, &used),
+                         PROXY_PROTOCOL_ADDRESS);
+        assert_int_equal(used, b.n);
+        assert_memory_equal(&again.client, &p.client, sizeof(p.client));
+        assert_int_equal(again.tls, p.tls);
+        buf_fini(&b);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table),
+                                        cmocka_unit_test(test_tls),
+                                        cmocka_unit_test(test_what_is_written_is_read) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

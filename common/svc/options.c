@@ -518,6 +518,12 @@ enum rc options_look(const struct options *o, enum options_user user,
     return RC_OK;
 }
 
+static bool is_of_bus(const struct options_row *row)
+{
+    return str_ends_nocase(str_of(row->name), S("_work_peers")) ||
+           str_ends_nocase(str_of(row->name), S("_event_peers"));
+}
+
 size_t options_peers(const struct options *o, enum options_user user,
                      struct options_peers *out, size_t room)
 {
@@ -526,7 +532,7 @@ size_t options_peers(const struct options *o, enum options_user user,
     for (size_t i = 0; i < options_row_count && n < room; i++) {
         const struct options_row *row = &options_row_all[i];
 
-        if (row->kind == OPTIONS_PEERS && (row->users & user) &&
+        if (row->kind == OPTIONS_PEERS && (row->users & user) && is_of_bus(row) &&
             text_of(o, row)[0] != '\0')
             out[n++] = (struct options_peers){ row->name, text_of(o, row) };
     }

@@ -93,7 +93,7 @@ void options_print_reference(struct buf *to);
 void options_print_effective(struct buf *to, const struct options *o, unsigned users,
                              enum options_user reader);
 
-/* The peers options that a service uses, without the empty ones. */
+/* The peers options that a service uses on the bus, without the empty ones. */
 struct options_peers {
     const char *name; /* of the option, "queue_worker_event_peers" */
     const char *text;

@@ -44,7 +44,7 @@ STANDARD_PORTS = {"smtp_port": 25, "submission_port": 587, "submissions_port": 4
                   "imap_port": 143, "imaps_port": 993, "http_port": 80, "https_port": 443}
 # A second replica listens this much above the first; see --replicas.
 REPLICA_STEP, ADMIN_STEP = 100, 10
-ADMIN_PORT, WORK_PORT, EVENT_PORT = 9090, 5551, 5552
+ADMIN_PORT, WORK_PORT, EVENT_PORT, MXDELIV_PORT = 9090, 5551, 5552, 2526
 # Who offers what on the bus, as the services' own flags say.
 OFFERS_WORK = ["smtp-ingress", "queue-worker", "remote-sender"]
 OFFERS_EVENTS = ["queue-worker", "imap-gateway", "registrar", "janitor"]
@@ -321,6 +321,7 @@ class Product:
             "bus_address": "127.0.0.1",
             "bus_work_port": self.bus_port(WORK_PORT, replica),
             "bus_event_port": self.bus_port(EVENT_PORT, replica),
+            "mxdeliv_port": MXDELIV_PORT + self.offset + shift,
             "database_host": self.socket,
             "database_port": postgres.SETTINGS["port"],
             "database_name": "postbus",
@@ -342,6 +343,8 @@ class Product:
         for replica in self.replicas:
             names = [("listen_address", port) for port in CLIENT_PORTS.get(replica.service, [])]
             names.append(("admin_address", "admin_port"))
+            if replica.service == "smtp-ingress":
+                names.append(("bus_address", "mxdeliv_port"))
             if replica.service in OFFERS_WORK:
                 names.append(("bus_address", "bus_work_port"))
             if replica.service in OFFERS_EVENTS:
@@ -358,11 +361,16 @@ class Product:
             ports = [self.bus_port(base, r) for r in self.replicas if r.service == service]
             return "static:" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
+        mxdeliv = [MXDELIV_PORT + REPLICA_STEP * r.number + self.offset
+                   for r in self.replicas if r.service == "smtp-ingress"]
+
         def name(service):
             return service.replace("-", "_")
 
         return {**{f"{name(s)}_work_peers": at(WORK_PORT, s) for s in OFFERS_WORK},
-                **{f"{name(s)}_event_peers": at(EVENT_PORT, s) for s in OFFERS_EVENTS}}
+                **{f"{name(s)}_event_peers": at(EVENT_PORT, s) for s in OFFERS_EVENTS},
+                "smtp_ingress_mxdeliv_peers":
+                    "static:" + ",".join(f"127.0.0.1:{port}" for port in mxdeliv)}
 
     def registrar(self):
         return next(r for r in self.replicas if r.service == "registrar")

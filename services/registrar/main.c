@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "base/rate.h"
 #include "hour.h"
+#include "mxdeliv.h"
 #include "net/cidr.h"
 #include "net/door.h"
 #include "net/http_server.h"
@@ -91,6 +92,13 @@ static void handle(struct http_exchange *x)
     router_handle(&web, x);
 }
 
+static void show_head(struct http_exchange *x)
+{
+    struct web web = web_now();
+
+    router_head(&web, x);
+}
+
 static void refuse(struct http_exchange *x)
 {
     struct web web = web_now();
@@ -162,6 +170,7 @@ static enum rc make_server(const struct options *o, bool plain, struct entrance 
         .trusted_proxies = registrar.proxies,
         .adopts_plain = plain,
         .handler = handle,
+        .head = show_head,
         .refuse = refuse,
     };
 
@@ -268,6 +277,7 @@ static enum rc start(struct svc *svc)
 
     registrar.web.hour = hour_new(svc);
     registrar.web.pool = api_pool_new(svc);
+    registrar.web.mxdeliv = mxdeliv_new(o);
     if (rc == RC_OK)
         rc = cidr_list_new(str_of(o->trusted_proxies), &registrar.proxies);
     if (rc == RC_OK) {
@@ -321,11 +331,13 @@ static void drain(struct svc *svc)
     shut(&registrar.secure);
 }
 
-/* Idle kept-alive connections are no work: what was being answered has had its time. */
+/* Idle kept-alive connections are no work: what was being answered has had its time.  A
+ * message that is on its way is waited for. */
 static bool is_drained(struct svc *svc)
 {
     (void)svc;
-    return clock_monotonic_ms() - registrar.drain_since_ms >= DRAIN_GRACE_MS;
+    return clock_monotonic_ms() - registrar.drain_since_ms >= DRAIN_GRACE_MS &&
+           mxdeliv_is_idle(registrar.web.mxdeliv);
 }
 
 static void stop(struct svc *svc)
@@ -333,6 +345,7 @@ static void stop(struct svc *svc)
     (void)svc;
     dismantle(&registrar.plain);
     dismantle(&registrar.secure);
+    mxdeliv_free(&registrar.web.mxdeliv);
     worker_pool_free(&registrar.web.pool); /* what the admin port was asked is answered */
     for (size_t i = 0; i < registrar.loop_count; i++) {
         loop_stop(registrar.loops[i]);

@@ -10,6 +10,8 @@
 
 enum { REASON_MAX_BYTES = 1024 };
 
+#define RETRY_SECONDS "60"
+
 #define POLICY_CLOSED "default-src 'none'; frame-ancestors 'none'"
 #define POLICY_PAGE                                                                      \
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "            \
@@ -65,6 +67,15 @@ void reply_redirect(struct http_exchange *x, int status, const char *location)
     http_server_add_header(x, "Location", location);
 }
 
+void reply_smtp(struct http_exchange *x, int status, str_t text)
+{
+    str_t line = str_of(arena_printf(x->arena, "%.*s\n", STR_ARG(text)));
+
+    reply(x, status, REPLY_NEVER, POLICY_CLOSED, "text/plain; charset=us-ascii", line);
+    if (status == 429 || status == 503)
+        http_server_add_header(x, "Retry-After", RETRY_SECONDS);
+}
+
 static const struct error_text {
     int status;
     const char *title;
@@ -90,6 +101,16 @@ static const struct error_text *error_text(int status)
     while (i + 1 < ARRAY_LEN(error_texts) && error_texts[i].status != status)
         i++;
     return &error_texts[i];
+}
+
+void reply_smtp_status(struct http_exchange *x, int status)
+{
+    if (status == 403)
+        reply_smtp(x, status, S("530 5.7.0 Must issue a STARTTLS command first"));
+    else if (status == 405)
+        reply_smtp(x, status, S("Method Not Allowed"));
+    else
+        reply_smtp(x, status, str_of(error_text(status)->advice));
 }
 
 void reply_error_json(struct http_exchange *x, int status, const char *advice)

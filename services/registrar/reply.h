@@ -32,6 +32,11 @@ void reply_file(struct http_exchange *x, const char *type, str_t body);
 void reply_json(struct http_exchange *x, int status, str_t body);
 void reply_reason(struct http_exchange *x, int status, const char *reason);
 
+/* What SMTP would say, for other servers: "550 5.1.1 …".  With 429 and 503 also when to
+ * come again. */
+void reply_smtp(struct http_exchange *x, int status, str_t text);
+void reply_smtp_status(struct http_exchange *x, int status);
+
 /* location must be free of control characters. */
 void reply_redirect(struct http_exchange *x, int status, const char *location);
 

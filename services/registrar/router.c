@@ -20,9 +20,9 @@
 #include "www.h"
 
 enum { GET = 1 << 0, POST = 1 << 1, PUT = 1 << 2, PATCH = 1 << 3, DELETE = 1 << 4 };
-enum route_kind { PAGE, DATA, SIGNUP, API };
+enum route_kind { PAGE, DATA, SIGNUP, MAIL, API };
 enum route_token { OPEN, TOKEN };
-enum route_where { HERE, WORKER };
+enum route_where { HERE, WORKER, STREAM };
 
 #define HSTS "max-age=31536000"
 
@@ -112,6 +112,8 @@ static bool is_here(const struct web *web, const struct route *route)
 {
     if (route->kind == API)
         return web->is_admin_port || web->api_on_https;
+    if (route->kind == MAIL && web->mxdeliv == NULL)
+        return false;
     return !web->is_admin_port;
 }
 
@@ -200,6 +202,8 @@ static void refuse(const struct web *web, struct http_exchange *x,
         api_reply_status(x, status, advice);
     else if (route->kind == SIGNUP)
         reply_error_json(x, status, advice);
+    else if (route->kind == MAIL)
+        reply_smtp_status(x, status);
     else
         reply_error_page(web, x, status, advice);
 }
@@ -239,13 +243,19 @@ static int result_of(int status)
     return status < 500 ? RESULT_REFUSED : RESULT_FAILED;
 }
 
-static void finish(const struct web *web, struct http_exchange *x, struct route *route)
+/* What all answers have. */
+static void complete(const struct web *web, struct http_exchange *x, struct route *route)
 {
     http_server_add_header(x, "X-Content-Type-Options", "nosniff");
     http_server_add_header(x, "Referrer-Policy", "no-referrer");
     if (x->request.https && web->site->is_trusted)
         http_server_add_header(x, "Strict-Transport-Security", HSTS);
     metric_add(&route->answered[result_of(x->response.status)], 1);
+}
+
+static void finish(const struct web *web, struct http_exchange *x, struct route *route)
+{
+    complete(web, x, route);
     http_server_finish(x);
 }
 
@@ -386,6 +396,31 @@ void router_handle(const struct web *web, struct http_exchange *x)
     else if (answer_api(web, x, &found))
         return;
     finish(web, x, found.route);
+}
+
+void router_head(const struct web *web, struct http_exchange *x)
+{
+    struct found found;
+
+    if (!str_eq(x->request.method, S("POST")))
+        return;
+    find_route(web, x, &found);
+    if (found.route->where != STREAM)
+        return;
+    if (!x->request.https)
+        refuse(web, x, found.route, 403, NULL);
+    else
+        found.route->handler(web, x);
+    if (!http_server_is_stream(x))
+        finish(web, x, found.route);
+}
+
+void router_streamed(const struct web *web, struct http_exchange *x)
+{
+    struct found found;
+
+    find_route(web, x, &found);
+    complete(web, x, found.route);
 }
 
 void router_refuse(const struct web *web, struct http_exchange *x)

@@ -17,5 +17,9 @@ void router_init(void); /* makes the metrics visible; once */
 
 /* Both finish the exchange, which may happen later. */
 void router_handle(const struct web *web, struct http_exchange *x);
+/* The head of a request, for rows that say STREAM; of others nothing happens. */
+void router_head(const struct web *web, struct http_exchange *x);
+/* Of such a row, once its answer stands in the response: what all answers have. */
+void router_streamed(const struct web *web, struct http_exchange *x);
 /* With the status that stands in the response already. */
 void router_refuse(const struct web *web, struct http_exchange *x);

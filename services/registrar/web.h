@@ -9,6 +9,7 @@
 struct db;
 struct hour;
 struct http_exchange;
+struct mxdeliv;
 struct rate;
 struct route_path_params;
 struct site;
@@ -20,6 +21,8 @@ struct web {
     struct hour *hour; /* accounts of private addresses */
     int www;           /* the operator's folder, or -1 */
     bool has_pages;    /* false: only what programs ask for */
+
+    struct mxdeliv *mxdeliv; /* mail from other servers; NULL: none */
 
     /* The admin API. */
     bool is_admin_port;        /* there is nothing else here */

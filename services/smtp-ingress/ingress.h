@@ -51,6 +51,7 @@ struct port {
     struct listener_options listener;
     bool is_judged;    /* messages go to a judge before they are stored */
     bool watches_dkim; /* what its check needs is taken while a message arrives */
+    bool over_https;   /* other servers' messages that the registrar hands in */
 };
 
 struct ingress {

@@ -33,11 +33,13 @@
 enum {
     LMTP_PORT = 1, /* places in port_rows */
     LMTP_SOCKET = 2,
-    PORT_COUNT = 5,
+    MXDELIV_PORT = 3,
+    PORT_COUNT = 6,
     LOOPS_MAX = 64,
     SPOOL_SMALL_BYTES = 128 * 1024,
     IN_MAX_BYTES = 128 * 1024,
     DNS_AT_ONCE = 1024,
+    MXDELIV_AT_ONCE = 1024, /* of all registrars, which have no more threads */
     RSPAMD_AT_ONCE = 512,
     DKIM_KEYS_AT_MOST = 1024,
 };
@@ -54,6 +56,7 @@ struct service {
     struct limit *spool_chunks[2]; /* of other servers, of accounts */
     struct cidr_list *trusted_proxies;
     struct cidr_list *lmtp_networks;
+    struct cidr_list *registrars; /* of mxdeliv_port */
 };
 
 /* In the order of their metrics. */
@@ -66,6 +69,7 @@ static const struct port_row {
     { "smtp_port", PORT_MX, false, TLS_VERSION_1_2 },
     { "lmtp_port", PORT_LMTP, false, TLS_VERSION_1_2 },
     { "lmtp_socket", PORT_LMTP, false, TLS_VERSION_1_2 },
+    { "mxdeliv_port", PORT_MX, false, TLS_VERSION_1_2 },
     { "submission_port", PORT_SUBMISSION, false, TLS_VERSION_1_3 },
     { "submissions_port", PORT_SUBMISSION, true, TLS_VERSION_1_3 },
 };
@@ -80,6 +84,7 @@ static const struct port_row {
         PORT_METRIC_ROW("smtp", metric_kind, metric_name, sentence),                     \
         PORT_METRIC_ROW("lmtp", metric_kind, metric_name, sentence),                     \
         PORT_METRIC_ROW("lmtp_socket", metric_kind, metric_name, sentence),              \
+        PORT_METRIC_ROW("mxdeliv", metric_kind, metric_name, sentence),                  \
         PORT_METRIC_ROW("submission", metric_kind, metric_name, sentence),               \
         PORT_METRIC_ROW("submissions", metric_kind, metric_name, sentence),              \
     }
@@ -205,7 +210,10 @@ static int64_t port_number(const struct options *o, size_t i)
 {
     const int64_t numbers[PORT_COUNT] = { o->smtp_port,
                                           o->lmtp_networks[0] != '\0' ? o->lmtp_port : 0,
-                                          0, o->submission_port, o->submissions_port };
+                                          0,
+                                          o->mxdeliv_port,
+                                          o->submission_port,
+                                          o->submissions_port };
 
     return numbers[i];
 }
@@ -245,14 +253,25 @@ static struct listener_options listener_of(const struct service *s, struct port 
     };
 }
 
+/* The registrar names its clients, whatever stands before the other ports. */
+static void listen_to_registrars(const struct service *s, struct port *port)
+{
+    const char *address = s->ingress.options->bus_address;
+
+    port->over_https = true;
+    port->listener.address = str_eq(str_of(address), S("*")) ? "" : address;
+    port->listener.proxy_protocol = true;
+    port->listener.trusted_proxies = s->registrars;
+}
+
 static void fill_port(struct svc *svc, struct service *s, size_t i)
 {
     const struct port_row *row = &port_rows[i];
     const struct options *o = svc->options;
     struct port *port = &s->ports[i];
-    struct door_options door = { .max = svc_connections(svc, o->max_smtp_connections),
-                                 .max_per_network =
-                                     options_per_network(o, o->max_smtp_connections) };
+    int64_t most = i == MXDELIV_PORT ? MXDELIV_AT_ONCE : o->max_smtp_connections;
+    struct door_options door = { .max = svc_connections(svc, most),
+                                 .max_per_network = options_per_network(o, most) };
 
     port->ingress = &s->ingress;
     port->kind = row->kind;
@@ -272,6 +291,8 @@ static void fill_port(struct svc *svc, struct service *s, size_t i)
     port->listener.open_gauge = &sessions[i];
     port->listener.accepted_counter = &connections[i];
     port->listener.refused_counter = &refused[i];
+    if (i == MXDELIV_PORT)
+        listen_to_registrars(s, port);
 }
 
 /* The option is one of our domain's or empty. */
@@ -331,6 +352,14 @@ static void start_loops(struct svc *svc, struct service *s)
     }
 }
 
+static bool read_networks(const char *option, const char *text, struct cidr_list **out)
+{
+    if (cidr_list_new(str_of(text), out) == RC_OK)
+        return true;
+    log_error("smtp.bad_option", "option=%s", option);
+    return false;
+}
+
 static enum rc start(struct svc *svc)
 {
     const struct options *o = svc->options;
@@ -338,12 +367,10 @@ static enum rc start(struct svc *svc)
     enum rc rc = RC_OK;
 
     svc->user = s;
-    if (cidr_list_new(str_of(o->trusted_proxies), &s->trusted_proxies) != RC_OK ||
-        cidr_list_new(str_of(o->lmtp_networks), &s->lmtp_networks) != RC_OK) {
-        log_error("smtp.bad_option", "option=%s",
-                  s->trusted_proxies == NULL ? "trusted_proxies" : "lmtp_networks");
+    if (!read_networks("trusted_proxies", o->trusted_proxies, &s->trusted_proxies) ||
+        !read_networks("lmtp_networks", o->lmtp_networks, &s->lmtp_networks) ||
+        !read_networks("mxdeliv_networks", o->mxdeliv_networks, &s->registrars))
         return RC_INVALID;
-    }
     register_metrics();
     fill_ingress(svc, &s->ingress);
     find_postmaster(o, &s->ingress);
@@ -425,6 +452,7 @@ static void stop(struct svc *svc)
     login_free(&s->ingress.login);
     cidr_list_free(&s->trusted_proxies);
     cidr_list_free(&s->lmtp_networks);
+    cidr_list_free(&s->registrars);
     mem_free(s);
 }
 
@@ -433,8 +461,9 @@ static int64_t connections_at_most(const struct options *o)
     int ports = 0;
 
     for (size_t i = 0; i < PORT_COUNT; i++)
-        ports += is_port_on(o, i);
+        ports += i != MXDELIV_PORT && is_port_on(o, i);
     return ports * o->max_smtp_connections +
+           (is_port_on(o, MXDELIV_PORT) ? MXDELIV_AT_ONCE : 0) +
            (checks_need_judge(o, CHECKS_BOTH) ? DNS_AT_ONCE : 0) + program_connections(o);
 }
 

@@ -30,7 +30,8 @@ class Beside:
         self.product, self.domain, self.run = product, product.domain, product.run
         self.service = service
         self.ports = {name: free_port() for name in
-                      (*run.PORTS, "admin_port", "bus_work_port", "bus_event_port")}
+                      (*run.PORTS, "admin_port", "bus_work_port", "bus_event_port",
+                                          "mxdeliv_port")}
         self.environment = original.environment(run.Replica(service, 0))
         # Clients that a test leaves open are not waited for.
         self.set({**self.ports, "drain_seconds": 1, **options})
