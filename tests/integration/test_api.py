@@ -17,7 +17,7 @@ import pytest
 import mail
 from beside import locked, running
 from product import BUILD, Product, free_port, wait_for
-from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
+from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
 
 PATH = "/api/v1/accounts/"
 TOKEN_FILE = "secrets/api_token"
@@ -391,7 +391,7 @@ def change(product, user, body, token=None, kind="application/json", method="PAT
 
 def test_an_account_takes_clear_text_once_it_is_switched(product):
     user, other = mail.new_account(product), mail.new_account(product)
-    author = "someone@elsewhere.example"
+    author = OUTSIDE
     plain = f"From: <{author}>\r\nMessage-ID: <%s@test>\r\nSubject: hi\r\n\r\nhello\r\n"
     client = foreign(product)
 
