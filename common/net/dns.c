@@ -212,8 +212,8 @@ struct dns_question *dns_ask(struct dns *d, str_t name, int type,
                              const struct dns_wait *wait)
 {
     struct dns_question *q = mem_alloc(sizeof(*q));
-    char text[DNS_NAME_MAX_BYTES + 1];
-    enum rc rc = dns_name_to_ask(name, text);
+    char text[DNS_NAME_ASKED_BYTES];
+    enum rc rc = dns_name_to_ask(name, wait->kind, text);
 
     q->dns = d;
     q->wait = *wait;

@@ -15,6 +15,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 #include "net/addr.h"
+#include "net/dns_name.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,6 +56,7 @@ struct dns_wait {
      * those that were forgotten among them, and RC_RETRY at once for more.  0: nobody's,
      * without that limit, as are all if at_once is 0. */
     uint64_t asker;
+    enum dns_name_kind kind; /* what a name may be made of */
 };
 
 /* answered(user) is called exactly once: when there is an answer, when `until` has

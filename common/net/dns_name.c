@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/idn.h"
 
-#include <string.h>
+#include <stdio.h>
 
 enum { LABEL_MAX_BYTES = 63 };
 
@@ -15,12 +15,13 @@ static bool is_name_char(char c)
            c == '-' || c == '_';
 }
 
-static bool is_label(str_t label)
+static bool is_label(str_t label, enum dns_name_kind kind)
 {
     if (label.n == 0 || label.n > LABEL_MAX_BYTES)
         return false;
     for (size_t i = 0; i < label.n; i++)
-        if (!is_name_char(label.p[i]))
+        if (kind == DNS_NAME_HOST ? !is_name_char(label.p[i])
+                                  : label.p[i] < ' ' || label.p[i] > '~')
             return false;
     return true;
 }
@@ -38,7 +39,8 @@ enum rc dns_name_to_ascii(struct arena *a, str_t name, str_t *out)
     return RC_OK;
 }
 
-enum rc dns_name_to_ask(str_t name, char out[DNS_NAME_MAX_BYTES + 1])
+enum rc dns_name_to_ask(str_t name, enum dns_name_kind kind,
+                        char out[DNS_NAME_ASKED_BYTES])
 {
     str_t rest, label;
 
@@ -48,10 +50,17 @@ enum rc dns_name_to_ask(str_t name, char out[DNS_NAME_MAX_BYTES + 1])
         return RC_INVALID;
     rest = name;
     while (str_split(&rest, '.', &label))
-        if (!is_label(label))
+        if (!is_label(label, kind))
             return RC_INVALID;
-    memcpy(out, name.p, name.n);
-    out[name.n] = '\0';
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+
+        if (is_name_char(c) || c == '.')
+            *out++ = c;
+        else
+            out += snprintf(out, 5, "\\%03d", c);
+    }
+    *out = '\0';
     return RC_OK;
 }
 
@@ -62,7 +71,7 @@ bool dns_name_of_wire(struct arena *a, str_t wire, str_t *out)
     while (wire.n > 0 && wire.p[0] != '\0') {
         size_t n = (unsigned char)wire.p[0];
 
-        if (n + 1 > wire.n || !is_label(str_n(wire.p + 1, n)))
+        if (n + 1 > wire.n || !is_label(str_n(wire.p + 1, n), DNS_NAME_HOST))
             return false;
         if (text->n > 0)
             buf_putc(text, '.');

@@ -74,6 +74,10 @@ static const struct test_record records[] = {
     R("both.test", AAAA, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"),
     R("half.test", AAAA, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"),
     R("mapped.test", AAAA, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\5"),
+    R("a+b.any.test", A, "\xc0\0\2\1"),
+    R("a b.any.test", A, "\xc0\0\2\1"),
+    R("a\\b.any.test", A, "\xc0\0\2\1"),
+    R("\"(;)@$%.any.test", A, "\xc0\0\2\1"),
     R("text.test", TXT, "\5v=abc\4 def"),
     R("text.test", TXT, "\1x"),
 };
@@ -345,6 +349,30 @@ static void await_words(struct word *w, int count)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Names that SPF makes: no byte of them means something else to the library. */
+static void test_names_of_any_bytes(void **state)
+{
+    static const char *const names[] = { "a+b.any.test", "a b.any.test", "a\\b.any.test",
+                                         "\"(;)@$%.any.test" };
+    struct fixture *f = *state;
+    struct word *w = word_new(f->arena);
+    struct dns_wait wait = {
+        .until = soon(), .answered = send_word, .user = w, .kind = DNS_NAME_ANY
+    };
+    struct dns_records got;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct dns_question *q = dns_ask(f->dns, str_of(names[i]), A, &wait);
+
+        await_words(w, (int)i + 1);
+        assert_int_equal(dns_answer_raw(q, f->arena, &got), RC_OK);
+        assert_memory_equal(got.data[0].p, "\xc0\0\2\1", 4);
+        dns_forget(&q);
+        assert_int_equal(dns_raw(f->dns, f->arena, str_of(names[i]), A, soon(), &got),
+                         RC_INVALID);
+    }
+}
+
 /* Word comes once for each question, whatever becomes of it. */
 static void test_ask_without_waiting(void **state)
 {
@@ -513,6 +541,7 @@ int main(void)
         TEST(test_raw),
         TEST(test_dnssec),
         TEST(test_many_threads),
+        TEST(test_names_of_any_bytes),
         TEST(test_ask_without_waiting),
         TEST(test_many_questions_at_once),
         TEST(test_one_asker_among_others),

@@ -22,10 +22,10 @@
 #include "mail/dkim_header.h"
 #include "mail/dkim_rule.h"
 #include "mail/dkim_verify.h"
+#include "mail/dns_table.h"
 #include "mail/domains.h"
 #include "net/dns.h"
 #include "net/dns_name.h"
-#include "net/dns_text.h"
 #include "svc/options.h"
 #include "transaction.h"
 
@@ -260,7 +260,7 @@ static enum dkim_outcome verify(struct check *c, const struct dkim_signature *s,
     enum dkim_outcome outcome;
     str_t text;
 
-    if (dns_text(a, rdata, &text) != RC_OK)
+    if (!dns_table_text(a, rdata, &text))
         return DKIM_OUTCOME_KEY_SYNTAX;
     outcome = dkim_keys_get(keys, a, text, &key);
     if (outcome != DKIM_OUTCOME_PASS)

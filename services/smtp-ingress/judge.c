@@ -13,6 +13,7 @@
 #include "base/metric.h"
 #include "checks.h"
 #include "ingress.h"
+#include "mail/dns_table.h"
 #include "net/dns.h"
 #include "net/door.h"
 #include "smtp/smtp_reply.h"
@@ -38,7 +39,8 @@ struct judgement {
     struct door_guest *guest; /* under the lock, until given_up */
     struct deadline until;
     struct judge_client client;
-    struct hold *holds; /* added to under the lock, by who has the message */
+    struct dns_table table; /* of who has the message */
+    struct hold *holds;     /* added to under the lock, by who has the message */
     size_t hold_count;
     pthread_mutex_t lock; /* for the rest */
     size_t open;          /* holds that are not released */
@@ -108,6 +110,36 @@ static bool pick_up(struct judgement *g)
     return true;
 }
 
+static enum dns_table_state state_of(enum rc rc, const struct dns_records *found)
+{
+    switch (rc) {
+    case RC_OK:
+        return found->count > 0 ? DNS_TABLE_RECORDS : DNS_TABLE_NODATA;
+    case RC_NOT_FOUND:
+        return found->status.nxdomain ? DNS_TABLE_NXDOMAIN : DNS_TABLE_NODATA;
+    case RC_INVALID:
+        return DNS_TABLE_NXDOMAIN;
+    default:
+        return DNS_TABLE_FAILED;
+    }
+}
+
+/* No hold is open, so everything that was asked is answered. */
+static void take_answers(struct judgement *g)
+{
+    struct dns_table_row *row = NULL;
+    struct dns_records found;
+
+    while ((row = dns_table_wanted(&g->table, row)) != NULL) {
+        if (row->question == NULL)
+            continue;
+        row->state =
+            state_of(dns_answer_raw(row->question, g->table.arena, &found), &found);
+        row->records = found.data;
+        row->count = found.count;
+    }
+}
+
 /* A session_job_fn, once and after each wait. */
 static enum cmd_result judge_message(struct session *s, struct worker *w, struct buf *out)
 {
@@ -123,6 +155,7 @@ static enum cmd_result judge_message(struct session *s, struct worker *w, struct
     while (result == CHECK_WAIT && next == NEXT_RUN) {
         size_t before = g->hold_count;
 
+        take_answers(g);
         result = checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_JUDGE | CHECKS_LAST);
         CHECK(result != CHECK_WAIT || g->hold_count > before);
         if (result == CHECK_WAIT)
@@ -156,6 +189,7 @@ enum cmd_result judge_begin(struct smtp_cmd *cmd)
     g->guest = conn_guest(s->conn);
     g->until = deadline_in_ms(j->options.wait_ms);
     g->client = client_of(s);
+    dns_table_init(&g->table, s->mail->arena);
     s->mail->queue_id = crypto_random_id(s->mail->arena); /* to name it to others by */
     CHECK(pthread_mutex_init(&g->lock, NULL) == 0);
     s->mail->judgement = g;
@@ -247,18 +281,40 @@ static void forget_question(void *what)
     dns_forget(what);
 }
 
-struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
+static struct dns_question *ask(struct judgement *g, str_t name, int type,
+                                enum dns_name_kind kind)
 {
     struct dns_question **q = arena_alloc(g->session->mail->arena, sizeof(*q));
     struct dns_wait wait = { .until = g->until,
                              .answered = on_answer,
                              .user = g,
-                             .asker = g->session->client_key };
+                             .asker = g->session->client_key,
+                             .kind = kind };
 
     /* First: the answer may come before there is a question to forget. */
     judge_hold(g, forget_question, q);
     *q = dns_ask(g->judge->options.dns, name, type, &wait);
     return *q;
+}
+
+struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
+{
+    return ask(g, name, type, DNS_NAME_HOST);
+}
+
+struct dns_table *judge_table(struct judgement *g)
+{
+    return &g->table;
+}
+
+void judge_ask_table(struct judgement *g)
+{
+    struct dns_table_row *row = NULL;
+
+    while ((row = dns_table_wanted(&g->table, row)) != NULL) {
+        if (row->question == NULL)
+            row->question = ask(g, row->name, row->type, DNS_NAME_ANY);
+    }
 }
 
 void judge_register_metrics(void)

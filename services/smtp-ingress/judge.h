@@ -21,6 +21,7 @@
 
 struct dns;
 struct dns_question;
+struct dns_table;
 struct judge;
 struct judgement;
 
@@ -58,6 +59,12 @@ void judge_hold(struct judgement *g, void (*forget)(void *what), void *what);
  * any thread, under any lock of who was asked. */
 void judge_release(struct judgement *g);
 struct deadline judge_until(const struct judgement *g);
+
+/* What the checks ask of DNS together (mail/dns_table.h): in the message's arena. */
+struct dns_table *judge_table(struct judgement *g);
+/* A hold for each question there that was not asked yet; all of them are answered when
+ * checks are called again. */
+void judge_ask_table(struct judgement *g);
 
 /* A hold until DNS has answered (see dns_ask).  The question is valid as long as the
  * message. */
