@@ -435,6 +435,8 @@ static enum rc check_together(struct load *l)
         why = "database_sslmode wants to verify, which needs database_ca_file";
     if (o->proxy_protocol && o->trusted_proxies[0] == '\0')
         why = "proxy_protocol needs trusted_proxies, or nobody could connect";
+    if (o->dnsbl.action != POLICY_OFF && o->dnsbl_lists.count == 0)
+        why = "dnsbl needs dnsbl_lists, or nobody is asked";
     if (l->user != OPTIONS_POSTBUSCTL && o->cluster_secret[0] == '\0')
         why = "cluster_secret_file is missing; `postbusctl secret` prints what may stand "
               "in that file";

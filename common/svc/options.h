@@ -11,6 +11,7 @@
 
 #include "base/rc.h"
 #include "base/str.h"
+#include "mail/dnsbl.h"
 #include "svc/policy.h"
 
 #include <stdbool.h>
@@ -55,6 +56,7 @@ typedef const char *options_type_PEERS;
 typedef const char *options_type_NETWORKS;
 typedef const char *options_type_ROUTES; /* see routes.h */
 typedef struct policy options_type_POLICY;
+typedef struct dnsbl options_type_DNSBL;
 
 struct options {
 #define OPTION(kind, name, standard, min, max, unit, users, sentence)                    \

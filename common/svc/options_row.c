@@ -406,6 +406,15 @@ static enum rc parse_policy(const struct reading *r, str_t text)
     return RC_OK;
 }
 
+static enum rc parse_dnsbl(const struct reading *r, str_t text)
+{
+    char why[OPTIONS_ERROR_BYTES / 2];
+
+    if (dnsbl_parse(r->arena, text, r->field, why, sizeof(why)) != RC_OK)
+        return refuse(r, "%s", why);
+    return RC_OK;
+}
+
 static const char *look_file(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -454,6 +463,7 @@ static const struct {
     [OPTIONS_NETWORKS] = { parse_networks, "networks", NULL },
     [OPTIONS_ROUTES] = { parse_routes, "routes", NULL },
     [OPTIONS_POLICY] = { parse_policy, "policy", NULL },
+    [OPTIONS_DNSBL] = { parse_dnsbl, "lists", NULL },
 };
 
 const struct options_row *options_row_find(str_t name)
@@ -507,6 +517,9 @@ void options_row_format(const struct options_row *row, const struct options *o,
         break;
     case OPTIONS_BOOL:
         buf_puts(to, *(const bool *)field ? "true" : "false");
+        break;
+    case OPTIONS_DNSBL:
+        buf_puts(to, ((const struct dnsbl *)field)->text);
         break;
     case OPTIONS_POLICY:
         policy_format(field, to);

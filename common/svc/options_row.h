@@ -31,6 +31,7 @@ enum options_kind {
     OPTIONS_NETWORKS,
     OPTIONS_ROUTES,
     OPTIONS_POLICY,
+    OPTIONS_DNSBL,
     OPTIONS_KINDS
 };
 

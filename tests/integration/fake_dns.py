@@ -1,10 +1,11 @@
 """A name server that a test plays itself: some names are answered, some only when it says so."""
 import contextlib
+import ipaddress
 import socket
 import struct
 import threading
 
-MX, TXT = 15, 16
+A, PTR, MX, TXT, AAAA = 1, 12, 15, 16, 28
 
 
 def wire(name):
@@ -20,13 +21,22 @@ def question(packet):
     return ".".join(labels), struct.unpack_from("!H", packet, at + 1)[0], at + 5
 
 
+def reverse(address, zone=None):
+    """The name of an address in its reverse zone, or in another one."""
+    name = ipaddress.ip_address(address).reverse_pointer
+    return f"{name.rsplit('.', 2)[0]}.{zone}" if zone else name
+
+
 class NameServer:
-    """mx: domain to its MX host, "" for a null MX; txt: name to the text of its TXT record.  Names
+    """mx: domain to its MX host, "" for a null MX; txt: name to the text of its TXT record;
+    addresses: name to its IPv4 or IPv6 address; names: address to the name of its PTR record.  Names
     that begin with held- wait for open_gate and have an MX then; those that begin with silent- are
     never answered."""
 
-    def __init__(self, mx, txt):
+    def __init__(self, mx, txt, addresses, names):
         self.mx, self.txt, self.held, self.is_open = mx, txt, [], False
+        self.addresses = addresses
+        self.names = {reverse(address): name for address, name in names.items()}
         self.lock = threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -39,14 +49,19 @@ class NameServer:
         name, kind, end = question(packet)
         host = "mx.held.example" if name.startswith("held-") else self.mx.get(name)
         text = self.txt.get(name)
+        address, pointer = self.addresses.get(name), self.names.get(name)
         data = None
         if host is not None and kind == MX:
             data = b"\0\0" + (wire(host) if host else b"\0")
         elif text is not None and kind == TXT:
             data = b"".join(bytes([len(part)]) + part.encode() for part in
                             (text[i:i + 255] for i in range(0, len(text), 255)))
+        elif address is not None and kind == (AAAA if ":" in address else A):
+            data = ipaddress.ip_address(address).packed
+        elif pointer is not None and kind == PTR:
+            data = wire(pointer)
         records = struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data if data else b""
-        flags = 0x8183 if host is None and text is None else 0x8180
+        flags = 0x8183 if host is text is address is pointer is None else 0x8180
         head = packet[:2] + struct.pack("!HHHHH", flags, 1, bool(records), 0, 0)
         self.socket.sendto(head + packet[12:end] + records, source)
 
@@ -77,9 +92,10 @@ class NameServer:
 
 
 @contextlib.contextmanager
-def name_server(txt=None, **mx):
+def name_server(txt=None, addresses=None, names=None, **mx):
     """Domains of MX records with _ for the dot, as Python wants it."""
-    n = NameServer({name.replace("_", "."): host for name, host in mx.items()}, txt or {})
+    n = NameServer({name.replace("_", "."): host for name, host in mx.items()}, txt or {},
+                   addresses or {}, names or {})
     try:
         yield n
     finally:

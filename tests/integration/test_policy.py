@@ -1,11 +1,13 @@
 """What follows when a check finds something: nothing, Junk, or a refusal."""
 import contextlib
+import smtplib
+import socket
 
 import pytest
 
 import mail
 from beside import running
-from fake_dns import name_server
+from fake_dns import name_server, reverse
 from idle import Idler
 from product import wait_for
 from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
@@ -13,9 +15,20 @@ from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
 AUTHOR = "someone@_elsewhere.example"  # who needs no DKIM signature
 
 
+# Not of the networks for examples: a resolver knows without asking that they have no names.
+MATCHING, UNCONFIRMED, NAMELESS, BAD, TRUSTED = (f"44.0.0.{n}" for n in (1, 2, 3, 4, 5))
+BAD_6 = "2001:db8::bad"
+
+
 @pytest.fixture(scope="module")
 def names():
-    with name_server(good_example="mx.good.example", null_example="") as n:
+    lists = {reverse(address, "bad.test"): "127.0.0.2" for address in (BAD, BAD_6, TRUSTED)}
+    lists[reverse(TRUSTED, "trusted.test")] = "127.0.0.3"
+    lists |= {"mx.evil.example.names.test": "127.0.0.2", "spam.example.names.test": "127.0.0.2",
+              reverse(MATCHING, "quota.test"): "127.255.255.254"}
+    with name_server(good_example="mx.good.example", null_example="",
+                     addresses={**lists, "mx.good.example": MATCHING, "mx.two.example": MATCHING},
+                     names={MATCHING: "mx.good.example", UNCONFIRMED: "mx.two.example"}) as n:
         yield n
 
 
@@ -24,6 +37,37 @@ def checking(product, names, **options):
     with running(product, "smtp-ingress", dns_resolver=names.address, dns_trust_anchor_file="none",
                  **options) as r:
         yield r
+
+
+def proxied(product, names, **options):
+    """One behind a proxy, which says where its clients are."""
+    return checking(product, names, proxy_protocol="true", trusted_proxies="127.0.0.0/8",
+                    max_connections_per_network=100, **options)
+
+
+class At(smtplib.SMTP):
+    """Another mail server at an address, and how it greets."""
+
+    def __init__(self, r, address, hello):
+        self.address = address
+        super().__init__("127.0.0.1", r.port(2525), hello, timeout=30)
+        self.starttls(context=mail.tls())
+        self.ehlo()
+
+    def _get_socket(self, host, port, timeout):
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        size = {socket.AF_INET: 12, socket.AF_INET6: 36}[family]
+        ip = socket.inet_pton(family, self.address)
+        s = super()._get_socket(host, port, timeout)
+        s.sendall(b"\r\n\r\n\0\r\nQUIT\n\x21" + (b"\x11" if size == 12 else b"\x21") +
+                  size.to_bytes(2, "big") + ip + ip + b"\x30\x39\0\x19")
+        return s
+
+
+def answer(client, sender, user):
+    codes, said = transaction(client, sender, [user], mail.encrypted(AUTHOR))
+    client.close()
+    return codes[-1], said
 
 
 def send(r, sender, user, message_id):
@@ -76,3 +120,76 @@ def test_a_refusal_has_the_operators_words(product, names):
     words = "See https://help.example/mx"
     with checking(product, names, require_mx_record=f"reject 554 5.7.1 {words}") as r:
         assert send(r, "a@null.example", user, "refused@test") == (554, f"5.7.1 {words}")
+
+
+def test_a_host_must_have_the_name_by_which_it_greets(product, names):
+    user = mail.new_account(product)
+    cases = [
+        (MATCHING, "mx.good.example", 250, ""),
+        (MATCHING, "MX.Good.Example", 250, ""),
+        (MATCHING, f"[{MATCHING}]", 250, ""),
+        ("2001:db8::7", "[IPv6:2001:db8::7]", 250, ""),
+        (MATCHING, "mx.two.example", 550,
+         "5.7.25 <mx.two.example>: The address of your host has another name"),
+        (UNCONFIRMED, "mx.two.example", 550,
+         "5.7.25 <mx.two.example>: That name has other addresses than your host"),
+        (NAMELESS, "mx.good.example", 550,
+         "5.7.25 <mx.good.example>: The address of your host has no name"),
+        ("2001:db8::7", "mx.good.example", 550,
+         "5.7.25 <mx.good.example>: The address of your host has no name"),
+        (MATCHING, f"[{BAD}]", 550,
+         f"5.7.25 <[{BAD}]>: That is not the address of your host"),
+        ("192.168.1.1", "mx.two.example", 250, ""),  # private: has no name that we could know
+    ]
+    with proxied(product, names, require_matching_rdns="reject") as r:
+        for address, hello, code, text in cases:
+            got, said = answer(At(r, address, hello), "a@good.example", user)
+            assert (got, said[:len(text)]) == (code, text), (address, hello)
+        assert r.logged("iprev=pass") and r.logged("iprev=none")
+        assert r.metric('postbus_smtp_refused_total{check="require_matching_rdns"}') == 5
+
+
+def test_a_silent_dns_says_no_name(product):
+    user = mail.new_account(product)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        at = "127.0.0.1:%d" % silent.getsockname()[1]
+        for policy, code in (("reject 450 4.7.25 Later", 450), ("ignore", 250)):
+            with running(product, "smtp-ingress", dns_resolver=at, dns_trust_anchor_file="none",
+                         proxy_protocol="true", trusted_proxies="127.0.0.0/8", judge_seconds=1,
+                         require_matching_rdns="reject",
+                         require_matching_rdns_temporary=policy, dnsbl="reject",
+                         dnsbl_lists="bad.test", dnsbl_temporary=policy) as r:
+                got, said = answer(At(r, MATCHING, "mx.good.example"), "a@good.example", user)
+                assert got == code and (code == 250 or said == "4.7.25 Later")
+
+
+def test_lists_in_the_dns_are_added_up(product, names):
+    user = mail.new_account(product)
+    said = "5.7.0 Client identity is listed in the used DNSBL: "
+    with proxied(product, names, dnsbl="reject", dnsbl_reject_threshold=3,
+                 dnsbl_quarantine_threshold=1,
+                 dnsbl_lists="bad.test score=3, trusted.test score=-5,\n"
+                             "  names.test look=ehlo+mailfrom responses=127.0.0.2, quota.test") as r:
+        def reply(address, hello, sender):
+            return answer(At(r, address, hello), sender, user)
+        assert reply(MATCHING, "mx.good.example", "a@good.example")[0] == 250
+        assert reply(TRUSTED, "mx.good.example", "a@good.example")[0] == 250
+        assert reply("192.168.1.1", "mx.good.example", "a@good.example")[0] == 250
+        assert reply(BAD, "mx.good.example", "a@good.example") == (554, said + "bad.test")
+        assert reply(BAD_6, "mx.good.example", "a@good.example") == (554, said + "bad.test")
+        # One point is for Junk.
+        assert reply(MATCHING, "mx.evil.example", "a@good.example")[0] == 250
+        assert reply(MATCHING, "mx.good.example", "a@spam.example")[0] == 250
+        assert r.metric('postbus_smtp_quarantined_total{check="dnsbl"}') == 2
+    assert len(junk(product, user, 2)) == 2
+    wait_for_messages(inbox(product, user), 3)
+
+
+def test_a_list_without_a_zone_ends_the_start(product):
+    with pytest.raises(AssertionError, match="score=x: must be a whole number"):
+        with running(product, "smtp-ingress", dnsbl="reject", dnsbl_lists="bad.test score=x"):
+            pass
+    with pytest.raises(AssertionError, match="dnsbl needs dnsbl_lists"):
+        with running(product, "smtp-ingress", dnsbl="reject"):
+            pass
