@@ -1,7 +1,8 @@
 /* test_name_server.h - a name server that a test plays itself, on loopback UDP.
  *
- * Names that begin so behave so: silent - is never answered; fail - SERVFAIL; held - as
- * held.test, but only once the gate is open; half.test has no answer for A.
+ * Names that begin so behave so: silent - is never answered; fail, _dmarc.fail -
+ * SERVFAIL; held - as held.test, but only once the gate is open; half.test has no answer
+ * for A.
  */
 #pragma once
 
@@ -138,7 +139,7 @@ static inline void test_name_server_answer(struct test_name_server *s,
                                  str_starts(str_of(name), S("held")) ? "held.test" : name,
                                  type, &exists);
     buf_append(&out, p, 2);
-    if (str_starts(str_of(name), S("fail")))
+    if (str_starts(str_of(name), S("fail")) || str_starts(str_of(name), S("_dmarc.fail")))
         test_name_server_put16(&out, 0x8182);
     else
         test_name_server_put16(&out, exists ? 0x8180 : 0x8183);

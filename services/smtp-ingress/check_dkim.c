@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/public_suffix.h"
 #include "checks.h"
 #include "dkim_keys.h"
 #include "dkim_watch.h"
@@ -35,6 +36,7 @@ enum { RECORDS_LOOKED_AT = 3 };
 struct asked {
     str_t from;         /* the domain, as the DNS has it */
     bool others_matter; /* signatures of other domains */
+    str_t organization; /* whose signatures DMARC goes by; empty: it is off */
     enum dkim_outcome outcomes[DKIM_SIGNATURE_MAX];
     struct dns_question *questions[DKIM_SIGNATURE_MAX]; /* NULL: the outcome is known */
 };
@@ -118,7 +120,10 @@ static void note(struct check *c, const struct dkim_signature *s,
 
 static bool matters(const struct asked *s, const struct dkim_signature *signature)
 {
-    return s->others_matter || dkim_rule_counts(signature, s->from);
+    if (s->others_matter || dkim_rule_counts(signature, s->from))
+        return true;
+    return s->organization.n > 0 &&
+           str_eq_nocase(public_suffix_organization(signature->domain), s->organization);
 }
 
 /* What the reply says behind its text; NULL: nothing. */
@@ -233,6 +238,8 @@ static enum check_result ask(struct check *c)
     bool waits = false;
 
     dkim_watch_end(w);
+    if (c->ingress->options->dmarc.action != POLICY_OFF)
+        s->organization = public_suffix_organization(s->from);
     s->others_matter = c->ingress->options->dkim_broken_sig_action.action != POLICY_OFF;
     if (dns_name_to_ascii(a, c->judged.author.domain, &s->from) != RC_OK)
         s->from = c->judged.author.domain; /* no signature's domain is like that */

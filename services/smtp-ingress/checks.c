@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "check_spf.h"
 #include "net/spool.h"
 #include "session.h"
 #include "smtp/smtp_reply.h"
@@ -106,6 +107,11 @@ bool checks_has(const struct options *o, unsigned row, enum checks_direction dir
 {
     CHECK(row < ARRAY_LEN(rows));
     return (rows[row].directions & direction) != 0 && rows[row].is_wanted(o, direction);
+}
+
+bool checks_is_over(const struct check *c, unsigned row)
+{
+    return c->passed[row] || !checks_has(c->ingress->options, row, c->direction);
 }
 
 bool checks_need_judge(const struct options *o, unsigned directions)

@@ -106,6 +106,9 @@ struct check *checks_of_message(struct session *s, struct buf *out);
 /* Does that one look at what comes this way? */
 bool checks_has(const struct options *o, unsigned row, enum checks_direction direction);
 
+/* For a check that needs what another one found: has that one passed, or is it not on? */
+bool checks_is_over(const struct check *c, unsigned row);
+
 /* Is there one in a judge for messages that come one of these ways? */
 bool checks_need_judge(const struct options *o, unsigned directions);
 

@@ -12,6 +12,8 @@
 #include "base/rate.h"
 #include "checks.h"
 #include "check_dkim.h"
+#include "check_dmarc.h"
+#include "check_spf.h"
 #include "cmd_data.h"
 #include "dkim_keys.h"
 #include "ingress.h"
@@ -107,6 +109,8 @@ static void register_metrics(void)
     checks_register_metrics();
     judge_register_metrics();
     check_dkim_register_metrics();
+    check_spf_register_metrics();
+    check_dmarc_register_metrics();
     accept_register_metrics();
     session_register_metrics();
     cmd_data_register_metrics();
