@@ -45,7 +45,7 @@ static void compose(struct arena *a, str_t message)
                      .original = message };
     struct scrub_result s;
 
-    if (scrub_compose(a, SCRUB_SUBMISSION, S("a@b"), message, &s) == RC_OK) {
+    if (scrub_compose(a, SCRUB_SUBMISSION, S("a@b"), S(""), message, &s) == RC_OK) {
         CHECK(header_check(s.header) == RC_OK && header_end(s.header) == s.header.n);
         CHECK(header_count(s.header, S("Received")) == 0);
         CHECK(header_count(s.header, S("Return-Path")) == 1);

@@ -38,13 +38,13 @@ static enum action action_for(str_t name, enum scrub_kind kind)
 }
 
 enum rc scrub_compose(struct arena *a, enum scrub_kind kind, str_t return_path,
-                      str_t message, struct scrub_result *out)
+                      str_t trace, str_t message, struct scrub_result *out)
 {
     enum rc rc = header_check(message);
     size_t body = header_end(message);
     /* Hiding a Subject can lengthen the header by a few bytes a field. */
-    struct buf *header =
-        arena_buf(a, body + return_path.n + 64 + (size_t)HEADER_MAX_FIELDS * 16);
+    struct buf *header = arena_buf(a, body + return_path.n + trace.n + 64 +
+                                          (size_t)HEADER_MAX_FIELDS * 16);
     struct header_field field;
     struct header_iter it;
 
@@ -53,6 +53,7 @@ enum rc scrub_compose(struct arena *a, enum scrub_kind kind, str_t return_path,
     buf_puts(header, "Return-Path: <");
     buf_put(header, return_path);
     buf_puts(header, ">\r\n");
+    buf_put(header, trace);
     header_init(&it, message);
     while (header_next(&it, &field)) {
         enum action action = action_for(field.name, kind);

@@ -21,9 +21,10 @@ struct scrub_result {
 };
 
 /* Return-Path (return_path is an address, empty for <>) is put first and replaces any
- * that is there.  RC_LIMIT or RC_INVALID: see header_check. */
+ * that is there; behind it stands `trace`, whole fields of our own or nothing.  RC_LIMIT
+ * or RC_INVALID: see header_check. */
 enum rc scrub_compose(struct arena *a, enum scrub_kind kind, str_t return_path,
-                      str_t message, struct scrub_result *out) RC_CHECKED;
+                      str_t trace, str_t message, struct scrub_result *out) RC_CHECKED;
 
 /* A stored message as another host may see it: without the leading Return-Path field
  * (RFC 5321 4.4). */

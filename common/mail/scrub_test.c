@@ -32,7 +32,8 @@ static void submission(void **state)
     struct scrub_result out;
 
     (void)state;
-    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S("a@b"), message, &out), RC_OK);
+    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S("a@b"), S(""), message, &out),
+                     RC_OK);
     assert_true(str_eq(out.header, S("Return-Path: <a@b>\r\n"
                                      "From: a@b\r\n"
                                      "Subject: [...]\r\n"
@@ -48,7 +49,8 @@ static void incoming(void **state)
     struct scrub_result out;
 
     (void)state;
-    assert_int_equal(scrub_compose(a, SCRUB_INCOMING, S(""), message, &out), RC_OK);
+    assert_int_equal(scrub_compose(a, SCRUB_INCOMING, S(""), S(""), message, &out),
+                     RC_OK);
     assert_true(str_eq(out.header, S("Return-Path: <>\r\n"
                                      "From: a@b\r\n"
                                      "SUBJECT: secret\r\n plan\r\n"
@@ -60,19 +62,39 @@ static void incoming(void **state)
     arena_free(&a);
 }
 
+static void fields_of_our_own(void **state)
+{
+    struct arena *a = arena_new();
+    struct scrub_result out;
+
+    (void)state;
+    assert_int_equal(scrub_compose(a, SCRUB_INCOMING, S("a@b"),
+                                   S("Authentication-Results: us; none\r\n"),
+                                   S("Authentication-Results: them\r\nA: b\r\n\r\n"),
+                                   &out),
+                     RC_OK);
+    assert_true(str_eq(out.header, S("Return-Path: <a@b>\r\n"
+                                     "Authentication-Results: us; none\r\n"
+                                     "A: b\r\n\r\n")));
+    arena_free(&a);
+}
+
 static void edges(void **state)
 {
     struct arena *a = arena_new();
     struct scrub_result out;
 
     (void)state;
-    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S(""), S("A: b"), &out), RC_OK);
+    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S(""), S(""), S("A: b"), &out),
+                     RC_OK);
     assert_true(str_eq(out.header, S("Return-Path: <>\r\nA: b\r\n\r\n")));
     assert_int_equal(out.body.n, 0);
-    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S(""), S("\r\nx"), &out), RC_OK);
+    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S(""), S(""), S("\r\nx"), &out),
+                     RC_OK);
     assert_true(str_eq(out.header, S("Return-Path: <>\r\n\r\n")));
-    assert_int_equal(scrub_compose(a, SCRUB_SUBMISSION, S(""), S("x\r\n\r\n"), &out),
-                     RC_INVALID);
+    assert_int_equal(
+        scrub_compose(a, SCRUB_SUBMISSION, S(""), S(""), S("x\r\n\r\n"), &out),
+        RC_INVALID);
     assert_true(str_eq(scrub_without_return_path(S("Return-Path: <a@b>\r\nA: b\r\n")),
                        S("A: b\r\n")));
     assert_true(str_eq(scrub_without_return_path(S("A: b\r\nReturn-Path: <>\r\n")),
@@ -85,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(submission),
         cmocka_unit_test(incoming),
+        cmocka_unit_test(fields_of_our_own),
         cmocka_unit_test(edges),
     };
 

@@ -170,13 +170,17 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
     struct scrub_result scrubbed;
     size_t count = t->recipient_count;
     str_t *recipients = t->recipients;
+    str_t trace = S("");
 
     if (c == NULL)
         return CMD_FAIL;
     c->db = w->context;
     if (checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_WORKER) != CHECK_PASS)
         return c->is_last_word ? CMD_CLOSE : CMD_FAIL;
-    if (scrub_compose(t->arena, kind, t->return_path, c->message, &scrubbed) != RC_OK) {
+    if (kind == SCRUB_INCOMING && s->ingress->options->authentication_results)
+        trace = verdict_print(&t->verdict, t->arena, s->ingress->host);
+    if (scrub_compose(t->arena, kind, t->return_path, trace, c->message, &scrubbed) !=
+        RC_OK) {
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
         return CMD_FAIL;
     }

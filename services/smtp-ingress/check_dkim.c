@@ -238,11 +238,11 @@ static enum check_result ask(struct check *c)
     bool waits = false;
 
     dkim_watch_end(w);
-    if (c->ingress->options->dmarc.action != POLICY_OFF)
-        s->organization = public_suffix_organization(s->from);
     s->others_matter = c->ingress->options->dkim_broken_sig_action.action != POLICY_OFF;
     if (dns_name_to_ascii(a, c->judged.author.domain, &s->from) != RC_OK)
         s->from = c->judged.author.domain; /* no signature's domain is like that */
+    if (c->ingress->options->dmarc.action != POLICY_OFF)
+        s->organization = public_suffix_organization(s->from);
     for (size_t i = 0; i < w->count; i++) {
         struct dkim_signature *signature = &w->signatures[i];
 

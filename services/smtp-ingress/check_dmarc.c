@@ -60,7 +60,7 @@ static struct dmarc_facts gather(struct check *c)
                                  .random = (unsigned)(crypto_random_u64() % 100) };
 
     if (dns_name_to_ascii(a, c->judged.author.domain, &facts.author) != RC_OK)
-        facts.author = S(""); /* it has no name in the DNS, so no policy either */
+        facts.author = S(""); /* no name of the DNS, so without a policy */
     for (size_t i = 0; i < v->count; i++) {
         const struct auth_results_fact *fact = &v->facts[i];
 
@@ -75,15 +75,14 @@ static struct dmarc_facts gather(struct check *c)
     return facts;
 }
 
-static void note(struct check *c, const struct dmarc_outcome *o)
+static void note(struct check *c, str_t author, const struct dmarc_outcome *o)
 {
     const char *policy = o->result == DMARC_FAIL ? dmarc_policy_name(o->policy) : NULL;
     struct auth_results_fact fact = {
         .method = "dmarc",
         .result = words[o->result],
         .reason = str_of(o->reason),
-        .properties = { { "header.from", c->judged.author.domain },
-                        { "policy.dmarc", str_of(policy) } },
+        .properties = { { "header.from", author }, { "policy.dmarc", str_of(policy) } },
     };
 
     verdict_add(&c->mail->verdict, c->mail->arena, &fact);
@@ -126,7 +125,7 @@ enum check_result check_dmarc(struct check *c)
         judge_ask_table(c->judgement);
         return CHECK_WAIT;
     }
-    note(c, dmarc_outcome(d));
+    note(c, facts.author, dmarc_outcome(d));
     return conclude(c, dmarc_outcome(d));
 }
 

@@ -31,7 +31,7 @@ class NameServer:
     """mx: domain to its MX host, "" for a null MX; txt: name to the text of its TXT record;
     addresses: name to its IPv4 or IPv6 address; names: address to the name of its PTR record.  Names
     that begin with held- wait for open_gate and have an MX then; those that begin with silent- are
-    never answered."""
+    never answered, and those with fail- by an error, behind _dmarc. too."""
 
     def __init__(self, mx, txt, addresses, names):
         self.mx, self.txt, self.held, self.is_open = mx, txt, [], False
@@ -61,7 +61,8 @@ class NameServer:
         elif pointer is not None and kind == PTR:
             data = wire(pointer)
         records = struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data if data else b""
-        flags = 0x8183 if host is text is address is pointer is None else 0x8180
+        flags = (0x8182 if name.removeprefix("_dmarc.").startswith("fail-") else
+                 0x8183 if host is text is address is pointer is None else 0x8180)
         head = packet[:2] + struct.pack("!HHHHH", flags, 1, bool(records), 0, 0)
         self.socket.sendto(head + packet[12:end] + records, source)
 
