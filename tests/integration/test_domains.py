@@ -8,6 +8,7 @@ import mail
 from beside import running
 from fake_dns import name_server
 from test_dkim import Key, signed
+from test_policy import junk
 from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
 
 NOBODY = "someone@_elsewhere.example"  # of whose domain no DNS says anything
@@ -39,7 +40,7 @@ def names(key):
 
 def judging(product, names, **options):
     return running(product, "smtp-ingress", dns_resolver=names.address, dns_trust_anchor_file="none",
-                   **{"dkim": "ignore", **options})
+                   **{"dkim": "off", **options})
 
 
 def send(client, user, sender, author, **more):
@@ -104,6 +105,32 @@ def test_what_authors_want_is_done(product, names, key):
         assert transaction(client, "a@reject.example", [user], text)[0][2] == 550
         assert send(client, user, "a@open.example", "b@fail-2.example")[0] == 250
     wait_for_messages(inbox(product, user), 2)
+
+
+def test_quarantine_is_junk(product, names):
+    """By SPF's policy, and by what an author's domain publishes: sp and pct make p=reject milder."""
+    user = mail.new_account(product)
+    with judging(product, names, dmarc="reject", spf_fail_action="quarantine") as r, foreign(r) as client:
+        for i, (sender, author) in enumerate([("closed", NOBODY), ("open", "b@sub.reject.example"),
+                                              ("open", "b@sampled.example"), ("open", NOBODY)]):
+            assert send(client, user, f"a@{sender}.example", author, message_id=f"{i}@test")[0] == 250
+        assert r.metric('postbus_smtp_quarantined_total{check="spf"}') == 1
+        assert r.metric('postbus_smtp_quarantined_total{check="dmarc"}') == 2
+    assert sorted(junk(product, user, 3)) == ["0@test", "1@test", "2@test"]
+    at = inbox(product, user)
+    wait_for_messages(at, 1)
+    assert mail.message_ids(at) == ["3@test"]
+
+
+def test_a_policy_of_ours_is_the_most_that_follows(product, names):
+    user = mail.new_account(product)
+    with judging(product, names, dmarc="quarantine") as r, foreign(r) as client:
+        assert send(client, user, "a@open.example", "b@reject.example", message_id="0@test")[0] == 250
+    assert junk(product, user, 1) == ["0@test"]
+    with judging(product, names, dmarc="ignore") as r, foreign(r) as client:
+        assert send(client, user, "a@open.example", "b@reject.example")[0] == 250
+        assert r.logged("smtp.objected .*check=dmarc policy=ignore")
+    wait_for_messages(inbox(product, user), 1)
 
 
 def test_the_verdict_may_stand_in_the_header(product, names, key):
