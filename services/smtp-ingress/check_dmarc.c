@@ -2,8 +2,9 @@
  *
  * SPF and DKIM have added what they found to the verdict; here it is compared with the
  * domain in From.  What the domain publishes is asked meanwhile, and followed as far as
- * our own policy goes.  What cannot be known for now is refused for now.  RFC 7489 6.6,
- * 10.3.
+ * our own policy goes.  What cannot be known for now is refused for now.  Without SPF,
+ * which is so of mail that a server of the operator's passes on, nothing is compared.
+ * RFC 7489 6.6, 10.3.
  */
 #include "check_dmarc.h"
 
@@ -117,8 +118,13 @@ enum check_result check_dmarc(struct check *c)
 {
     bool is_whole =
         checks_is_over(c, CHECKS_ROW_spf) && checks_is_over(c, CHECKS_ROW_dkim);
-    struct dmarc_facts facts = gather(c);
-    struct dmarc *d = dmarc_begin(c->mail->arena, judge_table(c->judgement), &facts);
+    struct dmarc_facts facts;
+    struct dmarc *d;
+
+    if (judge_client(c->judgement)->passes_on)
+        return CHECK_PASS;
+    facts = gather(c);
+    d = dmarc_begin(c->mail->arena, judge_table(c->judgement), &facts);
 
     /* Begun anew each time: the table remembers. */
     if (dmarc_step(d) == DMARC_WAIT || !is_whole) {

@@ -3,8 +3,9 @@
  * The domain is that of MAIL FROM, or what a client with the null sender calls itself
  * (RFC 7208 2.4).  Each result has its policy.  Where DMARC is to decide and the author's
  * domain wants something of it, SPF's result is but a part of that (spf_enforce_early
- * asks for both): who forwards mail breaks SPF and leaves DKIM whole.  The codes are RFC
- * 7372's.
+ * asks for both): who forwards mail breaks SPF and leaves DKIM whole.  Of mail that a
+ * server of the operator's passes on it is not known which host has sent it.  The codes
+ * are RFC 7372's.
  */
 #include "check_spf.h"
 
@@ -171,6 +172,8 @@ enum check_result check_spf(struct check *c)
     const struct policy *p;
     bool is_left = false;
 
+    if (judge_client(c->judgement)->passes_on)
+        return CHECK_PASS;
     if (*c->state == NULL)
         *c->state = begin(c);
     if (spf_step(*c->state) == SPF_WAIT)

@@ -220,6 +220,24 @@ static void accounts_are_not_looked_at(void **state)
     hang_up(&c);
 }
 
+/* Its host is not the one that the mail is from, and DMARC has no SPF then. */
+static void what_comes_by_lmtp_is_not_looked_at(void **state)
+{
+    struct client c = dial(7);
+    int were = counted("fail");
+
+    (void)state;
+    set_all(POLICY_REJECT);
+    options.dmarc.action = POLICY_REJECT;
+    say(&c, "LHLO relay." DOMAIN);
+    expect(&c, "250 ");
+    submit(&c, "a@closed.test", "carol@wants.test");
+    expect(&c, "250 2.0.0 ");
+    assert_int_equal(counted("fail"), were);
+    options.dmarc.action = POLICY_OFF;
+    hang_up(&c);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +246,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(dmarc_decides_where_it_is_on),
         cmocka_unit_test(without_an_action_nobody_asks),
         cmocka_unit_test(accounts_are_not_looked_at),
+        cmocka_unit_test(what_comes_by_lmtp_is_not_looked_at),
     };
 
     (void)argc;

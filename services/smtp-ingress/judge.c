@@ -173,6 +173,7 @@ static struct judge_client client_of(const struct session *s)
     return (struct judge_client){
         .address = *conn_peer(s->conn),
         .hello = arena_str(s->mail->arena, str_of(s->hello)),
+        .passes_on = s->port->kind == PORT_LMTP,
         .tls_version = conn_tls_version(s->conn),
         .tls_cipher = conn_tls_cipher(s->conn),
     };
@@ -281,25 +282,19 @@ static void forget_question(void *what)
     dns_forget(what);
 }
 
-static struct dns_question *ask(struct judgement *g, str_t name, int type,
-                                enum dns_name_kind kind)
+struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
 {
     struct dns_question **q = arena_alloc(g->session->mail->arena, sizeof(*q));
     struct dns_wait wait = { .until = g->until,
                              .answered = on_answer,
                              .user = g,
                              .asker = g->session->client_key,
-                             .kind = kind };
+                             .kind = DNS_NAME_ANY };
 
     /* First: the answer may come before there is a question to forget. */
     judge_hold(g, forget_question, q);
     *q = dns_ask(g->judge->options.dns, name, type, &wait);
     return *q;
-}
-
-struct dns_question *judge_ask(struct judgement *g, str_t name, int type)
-{
-    return ask(g, name, type, DNS_NAME_HOST);
 }
 
 struct dns_table *judge_table(struct judgement *g)
@@ -313,7 +308,7 @@ void judge_ask_table(struct judgement *g)
 
     while ((row = dns_table_wanted(&g->table, row)) != NULL) {
         if (row->question == NULL)
-            row->question = ask(g, row->name, row->type, DNS_NAME_ANY);
+            row->question = judge_ask(g, row->name, row->type);
     }
 }
 

@@ -74,6 +74,7 @@ struct dns_question *judge_ask(struct judgement *g, str_t name, int type);
 struct judge_client {
     struct addr address;
     str_t hello;             /* what it called itself */
+    bool passes_on;          /* LMTP: a server of the operator's, not where it is from */
     const char *tls_version; /* "TLSv1.3"; "" in the clear */
     const char *tls_cipher;
 };

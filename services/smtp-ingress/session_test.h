@@ -122,7 +122,7 @@ static TEST_UNUSED void start_port(size_t i, enum port_kind kind, bool implicit)
     p->kind = kind;
     p->tls = server_tls;
     p->is_judged = checks_need_judge(&options, checks_direction_of(kind));
-    p->watches_dkim = checks_has(&options, CHECKS_ROW_dkim, (enum checks_direction)kind);
+    p->watches_dkim = checks_has(&options, CHECKS_ROW_dkim, checks_direction_of(kind));
     p->pace = pace_standard;
     if (i == 4)
         p->pace = impatient;
@@ -165,6 +165,7 @@ static TEST_UNUSED int start(void **state)
     options.max_message_size = MAX_MESSAGE_BYTES;
     options.max_recipients = 5;
     options.dkim_sign = true;
+    options.rspamd_url = "";
     options.session_timeout_seconds = 300;
     options.login_failure_delay_ms = 20;
     ingress.options = &options;
