@@ -54,7 +54,9 @@ typedef const char *options_type_FOLDER;
 typedef const char *options_type_RESOLVERS;
 typedef const char *options_type_PEERS;
 typedef const char *options_type_NETWORKS;
-typedef const char *options_type_ROUTES; /* see routes.h */
+typedef const char *options_type_ROUTES;     /* see routes.h */
+typedef const char *options_type_COMMAND;    /* see command_line.h */
+typedef const char *options_type_EXIT_CODES; /* likewise */
 typedef struct policy options_type_POLICY;
 typedef struct dnsbl options_type_DNSBL;
 

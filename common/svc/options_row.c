@@ -9,6 +9,7 @@
 #include "net/addr.h"
 #include "net/cidr.h"
 #include "store/db_hosts.h"
+#include "svc/command_line.h"
 #include "svc/routes.h"
 
 #include <arpa/inet.h>
@@ -378,6 +379,26 @@ static enum rc parse_networks(const struct reading *r, str_t text)
     return parse_text(r, text);
 }
 
+static enum rc parse_command(const struct reading *r, str_t text)
+{
+    const char *why;
+    char **ignored;
+
+    if (command_line_split(r->arena, text, &ignored, &why) != RC_OK)
+        return refuse(r, "%s", why);
+    return parse_text(r, text);
+}
+
+static enum rc parse_exit_codes(const struct reading *r, str_t text)
+{
+    struct command_line_codes ignored;
+    const char *why;
+
+    if (command_line_codes(r->arena, text, &ignored, &why) != RC_OK)
+        return refuse(r, "%s", why);
+    return parse_text(r, text);
+}
+
 static enum rc parse_routes(const struct reading *r, str_t text)
 {
     char why[OPTIONS_ERROR_BYTES / 2];
@@ -462,6 +483,8 @@ static const struct {
     [OPTIONS_PEERS] = { parse_peers, "peers", NULL },
     [OPTIONS_NETWORKS] = { parse_networks, "networks", NULL },
     [OPTIONS_ROUTES] = { parse_routes, "routes", NULL },
+    [OPTIONS_COMMAND] = { parse_command, "command", NULL },
+    [OPTIONS_EXIT_CODES] = { parse_exit_codes, "exit codes", NULL },
     [OPTIONS_POLICY] = { parse_policy, "policy", NULL },
     [OPTIONS_DNSBL] = { parse_dnsbl, "lists", NULL },
 };

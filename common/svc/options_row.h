@@ -32,6 +32,8 @@ enum options_kind {
     OPTIONS_ROUTES,
     OPTIONS_POLICY,
     OPTIONS_DNSBL,
+    OPTIONS_COMMAND,
+    OPTIONS_EXIT_CODES,
     OPTIONS_KINDS
 };
 

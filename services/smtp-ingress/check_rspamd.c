@@ -15,6 +15,7 @@
 #include "message_change.h"
 #include "net/addr.h"
 #include "net/http_client.h"
+#include "programs.h"
 #include "rspamd_answer.h"
 #include "svc/options.h"
 #include "transaction.h"
@@ -137,7 +138,7 @@ static enum check_result ask(struct check *c)
     if (request.deadline_ms > left_ms)
         request.deadline_ms = left_ms;
     q->judgement = c->judgement;
-    q->client = c->ingress->http;
+    q->client = c->ingress->programs->http;
     buf_init(&q->answer, RSPAMD_ANSWER_MAX_BYTES);
     *c->state = q;
     judge_hold(c->judgement, forget, q);

@@ -23,10 +23,10 @@ struct cidr_list;
 struct dkim_keys;
 struct dns;
 struct door;
-struct http_client;
 struct judge;
 struct login;
 struct options;
+struct programs;
 struct rate;
 struct tls_context;
 struct worker_pool;
@@ -66,7 +66,7 @@ struct ingress {
     struct dns *dns;              /* NULL: no check asks it */
     struct judge *judge;          /* likewise */
     struct dkim_keys *dkim_keys;  /* likewise */
-    struct http_client *http;     /* NULL: rspamd is not asked */
+    struct programs *programs;    /* likewise */
     struct login *login;
     struct rate *rate;
     struct accept *accept;

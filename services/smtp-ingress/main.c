@@ -21,8 +21,8 @@
 #include "net/cidr.h"
 #include "net/dns.h"
 #include "net/door.h"
-#include "net/http_client.h"
 #include "net/limit.h"
+#include "programs.h"
 #include "session.h"
 #include "smtp_commands.h"
 #include "svc/svc.h"
@@ -42,7 +42,6 @@ enum {
     IN_MAX_BYTES = 128 * 1024,
     DNS_AT_ONCE = 1024,
     MXDELIV_AT_ONCE = 1024, /* of all registrars, which have no more threads */
-    RSPAMD_AT_ONCE = 512,
     DKIM_KEYS_AT_MOST = 1024,
 };
 
@@ -162,27 +161,6 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->accept = accept_new(svc->bus);
 }
 
-/* What the checks of checks.def need that ask other programs. */
-static void open_programs(const struct options *o, struct ingress *in)
-{
-    struct http_client_options http = { .reach = HTTP_CLIENT_ANY,
-                                        .requests_max = RSPAMD_AT_ONCE };
-
-    if (checks_has(o, CHECKS_ROW_rspamd, CHECKS_BOTH))
-        in->http = http_client_new(&http);
-}
-
-/* Behind the sessions, whose messages take back what they asked. */
-static void close_programs(struct ingress *in)
-{
-    http_client_free(&in->http);
-}
-
-static int64_t program_connections(const struct options *o)
-{
-    return checks_has(o, CHECKS_ROW_rspamd, CHECKS_BOTH) ? RSPAMD_AT_ONCE : 0;
-}
-
 /* For the first port that needs them. */
 static enum rc open_judge(const struct options *o, struct ingress *in)
 {
@@ -204,7 +182,7 @@ static enum rc open_judge(const struct options *o, struct ingress *in)
         return rc;
     judge.dns = in->dns;
     in->judge = judge_new(&judge);
-    open_programs(o, in);
+    in->programs = programs_new(o);
     in->dkim_keys = dkim_keys_new(DKIM_KEYS_AT_MOST);
     return RC_OK;
 }
@@ -445,7 +423,7 @@ static void stop(struct svc *svc)
         loop_stop(s->loops[i]);
         loop_free(&s->loops[i]);
     }
-    close_programs(&s->ingress);
+    programs_free(&s->ingress.programs);
     dns_free(&s->ingress.dns);
     for (size_t i = 0; i < PORT_COUNT; i++)
         door_free(&s->ports[i].door);
@@ -468,7 +446,8 @@ static int64_t connections_at_most(const struct options *o)
         ports += i != MXDELIV_PORT && is_port_on(o, i);
     return ports * o->max_smtp_connections +
            (is_port_on(o, MXDELIV_PORT) ? MXDELIV_AT_ONCE : 0) +
-           (checks_need_judge(o, CHECKS_BOTH) ? DNS_AT_ONCE : 0) + program_connections(o);
+           (checks_need_judge(o, CHECKS_BOTH) ? DNS_AT_ONCE : 0) +
+           programs_connections(o);
 }
 
 static const struct svc_service service = {
