@@ -125,6 +125,8 @@ static void put_words(struct buf *b, const struct dsn *d, size_t count)
 
 static void put_status(struct buf *b, const struct dsn *d, size_t count, bool utf8)
 {
+    if (d->envid.n > 0)
+        put_field(b, "Original-Envelope-Id", d->envid);
     buf_puts(b, "Reporting-MTA: dns; ");
     put_text(b, d->hostname);
     buf_puts(b, "\r\n");
@@ -134,7 +136,10 @@ static void put_status(struct buf *b, const struct dsn *d, size_t count, bool ut
     for (size_t i = 0; i < count; i++) {
         const struct dsn_recipient *r = &d->recipients[i];
 
-        buf_puts(b, "\r\nFinal-Recipient: ");
+        buf_puts(b, "\r\n");
+        if (r->original.n > 0)
+            put_field(b, "Original-Recipient", r->original);
+        buf_puts(b, "Final-Recipient: ");
         buf_puts(b, utf8 && !is_ascii(r->address) ? "utf-8; " : "rfc822; ");
         put_text(b, r->address);
         buf_puts(b, "\r\nAction: failed\r\n");
@@ -177,7 +182,8 @@ str_t dsn_compose(struct arena *a, const struct dsn *d)
     size_t count =
         d->recipient_count < DSN_MAX_RECIPIENTS ? d->recipient_count : DSN_MAX_RECIPIENTS;
     bool utf8 = needs_utf8(d, count);
-    struct buf *b = arena_buf(a, MAX_BYTES + DSN_MAX_HEADER_BYTES);
+    struct buf *b = arena_buf(a, MAX_BYTES + DSN_MAX_FULL_BYTES);
+    bool whole = d->is_whole && d->original.n <= DSN_MAX_FULL_BYTES;
 
     put_header(b, d);
     put_delimiter(b, d, "text/plain; charset=utf-8");
@@ -185,8 +191,13 @@ str_t dsn_compose(struct arena *a, const struct dsn *d)
     put_delimiter(b, d,
                   utf8 ? "message/global-delivery-status" : "message/delivery-status");
     put_status(b, d, count, utf8);
-    put_delimiter(b, d, utf8 ? "message/global-headers" : "text/rfc822-headers");
-    put_original(b, d);
+    put_delimiter(b, d,
+                  whole ? (utf8 ? "message/global" : "message/rfc822")
+                        : (utf8 ? "message/global-headers" : "text/rfc822-headers"));
+    if (whole)
+        buf_put(b, scrub_without_return_path(d->original));
+    else
+        put_original(b, d);
     buf_puts(b, "\r\n--=_dsn_");
     put_text(b, d->token);
     buf_puts(b, "--\r\n");

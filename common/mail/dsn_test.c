@@ -15,8 +15,9 @@
 
 static const struct dsn_recipient failed[] = {
     { STR("bob@there.example"), STR("5.1.1"),
-      STR("550 5.1.1 no such user\r\nX: injected"), STR("mx.there.example") },
-    { STR("carol@here.example"), STR("nonsense"), STR("mailbox is full"), STR("") },
+      STR("550 5.1.1 no such user\r\nX: injected"), STR("mx.there.example"), STR("") },
+    { STR("carol@here.example"), STR("nonsense"), STR("mailbox is full"), STR(""),
+      STR("rfc822;list@here.example") },
 };
 
 static struct dsn sample(void)
@@ -66,9 +67,11 @@ static void has_the_three_parts(void **state)
                  "Final-Recipient: rfc822; bob@there.example\r\nAction: failed\r\n"
                  "Status: 5.1.1\r\nRemote-MTA: dns; mx.there.example\r\n"
                  "Diagnostic-Code: smtp; 550 5.1.1 no such user  X: injected\r\n"));
-    assert_true(contains(t.parts[2].body,
-                         "rfc822; carol@here.example\r\nAction: failed\r\n"
-                         "Status: 5.0.0\r\n"));
+    assert_true(
+        contains(t.parts[2].body,
+                 "Original-Recipient: rfc822;list@here.example\r\n"
+                 "Final-Recipient: rfc822; carol@here.example\r\nAction: failed\r\n"
+                 "Status: 5.0.0\r\n"));
     assert_true(
         contains(t.parts[2].body, "Arrival-Date: Sat, 21 Nov 2026 11:12:31 +0000\r\n"));
     assert_true(mime_type_is(&t.parts[3].type, "text", "rfc822-headers"));
@@ -94,7 +97,7 @@ static void passes_as_a_bounce(void **state)
 static void international_addresses_get_their_types(void **state)
 {
     static const struct dsn_recipient one = { STR("j\xc3\xb6rg@x.example"), STR("5.1.1"),
-                                              STR("no"), STR("") };
+                                              STR("no"), STR(""), STR("") };
     struct arena *a = arena_new();
     struct dsn d = sample();
     str_t report;
@@ -122,7 +125,7 @@ static void is_bounded(void **state)
     memcpy(header, "A: b\r\nB: ", 9);
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
         many[i] = (struct dsn_recipient){ S("a@b"), S("5.0.0"), str_n(text, sizeof(text)),
-                                          S("") };
+                                          S(""), S("") };
     d.recipients = many;
     d.recipient_count = ARRAY_LEN(many);
     d.original = str_n(header, sizeof(header));

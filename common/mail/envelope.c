@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "mail/xtext.h"
 #include "mail/dkim_body.h"
 
 #include <inttypes.h>
@@ -26,6 +27,8 @@ void envelope_hash_body(struct envelope *e, str_t body)
     dkim_body_fini(&hash);
     e->has_body_hash = true;
 }
+
+static const char notify_letters[] = "NSFD"; /* of the bits, in their order */
 
 static bool is_id_char(char c)
 {
@@ -66,6 +69,64 @@ static void put_hash(struct buf *b, const char *key, const unsigned char *hash)
     put_id(b, key, str_of(hex));
 }
 
+static void put_text(struct buf *b, const char *key, str_t value)
+{
+    if (value.n == 0)
+        return;
+    put_key(b, key);
+    buf_putc(b, '"');
+    xtext_put_quotable(b, value);
+    buf_putc(b, '"');
+}
+
+/* The usual one repeats the address. */
+static bool is_own_orcpt(const struct envelope_recipient *r)
+{
+    return str_starts_nocase(r->orcpt, S("rfc822;")) &&
+           str_eq(str_skip(r->orcpt, strlen("rfc822;")), r->address);
+}
+
+/* "address letters orcpt", each of them XTEXT or "-", and "=" for the address. */
+static void put_recipient(struct buf *b, const struct envelope_recipient *r)
+{
+    buf_puts(b, b->p[b->n - 1] == '[' ? "\"" : ",\"");
+    xtext_put_quotable(b, r->address);
+    buf_putc(b, ' ');
+    if (r->notify == 0)
+        buf_putc(b, '-');
+    for (size_t i = 0; i < strlen(notify_letters); i++)
+        if ((r->notify & 1U << i) != 0)
+            buf_putc(b, notify_letters[i]);
+    buf_putc(b, ' ');
+    if (r->orcpt.n == 0)
+        buf_putc(b, '-');
+    else if (is_own_orcpt(r))
+        buf_putc(b, '=');
+    else
+        xtext_put_quotable(b, r->orcpt);
+    buf_putc(b, '"');
+}
+
+size_t envelope_recipient_bytes(struct arena *a, const struct envelope_recipient *r)
+{
+    struct buf *b = arena_buf(a, ENVELOPE_MAX_BYTES);
+
+    buf_putc(b, ',');
+    put_recipient(b, r);
+    return b->n - 1;
+}
+
+static void put_recipients(struct buf *b, const struct envelope *e)
+{
+    if (e->recipient_count == 0)
+        return;
+    put_key(b, "recipients");
+    buf_putc(b, '[');
+    for (size_t i = 0; i < e->recipient_count; i++)
+        put_recipient(b, &e->recipients[i]);
+    buf_putc(b, ']');
+}
+
 str_t envelope_format(struct arena *a, const struct envelope *e)
 {
     struct buf *b = arena_buf(a, ENVELOPE_MAX_BYTES);
@@ -75,6 +136,12 @@ str_t envelope_format(struct arena *a, const struct envelope *e)
     put_flag(b, "eight_bit", e->eight_bit);
     put_flag(b, "submission", e->submission);
     put_flag(b, "quarantine", e->quarantine);
+    put_flag(b, "requiretls", e->requiretls);
+    put_flag(b, "tls_optional", e->tls_optional);
+    put_flag(b, "ret_full", e->ret == ENVELOPE_RET_FULL);
+    put_flag(b, "ret_hdrs", e->ret == ENVELOPE_RET_HDRS);
+    put_text(b, "envid", e->envid);
+    put_recipients(b, e);
     if (e->account != 0) {
         put_key(b, "account");
         buf_printf(b, "%" PRId64, e->account);
@@ -142,7 +209,7 @@ static bool skip_nested(str_t *s)
     return false;
 }
 
-/* A value: *text is a string's content or a bare word; empty for what is nested. */
+/* A value: *text is a string's content or a bare word, or all of what is nested. */
 static bool take_value(str_t *s, str_t *text)
 {
     size_t n = 0;
@@ -153,8 +220,13 @@ static bool take_value(str_t *s, str_t *text)
         return false;
     if (s->p[0] == '"')
         return take_string(s, text);
-    if (s->p[0] == '{' || s->p[0] == '[')
-        return skip_nested(s);
+    if (s->p[0] == '{' || s->p[0] == '[') {
+        str_t from = *s;
+        bool whole = skip_nested(s);
+
+        *text = str_head(from, from.n - s->n);
+        return whole;
+    }
     while (n < s->n && memchr(",}] \t\r\n", s->p[n], 7) == NULL)
         n++;
     *text = str_head(*s, n);
@@ -196,6 +268,18 @@ static void set_field(struct envelope *e, str_t key, str_t value)
         e->submission = flag;
     else if (str_eq(key, S("quarantine")))
         e->quarantine = flag;
+    else if (str_eq(key, S("requiretls")))
+        e->requiretls = flag;
+    else if (str_eq(key, S("tls_optional")))
+        e->tls_optional = flag;
+    else if (str_eq(key, S("ret_full")) && flag)
+        e->ret = ENVELOPE_RET_FULL;
+    else if (str_eq(key, S("ret_hdrs")) && flag)
+        e->ret = ENVELOPE_RET_HDRS;
+    else if (str_eq(key, S("envid")))
+        e->envid = value;
+    else if (str_eq(key, S("recipients")) && str_starts(value, S("[")))
+        e->recipient_list = value;
     else if (str_eq(key, S("account")) && str_to_u64(value, INT64_MAX, &number))
         e->account = (int64_t)number;
     else if (str_eq(key, S("body_hash")))
@@ -225,4 +309,113 @@ bool envelope_parse(str_t text, struct envelope *out)
         return true;
     *out = (struct envelope){ 0 };
     return false;
+}
+
+/* The next entry of a list. */
+static bool take_entry(str_t *list, str_t *entry)
+{
+    return (take_char(list, '[') || take_char(list, ',')) && take_string(list, entry);
+}
+
+/* Whose entry it is; *rest: what follows. */
+static str_t entry_address(str_t entry, str_t *rest)
+{
+    size_t blank = str_find_char(entry, ' ');
+
+    *rest = str_skip(entry, blank == SIZE_MAX ? entry.n : blank + 1);
+    return str_head(entry, blank);
+}
+
+static str_t quotable(struct arena *a, str_t address)
+{
+    struct buf *b = arena_buf(a, 3 * address.n + 1);
+
+    xtext_put_quotable(b, address);
+    return buf_str(b);
+}
+
+static unsigned read_notify(str_t letters)
+{
+    unsigned notify = 0;
+
+    for (size_t i = 0; i < strlen(notify_letters); i++)
+        if (str_find_char(letters, notify_letters[i]) != SIZE_MAX)
+            notify |= 1U << i;
+    return notify;
+}
+
+static str_t read_orcpt(struct arena *a, str_t text, str_t address)
+{
+    str_t decoded;
+
+    if (str_eq(text, S("=")))
+        return str_of(arena_printf(a, "rfc822;%.*s", STR_ARG(address)));
+    if (str_eq(text, S("-")) || xtext_decode(a, text, &decoded) != RC_OK)
+        return S("");
+    return decoded;
+}
+
+bool envelope_find(struct arena *a, const struct envelope *e, str_t address,
+                   struct envelope_recipient *out)
+{
+    str_t list = e->recipient_list, entry, rest, wanted = quotable(a, address);
+
+    *out = (struct envelope_recipient){ .address = address };
+    while (take_entry(&list, &entry)) {
+        if (!str_eq_nocase(entry_address(entry, &rest), wanted))
+            continue;
+        out->notify = read_notify(str_head(rest, str_find_char(rest, ' ')));
+        (void)entry_address(rest, &rest);
+        out->orcpt = read_orcpt(a, rest, address);
+        return true;
+    }
+    return false;
+}
+
+str_t envelope_envid(struct arena *a, const struct envelope *e)
+{
+    str_t decoded;
+
+    return xtext_decode(a, e->envid, &decoded) == RC_OK ? decoded : S("");
+}
+
+static bool is_among(str_t address, const str_t *wanted, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_nocase(address, wanted[i]))
+            return true;
+    return false;
+}
+
+static void put_some(struct arena *a, struct buf *b, str_t list, const str_t *recipients,
+                     size_t n)
+{
+    str_t *wanted = arena_array(a, n + 1, sizeof(*wanted)), entry, rest;
+    size_t mark = b->n;
+
+    for (size_t i = 0; i < n; i++)
+        wanted[i] = quotable(a, recipients[i]);
+    buf_putc(b, '[');
+    while (take_entry(&list, &entry))
+        if (is_among(entry_address(entry, &rest), wanted, n))
+            buf_printf(b, "%s\"%.*s\"", b->n > mark + 1 ? "," : "", STR_ARG(entry));
+    buf_putc(b, ']');
+}
+
+str_t envelope_narrow(struct arena *a, str_t text, const str_t *recipients, size_t n)
+{
+    struct buf *b;
+    struct envelope e;
+    str_t list;
+    size_t before;
+
+    if (!envelope_parse(text, &e) || e.recipient_list.n == 0)
+        return text;
+    b = arena_buf(a, text.n + 1);
+    list = e.recipient_list;
+    before = (size_t)(list.p - text.p);
+    buf_put(b, str_head(text, before));
+    put_some(a, b, list, recipients, n);
+    buf_put(b, str_skip(text, before + list.n));
+    return buf_str(b);
 }

@@ -103,13 +103,61 @@ static void test_broken(void **state)
     }
 }
 
+static void test_recipients(void **state)
+{
+    static const struct envelope_recipient recipients[] = {
+        { STR("a@x.example"), ENVELOPE_NOTIFY_NEVER, STR("rfc822;a@x.example") },
+        { STR("\"b \\\"\"@x.example"), ENVELOPE_NOTIFY_SUCCESS | ENVELOPE_NOTIFY_DELAY,
+          STR("x400;\"]}, =+") },
+        { STR("\xc3\xa4@y.example"), 0, STR("utf-8;\\x{E4}@y.example") },
+    };
+    struct envelope in = { .ret = ENVELOPE_RET_FULL,
+                           .requiretls = true,
+                           .tls_optional = true,
+                           .envid = S("a \"=+ id"),
+                           .recipients = recipients,
+                           .recipient_count = ARRAY_LEN(recipients),
+                           .id = S("x") };
+    struct arena *a = arena_new();
+    struct envelope_recipient r;
+    str_t text = envelope_format(a, &in),
+          two[] = { STR("A@X.example"), STR("\xc3\xa4@y.example") };
+    struct envelope out;
+
+    (void)state;
+    assert_true(envelope_parse(text, &out) && str_eq(out.id, S("x")));
+    assert_true(out.ret == ENVELOPE_RET_FULL && out.requiretls && out.tls_optional);
+    assert_true(str_eq(envelope_envid(a, &out), in.envid));
+    for (size_t i = 0; i < ARRAY_LEN(recipients); i++) {
+        assert_true(envelope_find(a, &out, recipients[i].address, &r));
+        assert_int_equal(r.notify, recipients[i].notify);
+        assert_true(str_eq(r.orcpt, recipients[i].orcpt));
+    }
+    assert_false(envelope_find(a, &out, S("b@x.example"), &r));
+    text = envelope_narrow(a, text, two, 2);
+    assert_true(envelope_parse(text, &out) && str_eq(out.id, S("x")));
+    assert_true(envelope_find(a, &out, S("a@x.example"), &r));
+    assert_true(str_eq(r.orcpt, S("rfc822;a@x.example")));
+    assert_true(envelope_find(a, &out, two[1], &r));
+    assert_false(envelope_find(a, &out, recipients[1].address, &r));
+    text = envelope_narrow(a, text, NULL, 0);
+    assert_true(envelope_parse(text, &out) && !envelope_find(a, &out, two[0], &r));
+    /* what a newer program has written stays */
+    assert_true(str_eq(envelope_narrow(a,
+                                       S("{\"new\":[1], \"recipients\": [\"a - =\", "
+                                         "\"b N -\"], \"id\":\"y\"}"),
+                                       &(const str_t){ "b", 1 }, 1),
+                       S("{\"new\":[1], \"recipients\": [\"b N -\"], \"id\":\"y\"}")));
+    assert_true(str_eq(envelope_narrow(a, S("{}"), two, 2), S("{}")));
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_body_hash),
-        cmocka_unit_test(test_tolerance),
-        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_body_hash),
+        cmocka_unit_test(test_tolerance),  cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_recipients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

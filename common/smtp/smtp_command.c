@@ -1,8 +1,6 @@
 /* smtp_command.c - command lines, cut from left to right. */
 #include "smtp/smtp_command.h"
 
-#include "base/arena.h"
-
 #include <string.h>
 
 enum { MAX_VERB_BYTES = 16, MAX_MECHANISM_BYTES = 20 };
@@ -206,35 +204,5 @@ enum rc smtp_command_auth_parse(str_t rest, struct smtp_command_auth *out)
         return RC_INVALID;
     out->has_initial = rest.n > 0;
     out->initial = str_eq(rest, S("=")) ? str_n(rest.p, 0) : rest;
-    return RC_OK;
-}
-
-/* RFC 3461 4: upper case only. */
-static int xtext_value(char c)
-{
-    return c >= 'a' ? -1 : str_hex_value(c);
-}
-
-enum rc smtp_command_xtext_decode(struct arena *a, str_t text, str_t *out)
-{
-    char *p = arena_alloc(a, text.n);
-    size_t n = 0;
-
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-
-        if (c <= ' ' || c >= 127 || c == '=')
-            return RC_INVALID;
-        if (c != '+') {
-            p[n++] = (char)c;
-            continue;
-        }
-        if (text.n - i < 3 || xtext_value(text.p[i + 1]) < 0 ||
-            xtext_value(text.p[i + 2]) < 0)
-            return RC_INVALID;
-        p[n++] = (char)(xtext_value(text.p[i + 1]) * 16 + xtext_value(text.p[i + 2]));
-        i += 2;
-    }
-    *out = str_n(p, n);
     return RC_OK;
 }

@@ -52,7 +52,3 @@ struct smtp_command_auth {
     bool has_initial;
 };
 enum rc smtp_command_auth_parse(str_t rest, struct smtp_command_auth *out) RC_CHECKED;
-
-/* XTEXT of RFC 3461 4 ("+3D"), for DSN and AUTH= parameters. */
-struct arena;
-enum rc smtp_command_xtext_decode(struct arena *a, str_t text, str_t *out) RC_CHECKED;

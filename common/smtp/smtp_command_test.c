@@ -1,8 +1,6 @@
 /* smtp_command_test.c - what is a command, and which paths and parameters it may have. */
 #include "smtp/smtp_command.h"
 
-#include "base/arena.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -198,20 +196,6 @@ static void auth_has_a_mechanism_and_maybe_a_response(void **state)
     assert_int_equal(smtp_command_auth_parse(S("PL(AIN a"), &a), RC_INVALID);
 }
 
-static void xtext(void **state)
-{
-    struct arena *a = arena_new();
-    str_t out;
-
-    (void)state;
-    assert_int_equal(smtp_command_xtext_decode(a, S("a+2Bb+3D"), &out), RC_OK);
-    assert_true(str_eq(out, S("a+b=")));
-    assert_int_equal(smtp_command_xtext_decode(a, S("a+2"), &out), RC_INVALID);
-    assert_int_equal(smtp_command_xtext_decode(a, S("a=b"), &out), RC_INVALID);
-    assert_int_equal(smtp_command_xtext_decode(a, S("+zz"), &out), RC_INVALID);
-    arena_free(&a);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,7 +205,6 @@ int main(void)
         cmocka_unit_test(params_have_names_and_values),
         cmocka_unit_test(hello_takes_names_and_literals),
         cmocka_unit_test(auth_has_a_mechanism_and_maybe_a_response),
-        cmocka_unit_test(xtext),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,7 +128,8 @@ static struct bounce give_up(struct batch *b, const struct store_queue_row *row)
                             .body_id = row->body_id,
                             .arrival_unix = row->idate_unix,
                             .failed = r,
-                            .failed_count = row->recipient_count };
+                            .failed_count = row->recipient_count,
+                            .envelope = row->envelope };
 }
 
 /* Kept for the operator, and its sender is told (tell). */
@@ -328,6 +329,7 @@ static enum rc bounce_failed(struct batch *b, struct batch_news *news)
                 .arrival_unix = failed[i].created_unix,
                 .failed = failed_recipients(b->arena, &failed[i]),
                 .failed_count = failed[i].failure_count,
+                .envelope = failed[i].envelope,
             };
     return conclude(b, n, &done, news);
 }

@@ -32,14 +32,17 @@ struct bounce {
     int64_t arrival_unix;
     const struct dsn_recipient *failed;
     size_t failed_count;
+    str_t envelope; /* JSON, of the failed message */
 };
 
 /* Is there anybody to tell? */
 bool bounce_is_wanted(str_t sender);
 
 /* In the caller's transaction, for n failed messages; those whose sender is null are
- * logged and dropped.  Two round trips if there is anything to tell: what was queued
- * before, and the failed messages' headers.
+ * logged and dropped, and so are recipients of whose failure it wants to hear nothing
+ * (RFC 3461).  Two round trips if there is anything to tell: what was queued
+ * before, and the failed messages' headers; one more for each message that is to be
+ * returned whole.
  * *queued: reports that wait now. */
 enum rc bounce_queue(struct arena *a, struct db *db, const struct bounce_office *o,
                      const struct bounce *b, size_t n, size_t *queued) RC_CHECKED;

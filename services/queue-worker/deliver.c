@@ -294,6 +294,7 @@ static enum rc send_remote(struct run *r, const struct job *j, size_t first,
         n++;
     }
     row.recipient_count = n;
+    row.envelope = envelope_narrow(r->arena, row.envelope, recipients, n);
     row.prefix = prefix_compose(r->arena, &facts);
     store_remote_add(r->db, &row, r->rules->remote_lifetime_s);
     r->done->remote_rows++;
@@ -362,6 +363,7 @@ static void note_failed(struct run *r, const struct job *j)
             .arrival_unix = j->row->idate_unix,
             .failed = j->failed,
             .failed_count = j->failed_count,
+            .envelope = j->row->envelope,
         };
 }
 

@@ -515,6 +515,8 @@ static enum rc send_groups(struct delivery *d, struct arena *a, struct parcel *p
             .sender = p->row.sender,
             .smtputf8 = e->smtputf8,
             .eight_bit = e->eight_bit,
+            .ret = e->ret,
+            .envid = envelope_envid(a, e),
             .size_bytes = (uint64_t)p->row.size + p->row.prefix.n,
             .rcpt = out->rcpt + i,
             .rcpt_count = n - i < SMTP_CLIENT_RCPT_MAX ? n - i : SMTP_CLIENT_RCPT_MAX,
@@ -542,8 +544,14 @@ enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
     (void)envelope_parse(p->row.envelope, &e);
     *out = (struct delivery_result){ .rcpt = arena_array(a, n + 1, sizeof(*out->rcpt)),
                                      .rcpt_count = n };
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        struct envelope_recipient said;
+
+        (void)envelope_find(a, &e, p->row.recipients[i], &said);
         out->rcpt[i].address = p->row.recipients[i];
+        out->rcpt[i].notify = said.notify;
+        out->rcpt[i].orcpt = said.orcpt;
+    }
     rc = send_groups(d, a, p, &e, out);
     out->host = arena_str(a, str_of(d->host));
     return rc;

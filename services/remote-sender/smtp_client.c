@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "net/tls.h"
+#include "smtp/smtp_dsn.h"
 #include "smtp/smtp_reply.h"
 
 #include <inttypes.h>
@@ -20,7 +21,8 @@ enum {
     PIECE_BYTES = 32 * 1024,
     REPLY_BYTES = SMTP_REPLY_MAX_LINES * (SMTP_REPLY_MAX_LINE_BYTES + 2),
     LINE_BYTES = SMTP_REPLY_MAX_LINE_BYTES - 2,
-    LINES_MAX = 10000, /* of one reply, those that are not looked at included */
+    LINE_BYTES_MAX = 1200, /* that we write: an address and what RFC 3461 5 adds */
+    LINES_MAX = 10000,     /* of one reply, those that are not looked at included */
 };
 
 static struct deadline earlier(struct deadline a, struct deadline b)
@@ -116,6 +118,7 @@ static void read_features(struct smtp_client *c, const struct smtp_reply *r)
     c->pipelining = smtp_reply_has_keyword(r, "PIPELINING", &args);
     c->smtputf8 = smtp_reply_has_keyword(r, "SMTPUTF8", &args);
     c->eight_bit = smtp_reply_has_keyword(r, "8BITMIME", &args);
+    c->dsn = smtp_reply_has_keyword(r, "DSN", &args);
     c->size = smtp_reply_has_keyword(r, "SIZE", &args);
     c->size_max = 0;
     if (c->size && !str_to_u64(str_trim(args), UINT64_MAX, &c->size_max))
@@ -243,12 +246,18 @@ static void compose_mail(const struct smtp_client *c, const struct smtp_client_m
         buf_puts(out, " BODY=8BITMIME");
     if (c->smtputf8 && m->smtputf8)
         buf_puts(out, " SMTPUTF8");
+    if (c->dsn)
+        smtp_dsn_put_mail(out, m->ret, m->envid);
     buf_puts(out, "\r\n");
 }
 
-static void compose_rcpt(const struct smtp_client_rcpt *r, struct buf *out)
+static void compose_rcpt(const struct smtp_client *c, const struct smtp_client_rcpt *r,
+                         struct buf *out)
 {
-    buf_printf(out, "RCPT TO:<%.*s>\r\n", STR_ARG(r->address));
+    buf_printf(out, "RCPT TO:<%.*s>", STR_ARG(r->address));
+    if (c->dsn)
+        smtp_dsn_put_rcpt(out, r->notify, r->orcpt);
+    buf_puts(out, "\r\n");
 }
 
 /* Addresses come from the queue, whose rows were parsed; a line end in one would be a
@@ -383,13 +392,13 @@ static enum rc read_envelope_replies(struct smtp_client *c, struct arena *a,
 static enum rc envelope_pipelined(struct smtp_client *c, struct arena *a,
                                   struct smtp_client_mail *m)
 {
-    struct buf *group = arena_buf(a, SMTP_CLIENT_RCPT_MAX * 400 + 1000);
+    struct buf *group = arena_buf(a, (SMTP_CLIENT_RCPT_MAX + 2) * LINE_BYTES_MAX);
     struct deadline d = reply_deadline(c);
     enum rc rc;
 
     compose_mail(c, m, group);
     for (size_t i = 0; i < m->rcpt_count; i++)
-        compose_rcpt(&m->rcpt[i], group);
+        compose_rcpt(c, &m->rcpt[i], group);
     buf_puts(group, "DATA\r\n");
     CHECK(!group->full);
     rc = write_all(c, buf_str(group), d, "MAIL");
@@ -400,11 +409,11 @@ static enum rc rcpt_one_by_one(struct smtp_client *c, struct arena *a,
                                struct smtp_client_mail *m)
 {
     for (size_t i = 0; i < m->rcpt_count; i++) {
-        struct buf *line = arena_buf(a, 1000);
+        struct buf *line = arena_buf(a, LINE_BYTES_MAX);
         struct smtp_reply r;
         enum rc rc;
 
-        compose_rcpt(&m->rcpt[i], line);
+        compose_rcpt(c, &m->rcpt[i], line);
         buf_putc(line, '\0');
         rc = command(c, a, line->p, "RCPT", &r);
         if (rc != RC_OK)
@@ -421,7 +430,7 @@ static enum rc rcpt_one_by_one(struct smtp_client *c, struct arena *a,
 static enum rc envelope_lockstep(struct smtp_client *c, struct arena *a,
                                  struct smtp_client_mail *m)
 {
-    struct buf *line = arena_buf(a, 1000);
+    struct buf *line = arena_buf(a, LINE_BYTES_MAX);
     struct smtp_reply r;
     enum rc rc;
 

@@ -10,6 +10,7 @@
 #include "base/deadline.h"
 #include "base/rc.h"
 #include "base/str.h"
+#include "mail/envelope.h"
 #include "net/stream.h"
 #include "smtp/smtp_data.h"
 
@@ -33,6 +34,8 @@ struct smtp_client_answer {
 
 struct smtp_client_rcpt {
     str_t address;
+    unsigned notify; /* enum envelope_notify */
+    str_t orcpt;     /* as of an envelope_recipient */
     struct smtp_client_answer answer;
 };
 
@@ -40,6 +43,8 @@ struct smtp_client_mail {
     str_t sender; /* empty: <> */
     bool smtputf8;
     bool eight_bit;
+    enum envelope_ret ret;
+    str_t envid;         /* decoded */
     uint64_t size_bytes; /* 0: not known */
     struct smtp_client_rcpt *rcpt;
     size_t rcpt_count; /* at most SMTP_CLIENT_RCPT_MAX */
@@ -59,7 +64,7 @@ struct smtp_client {
     struct deadline open_until; /* of all exchanges until the mails begin; then 0 */
     bool broken;                /* only smtp_client_close is left */
     bool takes_no_mail;         /* smtp_client_open failed, and will again */
-    bool starttls, pipelining, smtputf8, eight_bit, size;
+    bool starttls, pipelining, smtputf8, eight_bit, size, dsn;
     uint64_t size_max;                    /* 0: no limit told */
     struct smtp_data_encoder encoder;     /* of the mail in progress */
     struct deadline data_until;           /* for all of its data */

@@ -109,6 +109,52 @@ static void test_pipelined(void **state)
     arena_free(&a);
 }
 
+/* What the sender said about reports goes to a host that knows of them. */
+static void test_dsn(void **state)
+{
+    static const char *const script[] = {
+        START_TLS,
+        "C EHLO own.org",
+        "S 250-mx",
+        "S 250 DSN",
+        "C MAIL FROM:<me@own.org> RET=HDRS ENVID=QQ+2B1",
+        "S 250 ok",
+        "C RCPT TO:<a@x> NOTIFY=FAILURE,DELAY ORCPT=rfc822;list+2Ba@x",
+        "S 250 ok",
+        "C RCPT TO:<b@x> NOTIFY=NEVER",
+        "S 250 ok",
+        "C RCPT TO:<c@x>",
+        "S 250 ok",
+        "C DATA",
+        "S 354 go",
+        "C x",
+        "C .",
+        "S 250 ok",
+        "C QUIT",
+        NULL
+    };
+    struct arena *a = arena_new();
+    struct smtp_client_mail m = mail_to(3);
+    struct smtp_client c;
+    struct peer p;
+    struct smtp_client_setup setup = usual();
+
+    (void)state;
+    m.ret = ENVELOPE_RET_HDRS;
+    m.envid = S("QQ+1");
+    rcpts[0].notify = ENVELOPE_NOTIFY_FAILURE | ENVELOPE_NOTIFY_DELAY;
+    rcpts[0].orcpt = S("rfc822;list+a@x");
+    rcpts[1].notify = ENVELOPE_NOTIFY_NEVER;
+    assert_int_equal(smtp_client_open(&c, connect_to(&p, script), &setup, soon()), RC_OK);
+    assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
+    assert_int_equal(smtp_client_data(&c, a, S("x\n")), RC_OK);
+    assert_int_equal(smtp_client_end(&c, a, &m), RC_OK);
+    assert_int_equal(rcpts[2].answer.code, 250);
+    smtp_client_close(&c);
+    end(&p);
+    arena_free(&a);
+}
+
 static void test_lockstep(void **state)
 {
     static const char *const script[] = { START_TLS,
@@ -446,13 +492,13 @@ static void test_tls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pipelined),  cmocka_unit_test(test_lockstep),
-        cmocka_unit_test(test_impossible), cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_takes_no_mail),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_helo),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_talkative),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_slow_opening),
-        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_pipelined),     cmocka_unit_test(test_lockstep),
+        cmocka_unit_test(test_dsn),           cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_broken),        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_takes_no_mail), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_helo),          cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_talkative),     cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_slow_opening),  cmocka_unit_test(test_tls),
     };
 
     return cmocka_run_group_tests(tests, make_contexts, drop_contexts);

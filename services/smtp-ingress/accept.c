@@ -103,6 +103,10 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
     if (leaves && s->ingress->options->dkim_sign)
         envelope_hash_body(&e,
                            scrubbed->body); /* so that signing reads the header only */
+    e.ret = t->ret;
+    e.envid = t->envid;
+    if (t->envelope_bytes > 0)
+        transaction_describe(t, &e);
     return envelope_format(t->arena, &e);
 }
 

@@ -17,7 +17,7 @@ static void put_keywords(struct smtp_cmd *cmd)
 
     smtp_reply_line(cmd->out, 250, false, NULL, s->ingress->host);
     smtp_reply_line(cmd->out, 250, false, NULL, S("PIPELINING"));
-    smtp_params_ehlo(cmd->out, s->ingress->options->max_message_size);
+    smtp_params_ehlo(cmd->out, s->tls, s->ingress->options->max_message_size);
     for (size_t i = 0; i < smtp_commands_count(); i++) {
         const struct smtp_commands_row *row = smtp_commands_at(i);
 

@@ -21,7 +21,7 @@ static bool begin(struct smtp_cmd *cmd, struct transaction *t,
 {
     struct check c = checks_of(cmd->session, cmd->out);
 
-    if (!smtp_params_mail(path, t, cmd->out))
+    if (!smtp_params_mail(path, cmd->session->tls, t, cmd->out))
         return false;
     if (!t->utf8 && !is_ascii(path->address.text)) {
         smtp_reply_put(cmd->out, 553, "5.6.7", S("Address needs SMTPUTF8"));

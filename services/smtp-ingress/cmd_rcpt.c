@@ -26,8 +26,8 @@ static enum cmd_result add(struct session *s, str_t address,
 
 static enum cmd_result look_up(struct session *s, struct worker *w, struct buf *out)
 {
-    struct transaction_recipient about = { .takes_clear_text = false };
     struct transaction *t = s->mail;
+    struct transaction_recipient about = t->pending;
     bool all = t->clear_text, passes;
     struct check c = checks_of(s, out);
 
@@ -64,6 +64,26 @@ static unsigned grammar(const struct session *s)
     return s->mail->utf8 ? ADDRESS_UTF8 : 0;
 }
 
+/* The envelope has room for what so many recipients usually bring; beyond, the client
+ * sends the others with another copy, as when they are too many.  Who is refused later
+ * has counted, too. */
+static bool fits(struct transaction *t, str_t address,
+                 const struct transaction_recipient *about, struct buf *out)
+{
+    const struct envelope_recipient r = { address, about->notify, about->orcpt };
+    size_t bytes;
+
+    if (about->notify == 0 && about->orcpt.n == 0)
+        return true;
+    bytes = envelope_recipient_bytes(t->arena, &r);
+    if (t->envelope_bytes + bytes > ENVELOPE_RECIPIENTS_BYTES) {
+        smtp_reply_put(out, 452, "4.5.3", S("Too many recipients with parameters"));
+        return false;
+    }
+    t->envelope_bytes += bytes;
+    return true;
+}
+
 enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
 {
     struct session *s = cmd->session;
@@ -80,11 +100,13 @@ enum cmd_result cmd_rcpt(struct smtp_cmd *cmd)
         smtp_reply_put(cmd->out, 501, "5.1.3", S("Bad recipient address syntax"));
         return CMD_FAIL;
     }
-    if (!smtp_params_rcpt(&path, cmd->out) ||
-        checks_run(&c, CHECKS_RECIPIENT, CHECKS_LOOP) != CHECK_PASS)
+    if (!smtp_params_rcpt(&path, s->tls, s->mail, &about, cmd->out) ||
+        checks_run(&c, CHECKS_RECIPIENT, CHECKS_LOOP) != CHECK_PASS ||
+        !fits(s->mail, c.recipient.text, &about, cmd->out))
         return CMD_FAIL;
     if (s->port->kind == PORT_SUBMISSION)
         return add(s, c.recipient.text, &about, cmd->out);
     s->mail->pending_recipient = arena_str(s->mail->arena, c.recipient.text);
+    s->mail->pending = about;
     return session_job(cmd, s->ingress->commands, look_up);
 }

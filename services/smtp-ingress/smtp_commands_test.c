@@ -132,7 +132,17 @@ static void parameters(void **state)
         { "FROM:<a@x.example> SIZE=1 SIZE=2", "501 5.5.4 " },
         { "FROM:<a@x.example> BODY=BINARYMIME", "501 5.5.4 " },
         { "FROM:<a@x.example> SMTPUTF8=1", "501 5.5.4 " },
-        { "FROM:<a@x.example> RET=HDRS", "555 5.5.4 Unsupported option: RET\r\n" },
+        { "FROM:<a@x.example> RET=HDRS ENVID=a+2Bb", NULL },
+        { "FROM:<a@x.example> RET=BODY", "501 5.5.4 " },
+        { "FROM:<a@x.example> ENVID=a+b", "501 5.5.4 " },
+        { "FROM:<a@x.example> ENVID=a ENVID=a", "501 5.5.4 " },
+        { "FROM:<a@x.example> SIZE=99999999999999999999", NULL }, /* check_size's */
+        { "FROM:<a@x.example> SIZE=100000000000000000000", "501 5.5.4 " },
+        { "FROM:<a@x.example> SIZE", "501 5.5.4 " },
+        { "FROM:<a@x.example> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY\r\n" },
+        { "FROM:<a@x.example> MT-PRIORITY=3", "555 5.5.4 " },
+        { "FROM:<a@x.example> HOLDFOR=60", "555 5.5.4 " },
+        { "FROM:<a@x.example> HOLDUNTIL=2026-12-24T00:00:00Z", "555 5.5.4 " },
     };
 
     (void)state;
@@ -145,7 +155,41 @@ static void parameters(void **state)
         assert_int_equal(
             smtp_command_path_parse(str_of(cases[i].rest), "FROM", ADDRESS_UTF8, &path),
             RC_OK);
-        assert_int_equal(smtp_params_mail(&path, t, &out), cases[i].expect == NULL);
+        assert_int_equal(smtp_params_mail(&path, true, t, &out), cases[i].expect == NULL);
+        if (cases[i].expect != NULL)
+            assert_true(str_starts(buf_str(&out), str_of(cases[i].expect)));
+        buf_fini(&out);
+        transaction_free(&t);
+    }
+}
+
+static void parameters_of_recipients(void **state)
+{
+    static const struct {
+        const char *rest, *expect; /* NULL: taken */
+    } cases[] = {
+        { "TO:<a@x.example>", NULL },
+        { "TO:<a@x.example> notify=never ORCPT=rfc822;a@x.example", NULL },
+        { "TO:<a@x.example> NOTIFY=NEVER,DELAY", "501 5.5.4 " },
+        { "TO:<a@x.example> NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4 " },
+        { "TO:<a@x.example> ORCPT=a@x.example", "501 5.5.4 " },
+        { "TO:<a@x.example> NOTIFY", "501 5.5.4 " },
+        { "TO:<a@x.example> SIZE=1", "555 5.5.4 Unsupported option: SIZE\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct transaction_recipient about = { .notify = 0 };
+        struct transaction *t = transaction_new();
+        struct smtp_command_path path;
+        struct buf out;
+
+        buf_init(&out, 4096);
+        assert_int_equal(
+            smtp_command_path_parse(str_of(cases[i].rest), "TO", ADDRESS_UTF8, &path),
+            RC_OK);
+        assert_int_equal(smtp_params_rcpt(&path, true, t, &about, &out),
+                         cases[i].expect == NULL);
         if (cases[i].expect != NULL)
             assert_true(str_starts(buf_str(&out), str_of(cases[i].expect)));
         buf_fini(&out);
@@ -159,9 +203,10 @@ static void announced_parameters(void **state)
 
     (void)state;
     buf_init(&out, 4096);
-    smtp_params_ehlo(&out, 31457280);
-    assert_true(str_eq(buf_str(&out),
-                       S("250-SIZE 31457280\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n")));
+    smtp_params_ehlo(&out, true, 31457280);
+    assert_true(
+        str_eq(buf_str(&out),
+               S("250-SIZE 31457280\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n")));
     buf_fini(&out);
 }
 
@@ -172,6 +217,7 @@ int main(void)
         cmocka_unit_test(demands),
         cmocka_unit_test(auth_is_offered_under_tls_only),
         cmocka_unit_test(parameters),
+        cmocka_unit_test(parameters_of_recipients),
         cmocka_unit_test(announced_parameters),
     };
 

@@ -11,11 +11,15 @@
 
 struct buf;
 struct transaction;
+struct transaction_recipient;
 
 /* Take the parameters of MAIL into t.  False: the reply is written. */
-bool smtp_params_mail(const struct smtp_command_path *path, struct transaction *t,
+bool smtp_params_mail(const struct smtp_command_path *path, bool tls,
+                      struct transaction *t, struct buf *out);
+/* Those of RCPT, into about. */
+bool smtp_params_rcpt(const struct smtp_command_path *path, bool tls,
+                      struct transaction *t, struct transaction_recipient *about,
                       struct buf *out);
-bool smtp_params_rcpt(const struct smtp_command_path *path, struct buf *out);
 
 /* Lines of the EHLO reply (never the last). */
-void smtp_params_ehlo(struct buf *out, int64_t max_message_bytes);
+void smtp_params_ehlo(struct buf *out, bool tls, int64_t max_message_bytes);

@@ -74,6 +74,20 @@ struct transaction_recipient *transaction_add_recipient(struct transaction *t,
     return &t->about[n];
 }
 
+void transaction_describe(struct transaction *t, struct envelope *e)
+{
+    struct envelope_recipient *all =
+        arena_array(t->arena, t->recipient_count, sizeof(*all));
+
+    e->recipients = all;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        if (t->about[i].refusal.n == 0 &&
+            (t->about[i].notify != 0 || t->about[i].orcpt.n > 0))
+            all[e->recipient_count++] =
+                (struct envelope_recipient){ t->recipients[i], t->about[i].notify,
+                                             t->about[i].orcpt };
+}
+
 str_t *transaction_accepted(struct transaction *t, size_t *count)
 {
     str_t *accepted = arena_array(t->arena, t->recipient_count, sizeof(*accepted));

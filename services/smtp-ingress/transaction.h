@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/str.h"
+#include "mail/envelope.h"
 #include "smtp/smtp_data.h"
 #include "verdict.h"
 
@@ -23,9 +24,12 @@ struct spool;
 
 enum transaction_rate { RATE_UNASKED, RATE_WITHIN, RATE_OVER };
 
-/* What is known about one recipient besides the address. */
+/* What is known about one recipient besides the address; its texts live as long as the
+ * transaction. */
 struct transaction_recipient {
     bool takes_clear_text;
+    unsigned notify; /* enum envelope_notify */
+    str_t orcpt;     /* as of an envelope_recipient */
     str_t
         refusal; /* over LMTP: a reply of its own to the message, which it does not get */
 };
@@ -39,19 +43,23 @@ struct transaction {
     bool quarantine;            /* a check found something: into Junk, and nowhere else */
     bool clear_text;            /* every recipient so far takes unencrypted mail */
     uint64_t declared_bytes;    /* SIZE=; 0: unknown */
+    enum envelope_ret ret;      /* RET= */
+    str_t envid;                /* ENVID=, decoded */
     enum transaction_rate rate; /* counted once, whatever the number of recipients */
     int64_t retry_ms;           /* with RATE_OVER */
     str_t *recipients;
     struct transaction_recipient *about; /* of each, at the same place */
     size_t recipient_count;
-    size_t refused_count; /* of them, with a reply of their own */
-    bool answers_each;    /* LMTP: each recipient gets a reply to the message */
+    size_t envelope_bytes; /* of what the envelope says about them */
+    size_t refused_count;  /* of them, with a reply of their own */
+    bool answers_each;     /* LMTP: each recipient gets a reply to the message */
     size_t recipient_room;
     str_t pending_recipient; /* is being looked up */
-    uint64_t owner;          /* whose part of the memory for large messages it takes */
-    struct spool *spool;     /* from DATA on */
-    struct spool *received;  /* what came, once a change stands in its place: what was
-                                found out about it points there */
+    struct transaction_recipient pending;
+    uint64_t owner;         /* whose part of the memory for large messages it takes */
+    struct spool *spool;    /* from DATA on */
+    struct spool *received; /* what came, once a change stands in its place: what was
+                               found out about it points there */
     struct smtp_data data;
     smtp_data_sink_fn sink; /* takes its bytes while they come */
     void *sink_context;
@@ -67,6 +75,9 @@ void transaction_free(struct transaction **t);
 
 /* Another message in the place of the one that is in the spool. */
 void transaction_put_spool(struct transaction *t, struct spool *changed);
+
+/* What the message's envelope says about them, into e. */
+void transaction_describe(struct transaction *t, struct envelope *e);
 
 /* Copies the address.  What is known besides, all zero, may be filled in until the next
  * one is added. */
