@@ -117,5 +117,8 @@ void load_smtp_submit(struct load_client *c, uint64_t seq);
 extern const struct load_door_kind load_door_kinds[]; /* up to one without a name */
 void load_door(void);
 
+/* load_walk.c: judges one message again and again. */
+void load_walk(double seconds);
+
 /* load_sink.c: serves --smtp-port and --imap-port until it is ended. */
 _Noreturn void load_sink(void);

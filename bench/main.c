@@ -7,6 +7,7 @@
  *   idle    --accounts connections in IDLE until a line comes on standard input
  *   door    --accounts slow connections to --smtp-port, which speaks --door, and visitors
  *           at --rate who are measured
+ *   walk    no server: how fast a large message is told to be encrypted
  *   sink    a server that does nothing, to see what the generator itself can do
  *
  * One line of key=value is printed at the end.  Exit 1: the server refused something.
@@ -344,6 +345,10 @@ int main(int argc, char **argv)
     peer_setup();
     if (strcmp(mode, "sink") == 0)
         load_sink();
+    if (strcmp(mode, "walk") == 0) {
+        load_walk(o->seconds);
+        return 0;
+    }
     if (strcmp(mode, "door") == 0) {
         load_door();
         return 0;
@@ -355,7 +360,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "idle") != 0 && strcmp(mode, "rate") != 0 &&
         strcmp(mode, "window") != 0)
-        load_fail("first argument is rate, window, logins, idle, door or sink",
+        load_fail("first argument is rate, window, logins, idle, door, walk or sink",
                   str_of(mode));
     set_up(strcmp(mode, "idle") != 0);
     if (strcmp(mode, "idle") == 0)

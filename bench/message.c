@@ -68,7 +68,7 @@ static size_t make_packets(unsigned char *p, size_t total)
 void message_compose(struct buf *to, const char *from, uint64_t run, uint64_t seq,
                      size_t body_bytes)
 {
-    static unsigned char packets[1 << 20];
+    static unsigned char packets[MESSAGE_BODY_MAX_BYTES];
     size_t total = body_bytes * 3 / 4 / LINE_BYTES * LINE_BYTES;
     char date[64];
     time_t now = time(NULL);

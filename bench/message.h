@@ -9,8 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { MESSAGE_BODY_MAX_BYTES = 24 << 20 };
+
 /* Appends one message with dot and CRLF rules satisfied (no line begins with a dot),
- * without the final dot.  seq can be read back by message_seq. */
+ * without the final dot.  seq can be read back by message_seq; body_bytes is at most
+ * MESSAGE_BODY_MAX_BYTES. */
 void message_compose(struct buf *to, const char *from, uint64_t run, uint64_t seq,
                      size_t body_bytes);
 

@@ -19,10 +19,12 @@ import time
 
 import processes
 import share
+import waiting
 from reference import PASSWORD, Reference
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
+import mail  # noqa: E402
 from product import BUILD, Product  # noqa: E402
 
 SERVICES = ["smtp-ingress", "imap-gateway", "queue-worker", "remote-sender", "registrar",
@@ -41,6 +43,8 @@ COMPARED = {"rate": ["due_ack_p50", "due_ack_p99", "due_exists_p50", "due_exists
             "share": ["select_p50", "select_p99"]}
 # None of these may be above 0.
 FAULTS = ["missing", "duplicates", "behind", "failed", "queue_left"]
+# The least speed of the walk over OpenPGP packets, and the most memory of a judgement.
+WALK_MB_PER_S, WALK_KIB = 300, 64
 
 
 class Postbus(Product):
@@ -75,6 +79,35 @@ class AsShipped(Postbus):
     options = {}
     # What each door of loadgen leads to.
     DOORS = {"smtp": 2525, "submissions": 2465, "imaps": 2993, "https": 8443}
+
+
+class Judging(Postbus):
+    """Whose name server takes ten seconds."""
+
+    def __init__(self):
+        self.waiting = waiting.Waiting().__enter__()
+        self.options = {**OPTIONS, "require_mx_record": "reject", "judge_seconds": 60,
+                        "dns_resolver": self.waiting.address, "dns_trust_anchor_file": "none"}
+        super().__init__()
+
+    def __exit__(self, *exc):
+        self.waiting.__exit__()
+        super().__exit__(*exc)
+
+
+class Nobody:
+    """What is measured without a server."""
+
+    name, domain, imap_port, smtp_port = "alone", "_nobody.localhost", 1, 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def about(self):
+        return "no server, one core"
 
 
 class Nothing:
@@ -188,6 +221,9 @@ class Bench:
             "door": [(f"door, {door}", "door",
                       {"door": door, "accounts": 9 * a.accounts, "rate": 10,
                        "seconds": a.seconds}) for door in AsShipped.DOORS],
+            "judging": [(f"EXISTS beside {waiting.CROWD} messages that wait for the DNS", "judging",
+                         {"rate": 50, **timed})],
+            "walk": [("a message of 26 MB is encrypted", "walk", {"seconds": min(10, a.seconds)})],
         }
 
     def loadgen(self, server, mode, options):
@@ -201,7 +237,8 @@ class Bench:
             return None
         try:
             how = {"idle": self.memory, "share": self.share,
-                   "door": self.door}.get(mode, self.measure)
+                   "door": self.door, "judging": self.judging,
+                   "walk": self.walk}.get(mode, self.measure)
             return how(server, title, mode, options)
         except (RowFailed, OSError) as e:
             if isinstance(server, Postbus):
@@ -209,7 +246,7 @@ class Bench:
             print(f"{server.name}, {title}: cannot: {e}")
             return None
 
-    def measure(self, server, title, mode, options):
+    def measure(self, server, title, mode, options, faults=FAULTS):
         with self.loadgen(server, mode, options) as generator:
             if mode != "logins":
                 generator.wait_logged_in()
@@ -222,7 +259,7 @@ class Bench:
         result["queue_left"] = server.queue_left()
         print(f"{server.name}, {title}: {out} queue_left={result['queue_left']}")
         if isinstance(server, Postbus):
-            self.faults += [f"{title}: {fault}={result[fault]:.0f}" for fault in FAULTS
+            self.faults += [f"{title}: {fault}={result[fault]:.0f}" for fault in faults
                             if result.get(fault, 0) > 0]
         if count:
             result["cpu_ms"] = 1000 * sum(after.values()) / count
@@ -271,6 +308,31 @@ class Bench:
             self.faults.append(f"{title}: failed={result['failed']:.0f}")
         return result
 
+    def judging(self, server, title, mode, options):
+        """How soon others have their mail, without those that wait and beside them."""
+        alone = self.measure(server, "EXISTS", "rate", options)
+        server.waiting.begin(server.port(2525), mail.new_account(server))
+        waited = server.metric("smtp-ingress", "postbus_smtp_waiting_messages")
+        # What is in the queue then may be theirs.
+        beside = self.measure(server, title, "rate", options, FAULTS[:-1])
+        heard = server.waiting.end()
+        result = {f"{key}_ratio": beside[key] / alone[key] for key in ("due_exists_p50", "due_exists_p99")}
+        print(f"    {waited:.0f} waited; beside : alone = "
+              f"{', '.join(f'{k[:-6]} {v:.2f}' for k, v in result.items())}; they heard {heard}")
+        if result["due_exists_p50_ratio"] > 2 or waited < 0.9 * waiting.CROWD or set(heard) != {"250"}:
+            self.faults.append(f"{title}: {result['due_exists_p50_ratio']:.2f} times the idle figure, "
+                               f"{waited:.0f} waited, {heard}")
+        return result
+
+    def walk(self, server, title, mode, options):
+        with self.loadgen(server, mode, options) as generator:
+            out = generator.result()
+        result = parse(out)
+        print(f"{server.name}, {title}: {out}")
+        if result["walk_mb_per_s"] < WALK_MB_PER_S or result["judge_kib"] > WALK_KIB:
+            self.faults.append(f"{title}: {out}")
+        return result
+
     def group(self, make, name, rows):
         """The rows against one server just started."""
         if name == "latency" and make.name not in self.at_most:
@@ -303,7 +365,8 @@ class Bench:
 
     def run(self):
         servers = [Postbus, Reference] if self.a.beside else [Postbus]
-        alone = {"door": [AsShipped]}  # there is no such row for the reference
+        # There are no such rows for the reference.
+        alone = {"door": [AsShipped], "judging": [Judging], "walk": [Nobody]}
         self.head()
         if not self.a.only or "throughput" in self.a.only:
             self.ceiling()
