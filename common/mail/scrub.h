@@ -9,10 +9,19 @@
 #include "base/str.h"
 
 struct arena;
+struct header_names;
 
 enum scrub_kind {
     SCRUB_SUBMISSION, /* by an account: also drops client details, hides the Subject */
     SCRUB_INCOMING,   /* from another server */
+};
+
+/* What an operator wants besides; all zero: nothing. */
+struct scrub_wishes {
+    const struct header_names *only; /* fields that stay, and those without which nobody
+                                        can read the message; NULL, empty: all do */
+    str_t trace;                     /* whole fields of our own, behind Return-Path */
+    str_t date, message_id;          /* for a message without; empty: it stays without */
 };
 
 struct scrub_result {
@@ -21,10 +30,10 @@ struct scrub_result {
 };
 
 /* Return-Path (return_path is an address, empty for <>) is put first and replaces any
- * that is there; behind it stands `trace`, whole fields of our own or nothing.  RC_LIMIT
- * or RC_INVALID: see header_check. */
-enum rc scrub_compose(struct arena *a, enum scrub_kind kind, str_t return_path,
-                      str_t trace, str_t message, struct scrub_result *out) RC_CHECKED;
+ * that is there.  RC_LIMIT or RC_INVALID: see header_check. */
+enum rc scrub_compose(struct arena *a, enum scrub_kind kind,
+                      const struct scrub_wishes *wishes, str_t return_path, str_t message,
+                      struct scrub_result *out) RC_CHECKED;
 
 /* A stored message as another host may see it: without the leading Return-Path field
  * (RFC 5321 4.4). */

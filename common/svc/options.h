@@ -12,6 +12,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 #include "mail/dnsbl.h"
+#include "mail/header_names.h"
 #include "svc/policy.h"
 
 #include <stdbool.h>
@@ -59,6 +60,7 @@ typedef const char *options_type_COMMAND;    /* see command_line.h */
 typedef const char *options_type_EXIT_CODES; /* likewise */
 typedef struct policy options_type_POLICY;
 typedef struct dnsbl options_type_DNSBL;
+typedef struct header_names options_type_FIELDS;
 
 struct options {
 #define OPTION(kind, name, standard, min, max, unit, users, sentence)                    \

@@ -436,6 +436,15 @@ static enum rc parse_dnsbl(const struct reading *r, str_t text)
     return RC_OK;
 }
 
+static enum rc parse_fields(const struct reading *r, str_t text)
+{
+    char why[OPTIONS_ERROR_BYTES / 2];
+
+    if (header_names_parse(r->arena, text, r->field, why, sizeof(why)) != RC_OK)
+        return refuse(r, "%s", why);
+    return RC_OK;
+}
+
 static const char *look_file(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -487,6 +496,7 @@ static const struct {
     [OPTIONS_EXIT_CODES] = { parse_exit_codes, "exit codes", NULL },
     [OPTIONS_POLICY] = { parse_policy, "policy", NULL },
     [OPTIONS_DNSBL] = { parse_dnsbl, "lists", NULL },
+    [OPTIONS_FIELDS] = { parse_fields, "names of header fields", NULL },
 };
 
 const struct options_row *options_row_find(str_t name)
@@ -543,6 +553,9 @@ void options_row_format(const struct options_row *row, const struct options *o,
         break;
     case OPTIONS_DNSBL:
         buf_puts(to, ((const struct dnsbl *)field)->text);
+        break;
+    case OPTIONS_FIELDS:
+        buf_puts(to, ((const struct header_names *)field)->text);
         break;
     case OPTIONS_POLICY:
         policy_format(field, to);

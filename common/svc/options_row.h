@@ -34,6 +34,7 @@ enum options_kind {
     OPTIONS_DNSBL,
     OPTIONS_COMMAND,
     OPTIONS_EXIT_CODES,
+    OPTIONS_FIELDS,
     OPTIONS_KINDS
 };
 

@@ -7,6 +7,7 @@
 #include "accept.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 #include "checks.h"
 #include "commit.h"
 #include "ingress.h"
+#include "mail/date.h"
 #include "mail/envelope.h"
 #include "mail/scrub.h"
 #include "smtp/smtp_reply.h"
@@ -164,6 +166,17 @@ void accept_free(struct accept **a)
     *a = NULL;
 }
 
+/* RFC 6409 8.1 and 8.2: a message system may complete what its accounts submit. */
+static void add_missing(const struct session *s, struct scrub_wishes *w)
+{
+    struct arena *a = s->mail->arena;
+
+    w->date = date_format(clock_unix(), arena_alloc(a, DATE_TEXT_BYTES));
+    w->message_id =
+        str_of(arena_printf(a, "<%016" PRIx64 "%016" PRIx64 "@%.*s>", crypto_random_u64(),
+                            crypto_random_u64(), STR_ARG(s->ingress->host)));
+}
+
 enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *out)
 {
     struct transaction *t = s->mail;
@@ -171,19 +184,22 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
     enum scrub_kind kind =
         s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION : SCRUB_INCOMING;
     struct check *c = checks_of_message(s, out);
+    const struct options *o = s->ingress->options;
+    struct scrub_wishes wishes = { .only = &o->header_fields };
     struct scrub_result scrubbed;
     size_t count = t->recipient_count;
     str_t *recipients = t->recipients;
-    str_t trace = S("");
 
     if (c == NULL)
         return CMD_FAIL;
     c->db = w->context;
     if (checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_WORKER) != CHECK_PASS)
         return c->is_last_word ? CMD_CLOSE : CMD_FAIL;
-    if (kind == SCRUB_INCOMING && s->ingress->options->authentication_results)
-        trace = verdict_print(&t->verdict, t->arena, s->ingress->host);
-    if (scrub_compose(t->arena, kind, t->return_path, trace, c->message, &scrubbed) !=
+    if (kind == SCRUB_INCOMING && o->authentication_results)
+        wishes.trace = verdict_print(&t->verdict, t->arena, s->ingress->host);
+    if (kind == SCRUB_SUBMISSION && o->add_missing_fields)
+        add_missing(s, &wishes);
+    if (scrub_compose(t->arena, kind, &wishes, t->return_path, c->message, &scrubbed) !=
         RC_OK) {
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
         return CMD_FAIL;

@@ -1,17 +1,23 @@
 """What leaves is signed, as an independent implementation sees it at the host that gets it."""
 import contextlib
+import email
+import email.utils
 import re
+import smtplib
 import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import dkim
 import pytest
 
 import mail
+from beside import running
 from product import BUILD, Product, wait_for
 
+WHERE = "44.0.0.9"  # where the client is
 DOMAINS = ("_one.test", "_two.test")
 SHOWN = re.compile(r"^(\S+)\. 3600 IN TXT ((?:\"[^\"]{1,255}\" ?)+)$", re.M)
 
@@ -178,6 +184,66 @@ def test_a_new_key_is_published_and_then_used(signing, inbox):
         (_, data), = inbox.wait(f"<{name}>", 1)
         return all(s.startswith("mail1-2") for s in selectors(signing, data))
     wait_for("the new key signs", is_followed, 60, every=2)
+
+
+class Proxied(smtplib.SMTP_SSL):
+    """A client whose address a proxy names."""
+
+    def _get_socket(self, host, port, timeout):
+        raw = socket.create_connection((host, port), timeout)
+        ip = socket.inet_aton(WHERE)
+        raw.sendall(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + ip + ip + b"\x30\x39\x01\xd1")
+        return self.context.wrap_socket(raw, server_hostname=self._host)
+
+
+def submit(r, user, recipients, text):
+    client = Proxied("127.0.0.1", r.port(2465), f"[{WHERE}]", timeout=30, context=mail.tls())
+    client.login(user, mail.PASSWORD)
+    client.sendmail(user, recipients, text)
+    client.close()
+
+
+def bare(user, mark):
+    """A message without Date and Message-ID."""
+    text = mail.encrypted(user, extra=f"X-Mark: {mark}\r\n")
+    return re.sub(r"^(Date|Message-ID): .*\r\n", "", text, flags=re.M)
+
+
+def test_nobody_is_told_where_the_client_is(signing, inbox):
+    """Neither another host, nor a mailbox; and with nothing added the author's bytes stay."""
+    alice, bob = mail.new_account(signing), mail.new_account(signing)
+    with running(signing, "smtp-ingress", proxy_protocol="true", trusted_proxies="127.0.0.0/8") as r:
+        text = bare(alice, "where@test")
+        submit(r, alice, ["a@_one.test", bob], text)
+    (_, data), = inbox.wait("where@test", 1)
+    client = mail.imap(signing, bob)
+    wait_for("a message", lambda: client.select("INBOX")[1] == [b"1"])
+    stored = client.fetch("1", "(RFC822)")[1][0][1]
+    for got in (data, stored):
+        assert WHERE.encode() not in got
+        assert got.endswith(text.encode())
+    received, = (v for k, v in dkim.DKIM(data).headers if k.lower() == b"received")
+    assert received.split()[0] == b"by" and b"from" not in received.split(b";")[0]
+    assert stored == f"Return-Path: <{alice}>\r\n{text}".encode()
+
+
+def test_what_is_missing_is_added_and_signed(signing, inbox):
+    alice = mail.new_account(signing)
+    with running(signing, "smtp-ingress", add_missing_fields="true", proxy_protocol="true",
+                 trusted_proxies="127.0.0.0/8") as r:
+        text = bare(alice, "added@test")
+        submit(r, alice, ["a@_one.test"], text)
+        submit(r, alice, ["a@_one.test"], mail.encrypted(alice, "whole@test"))
+    (_, data), = inbox.wait("added@test", 1)
+    assert len(selectors(signing, data)) == 2
+    assert data.endswith(text.encode())
+    added = email.message_from_bytes(data)
+    assert re.fullmatch(r"<[0-9a-f]{32}@\S+>", added["Message-ID"])
+    assert abs(email.utils.parsedate_to_datetime(added["Date"]).timestamp() - time.time()) < 3600
+    (_, data), = inbox.wait("<whole@test>", 1)
+    whole = email.message_from_bytes(data)
+    assert len(whole.get_all("Date")) == len(whole.get_all("Message-ID")) == 1
+    assert len(selectors(signing, data)) == 2
 
 
 def test_misused(signing):

@@ -186,10 +186,29 @@ def test_lists_in_the_dns_are_added_up(product, names):
     wait_for_messages(inbox(product, user), 3)
 
 
-def test_a_list_without_a_zone_ends_the_start(product):
+def test_what_is_no_list_ends_the_start(product):
     with pytest.raises(AssertionError, match="score=x: must be a whole number"):
         with running(product, "smtp-ingress", dnsbl="reject", dnsbl_lists="bad.test score=x"):
+            pass
+    with pytest.raises(AssertionError, match="a:b: not a name of a header field"):
+        with running(product, "smtp-ingress", header_fields="a:b"):
             pass
     with pytest.raises(AssertionError, match="dnsbl needs dnsbl_lists"):
         with running(product, "smtp-ingress", dnsbl="reject"):
             pass
+
+
+def test_only_listed_fields_reach_the_mailbox(product, names):
+    user = mail.new_account(product)
+    extra = "X-Spy: 1\r\nList-Id: x\r\nAutocrypt: addr=a; keydata=AA\r\nChat-Group-ID: g\r\n"
+    with checking(product, names, header_fields="chat-*, Autocrypt") as r:
+        text = mail.encrypted(AUTHOR, "listed@test", extra=extra)
+        assert transaction(foreign(r), AUTHOR, [user], text)[0][-1] == 250
+    at = inbox(product, user)
+    wait_for_messages(at, 1)
+    stored = at.fetch("1", "(RFC822)")[1][0][1]
+    header, body = stored.split(b"\r\n\r\n", 1)
+    names = [line.split(b":")[0] for line in header.split(b"\r\n") if line[:1] != b" "]
+    assert names == [b"Return-Path", b"From", b"Date", b"Message-ID", b"Chat-Version",
+                     b"MIME-Version", b"Autocrypt", b"Chat-Group-ID", b"Content-Type"]
+    assert body == text.split("\r\n\r\n", 1)[1].encode()
