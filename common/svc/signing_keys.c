@@ -1,4 +1,4 @@
-/* signing_keys.c - the keys by which the mail domain's mail is signed: made, sealed,
+/* signing_keys.c - the keys by which the mail of our domains is signed: made, sealed,
  * changed.
  *
  * A new key has a selector of its own, so that the old one's record can stay.
@@ -25,9 +25,9 @@ static const struct algorithm {
     { "both", 2048, true },
 };
 
-bool signing_keys_are_wanted(const struct options *o)
+bool signing_keys_are_wanted(const struct options *o, str_t domain)
 {
-    return o->dkim_sign && !options_is_ip_only(o);
+    return o->dkim_sign && !str_starts(domain, S("["));
 }
 
 static void derive(const char *secret, unsigned char key[CRYPTO_SEAL_KEY_BYTES])
@@ -122,43 +122,51 @@ static struct fresh generate(const struct options *o)
     return f;
 }
 
-static enum rc add(struct arena *a, struct db *db, const struct options *o,
-                   const char *selector, const struct crypto_key *key, bool used)
-{
-    struct store_dkim_key row = { .domain = str_of(o->mail_domain),
-                                  .selector = str_of(selector),
-                                  .record = dkim_key_record(a, key) };
+/* What is done, for whom. */
+struct change {
+    struct arena *arena;
+    struct db *db;
+    const struct options *options;
+    str_t domain;
+};
 
-    row.sealed = signing_keys_seal(a, o, &row, key);
-    return store_dkim_add(db, &row, used);
+static enum rc add(const struct change *c, const char *selector,
+                   const struct crypto_key *key, bool used)
+{
+    struct store_dkim_key row = { .domain = c->domain,
+                                  .selector = str_of(selector),
+                                  .record = dkim_key_record(c->arena, key) };
+
+    row.sealed = signing_keys_seal(c->arena, c->options, &row, key);
+    return store_dkim_add(c->db, &row, used);
 }
 
 /* used: they sign at once. */
-static enum rc put(struct arena *a, struct db *db, const struct options *o,
-                   const struct state *now, const struct fresh *f, bool used)
+static enum rc put(const struct change *c, const struct state *now, const struct fresh *f,
+                   bool used)
 {
-    const char *selector = arena_printf(a, "%s%s", o->dkim_selector,
+    struct arena *a = c->arena;
+    const char *selector = arena_printf(a, "%s%s", c->options->dkim_selector,
                                         now->count == 0 ? "" : date(a, now->now_unix));
     enum rc rc = RC_OK;
 
     if (f->rsa != NULL) {
-        rc = add(a, db, o, selector, f->rsa, used);
+        rc = add(c, selector, f->rsa, used);
         selector = arena_printf(a, "%s-ed25519", selector);
     }
     if (rc == RC_OK && f->ed25519 != NULL)
-        rc = add(a, db, o, selector, f->ed25519, used);
+        rc = add(c, selector, f->ed25519, used);
     return rc;
 }
 
-static enum rc look(struct arena *a, struct db *db, const struct options *o,
-                    struct state *out)
+static enum rc look(const struct change *c, struct state *out)
 {
     struct store_dkim_key *keys;
-    enum rc rc = store_dkim_lock(db);
+    enum rc rc = store_dkim_lock(c->db);
 
     *out = (struct state){ 0 };
     if (rc == RC_OK)
-        rc = store_dkim_list(a, db, str_of(o->mail_domain), &keys, &out->count,
+        rc = store_dkim_list(c->arena, c->db, c->domain, &keys, &out->count,
                              &out->now_unix);
     for (size_t i = 0; rc == RC_OK && i < out->count; i++) {
         out->used += keys[i].used_unix > 0 && keys[i].retired_unix == 0;
@@ -179,46 +187,48 @@ static enum rc end(struct db *db, struct fresh *f, enum rc rc)
 }
 
 enum rc signing_keys_ensure(struct arena *a, struct db *db, const struct options *o,
-                            bool *made)
+                            str_t domain, bool *made)
 {
+    struct change c = { .arena = a, .db = db, .options = o, .domain = domain };
     struct fresh f = generate(o);
     struct state now;
     enum rc rc;
 
     *made = false;
     db_begin(db);
-    rc = look(a, db, o, &now);
+    rc = look(&c, &now);
     if (rc == RC_OK && now.used == 0) {
-        rc = put(a, db, o, &now, &f, true);
+        rc = put(&c, &now, &f, true);
         *made = rc == RC_OK;
     }
     return end(db, &f, rc);
 }
 
-static enum rc use(struct db *db, const struct options *o)
+static enum rc use(const struct change *c)
 {
-    return store_dkim_change(db, str_of(o->mail_domain),
-                             o->maximal_queue_lifetime + SIGNING_KEYS_GRACE_S);
+    return store_dkim_change(c->db, c->domain,
+                             c->options->maximal_queue_lifetime + SIGNING_KEYS_GRACE_S);
 }
 
 enum rc signing_keys_rotate(struct arena *a, struct db *db, const struct options *o,
-                            bool at_once, enum signing_keys_step *out)
+                            str_t domain, bool at_once, enum signing_keys_step *out)
 {
+    struct change c = { .arena = a, .db = db, .options = o, .domain = domain };
     struct fresh f = generate(o);
     struct state now;
     bool is_new, is_time;
     enum rc rc;
 
     db_begin(db);
-    rc = look(a, db, o, &now);
+    rc = look(&c, &now);
     is_new = now.youngest_unused_unix == 0;
     is_time =
         now.used == 0 || at_once ||
         (!is_new && now.now_unix - now.youngest_unused_unix >= SIGNING_KEYS_SPREAD_S);
     *out = is_time ? SIGNING_KEYS_USE : is_new ? SIGNING_KEYS_PUBLISH : SIGNING_KEYS_WAIT;
     if (rc == RC_OK && is_new)
-        rc = put(a, db, o, &now, &f, false);
+        rc = put(&c, &now, &f, false);
     if (rc == RC_OK && is_time)
-        rc = use(db, o);
+        rc = use(&c);
     return end(db, &f, rc);
 }

@@ -1,4 +1,4 @@
-/* signing_keys.h - the keys by which the mail domain's mail is signed: made, sealed,
+/* signing_keys.h - the keys by which the mail of our domains is signed: made, sealed,
  * changed.
  *
  * They are in the database, sealed with a key of cluster_secret, so that all who sign
@@ -20,14 +20,14 @@ enum {
     SIGNING_KEYS_GRACE_S = 86400,
 };
 
-/* Not with dkim_sign = false, nor without a domain that a record could stand under. */
-bool signing_keys_are_wanted(const struct options *o);
+/* Not with dkim_sign = false, nor by an address, under which no record could stand. */
+bool signing_keys_are_wanted(const struct options *o, str_t domain);
 
-/* Own transaction.  The mail domain has keys that sign when this returns RC_OK; without
+/* Own transaction.  The domain has keys that sign when this returns RC_OK; without
  * any, new ones do.  However many ask at once, one of them makes these.  Takes the time
  * of making keys, up to seconds, so ask store_dkim_used before. */
 enum rc signing_keys_ensure(struct arena *a, struct db *db, const struct options *o,
-                            bool *made) RC_CHECKED;
+                            str_t domain, bool *made) RC_CHECKED;
 
 enum signing_keys_step {
     SIGNING_KEYS_PUBLISH, /* new keys are made, and are to be published */
@@ -38,7 +38,8 @@ enum signing_keys_step {
 /* Own transaction, as the owner.  Makes new keys; called again, lets them sign instead of
  * the old ones.  at_once: both, whatever their age. */
 enum rc signing_keys_rotate(struct arena *a, struct db *db, const struct options *o,
-                            bool at_once, enum signing_keys_step *out) RC_CHECKED;
+                            str_t domain, bool at_once,
+                            enum signing_keys_step *out) RC_CHECKED;
 
 /* A key of store_dkim_used; crypto_key_free ends it.  RC_INVALID: sealed with neither of
  * the two secrets.  *is_old: with the previous one, signing_keys_seal is due. */

@@ -14,12 +14,13 @@
 #define DOMAIN "chat.example"
 
 static struct options options;
+static str_t domain;
 
 static int setup(void **state)
 {
     (void)state;
-    options = (struct options){ .mail_domain = DOMAIN,
-                                .cluster_secret = SECRET,
+    domain = S(DOMAIN);
+    options = (struct options){ .cluster_secret = SECRET,
                                 .cluster_secret_previous = "",
                                 .dkim_sign = true,
                                 .dkim_selector = "opendkim",
@@ -34,7 +35,8 @@ static bool ensure(void)
 {
     bool made;
 
-    assert_int_equal(signing_keys_ensure(test_arena, test_db, &options, &made), RC_OK);
+    assert_int_equal(signing_keys_ensure(test_arena, test_db, &options, domain, &made),
+                     RC_OK);
     return made;
 }
 
@@ -146,7 +148,7 @@ static void *ensure_thread(void *made)
     struct arena *a = arena_new();
     struct db *db = test_connect();
 
-    assert_int_equal(signing_keys_ensure(a, db, &options, made), RC_OK);
+    assert_int_equal(signing_keys_ensure(a, db, &options, domain, made), RC_OK);
     db_free(&db);
     arena_free(&a);
     return NULL;
@@ -174,8 +176,9 @@ static enum signing_keys_step rotate(bool at_once)
 {
     enum signing_keys_step step;
 
-    assert_int_equal(signing_keys_rotate(test_arena, test_db, &options, at_once, &step),
-                     RC_OK);
+    assert_int_equal(
+        signing_keys_rotate(test_arena, test_db, &options, domain, at_once, &step),
+        RC_OK);
     return step;
 }
 
@@ -241,21 +244,21 @@ static void domains_have_keys_of_their_own(void **state)
 
     (void)state;
     ensure();
-    options.mail_domain = "other.example";
+    domain = S("other.example");
     assert_true(ensure());
     assert_int_equal(rotate(true), SIGNING_KEYS_USE);
     assert_int_equal(used(&rows), 1);
     assert_true(str_eq(rows[0].selector, S("opendkim")));
     /* Asked for before there is any, a key is used at once. */
-    options.mail_domain = "third.example";
+    domain = S("third.example");
     assert_int_equal(rotate(false), SIGNING_KEYS_USE);
     assert_false(ensure());
-    options.mail_domain = "[192.0.2.1]";
-    assert_false(signing_keys_are_wanted(&options));
-    options.mail_domain = "_chat.example";
-    assert_true(signing_keys_are_wanted(&options));
+    domain = S("[192.0.2.1]");
+    assert_false(signing_keys_are_wanted(&options, domain));
+    domain = S("_chat.example");
+    assert_true(signing_keys_are_wanted(&options, domain));
     options.dkim_sign = false;
-    assert_false(signing_keys_are_wanted(&options));
+    assert_false(signing_keys_are_wanted(&options, domain));
 }
 
 #define TEST(fn) cmocka_unit_test_setup(fn, setup)

@@ -49,7 +49,7 @@ ADMIN_PORT, WORK_PORT, EVENT_PORT, MXDELIV_PORT = 9090, 5551, 5552, 2526
 OFFERS_WORK = ["smtp-ingress", "queue-worker", "remote-sender"]
 OFFERS_EVENTS = ["queue-worker", "imap-gateway", "registrar", "janitor"]
 LAST_PORT, OFFSET_STEP = 65535, 1000
-START_DEADLINE_S, STOP_DEADLINE_S = 90, 30
+START_DEADLINE_S, STOP_DEADLINE_S, KEY_DEADLINE_S = 90, 30, 10
 RESTART_MIN_S, RESTART_MAX_S, STEADY_S = 0.2, 2.0, 10.0
 # How a service ends that refuses its configuration.
 EXIT_CONFIG = 2
@@ -448,6 +448,20 @@ class Product:
         subprocess.run([self.build / "registrar", "--print-invite"],
                        env=self.environment(self.registrar()), check=False)
 
+    def print_records(self):
+        """What other servers look up before they take mail of a domain that they know."""
+        if self.effective["mail_domain"][0] in "_[" or self.effective["dkim_sign"] != "true":
+            return
+        until = time.monotonic() + KEY_DEADLINE_S
+        while (shown := self.show_records()).returncode != 0 and time.monotonic() < until:
+            time.sleep(0.1)
+        if shown.returncode == 0:
+            say(f"what the DNS of {self.effective['mail_domain']} has to say, or other servers "
+                f"refuse its mail:\n\n{shown.stdout}")
+
+    def show_records(self):
+        return subprocess.run([self.run / "postbusctl", "dkim", "show"], capture_output=True, text=True)
+
     def stop(self):
         """Services first, so that they can finish what they hold; the database last."""
         services = [c for c in self.children if c.name != "postgres"]
@@ -518,6 +532,7 @@ def supervise(product, stopping):
     product.wait_ready(stopping)
     if not stopping():
         product.print_invite()
+        product.print_records()
     parent = os.getppid()
     while not stopping():
         for child in product.children:

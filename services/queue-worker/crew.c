@@ -353,7 +353,7 @@ static void start_member(struct crew *c, struct member *m)
     m->crew = c;
     batch_init(&m->batch, svc_db_new(c->svc), &c->rules, (size_t)o->queue_batch,
                (int)o->queue_attempts);
-    keyring_init(&m->keys, o);
+    keyring_init(&m->keys, o, c->rules.route.domains);
     m->batch.keys = &m->keys;
     CHECK(pthread_create(&m->thread, NULL, member_main, m) == 0);
     snprintf(name, sizeof(name), "queue-%zu", (size_t)(m - c->member));

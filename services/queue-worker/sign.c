@@ -83,17 +83,17 @@ static enum rc whole_head(struct signer *s, const struct store_queue_row *row,
     return rc;
 }
 
-static str_t compose(struct arena *a, struct signer *s, str_t header,
-                     const unsigned char *body_hash)
+static str_t compose(struct arena *a, struct signer *s, const struct keyring_domain *d,
+                     str_t header, const unsigned char *body_hash)
 {
     struct buf *fields = arena_buf(a, FIELDS_MAX_BYTES);
     struct dkim_header parsed;
 
     dkim_header_init(s->scratch, header, &parsed);
-    for (size_t i = 0; i < s->keys->count; i++) {
-        struct dkim_sign how = { .domain = s->keys->domain,
-                                 .selector = s->keys->keys[i].selector,
-                                 .key = s->keys->keys[i].key,
+    for (size_t i = 0; i < d->count; i++) {
+        struct dkim_sign how = { .domain = d->name,
+                                 .selector = d->keys[i].selector,
+                                 .key = d->keys[i].key,
                                  .body_hash = body_hash,
                                  .now_unix = clock_unix() };
 
@@ -105,17 +105,21 @@ static str_t compose(struct arena *a, struct signer *s, str_t header,
 
 static enum rc sign_one(struct arena *a, struct signer *s, struct sign *it, str_t head)
 {
+    const struct keyring_domain *d = keyring_find(s->keys, it->row->sender);
     struct envelope e;
     struct head all;
-    enum rc rc = whole_head(s, it->row, head, &all);
+    enum rc rc;
 
+    if (d == NULL)
+        return RC_OK;
+    rc = whole_head(s, it->row, head, &all);
     if (rc != RC_OK)
         return rc;
     (void)envelope_parse(it->row->envelope, &e);
     if (!e.has_body_hash)
         rc = hash_body(s, it->row, all.body_at, e.body_hash);
     if (rc == RC_OK)
-        it->fields = compose(a, s, all.header, e.body_hash);
+        it->fields = compose(a, s, d, all.header, e.body_hash);
     return rc;
 }
 

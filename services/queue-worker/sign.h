@@ -18,8 +18,8 @@ struct store_queue_row;
 
 struct sign {
     const struct store_queue_row *row;
-    /* Set: a field for each key, with CRLF; empty if the body is gone, which ends the
-     * message when it is to be sent. */
+    /* Set: a field for each key, with CRLF; empty if its domain has none, or the body
+     * is gone, which ends the message when it is to be sent. */
     str_t fields;
 };
 

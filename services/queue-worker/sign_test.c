@@ -29,6 +29,7 @@ static const struct deliver_rules rules = {
     .remote_lifetime_s = 1000,
 };
 
+static const struct domains *ours;
 static struct options options;
 static struct batch batch;
 static struct batch_news news;
@@ -37,20 +38,20 @@ static struct keyring keys;
 static void restart(void)
 {
     keyring_fini(&keys);
-    keyring_init(&keys, &options);
+    keyring_init(&keys, &options, ours);
 }
 
 static int setup(void **state)
 {
-    options = (struct options){ .mail_domain = DOMAIN,
-                                .cluster_secret = SECRET,
+    ours = &domains;
+    options = (struct options){ .cluster_secret = SECRET,
                                 .cluster_secret_previous = "",
                                 .dkim_sign = true,
                                 .dkim_selector = "opendkim",
                                 .dkim_algorithm = "ed25519",
                                 .maximal_queue_lifetime = 1000 };
     batch_init(&batch, test_db, &rules, 64, 3);
-    keyring_init(&keys, &options);
+    keyring_init(&keys, &options, ours);
     batch.keys = &keys;
     test_setup(state);
     test_sql("TRUNCATE dkim_key");
@@ -278,6 +279,7 @@ static void two_keys_make_two_signatures(void **state)
 
 static void nothing_is_signed_where_there_is_no_key_in_dns(void **state)
 {
+    const struct domains literal = DOMAINS_ONE("[192.0.2.1]");
     const str_t to[] = { STR("a@far.example") }, body = STR(BODY);
 
     (void)state;
@@ -285,7 +287,7 @@ static void nothing_is_signed_where_there_is_no_key_in_dns(void **state)
     send_message(S(HEADER), body, to, 1, &body);
     run_batch(1);
     options.dkim_sign = true;
-    options.mail_domain = "[192.0.2.1]";
+    ours = &literal;
     restart();
     send_message(S(HEADER), body, to, 1, &body);
     run_batch(1);
@@ -296,6 +298,46 @@ static void nothing_is_signed_where_there_is_no_key_in_dns(void **state)
     assert_int_equal(test_number(test_db, "SELECT count(*) FROM dkim_key"), 0);
 }
 
+/* Whose mail it is says its sender; what the server itself sends is the first one's. */
+static void each_domain_signs_with_its_own_key(void **state)
+{
+    static const struct domains_row rows[] = {
+        { STR(DOMAIN), STR(DOMAIN) },
+        { STR("xn--bcher-kva.example"), STR("xn--bcher-kva.example") },
+        { STR("[192.0.2.1]"), STR("[192.0.2.1]") },
+        { STR("old.example"), STR("xn--bcher-kva.example") },
+    };
+    static const struct {
+        const char *sender, *signer; /* NULL: nobody */
+    } cases[] = {
+        { "user1@" DOMAIN, DOMAIN },
+        { "USER1@Example.ORG", DOMAIN },
+        { "user1@xn--bcher-kva.example", "xn--bcher-kva.example" },
+        { "user1@B\xc3\xbc"
+          "cher.example",
+          "xn--bcher-kva.example" },
+        { "user1@old.example", "xn--bcher-kva.example" },
+        { "user1@elsewhere.example", DOMAIN },
+        { "", DOMAIN },
+        { "user1@[192.0.2.1]", NULL },
+    };
+    const struct domains several = { .row = rows, .count = ARRAY_LEN(rows) };
+
+    (void)state;
+    ours = &several;
+    restart();
+    run_batch(0);
+    assert_int_equal(keys.state, KEYRING_READY);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM dkim_key"), 2);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct keyring_domain *d = keyring_find(&keys, str_of(cases[i].sender));
+
+        assert_int_equal(d != NULL, cases[i].signer != NULL);
+        if (d != NULL)
+            assert_true(d->count == 1 && str_eq(d->name, str_of(cases[i].signer)));
+    }
+}
+
 static void a_change_of_keys_is_followed(void **state)
 {
     const str_t to[] = { STR("a@far.example") }, body = STR(BODY);
@@ -304,8 +346,9 @@ static void a_change_of_keys_is_followed(void **state)
 
     (void)state;
     run_batch(0);
-    assert_int_equal(signing_keys_rotate(test_arena, test_db, &options, true, &step),
-                     RC_OK);
+    assert_int_equal(
+        signing_keys_rotate(test_arena, test_db, &options, S(DOMAIN), true, &step),
+        RC_OK);
     send_message(S(HEADER), body, to, 1, &body);
     run_batch(1); /* by the key that it has in hand, whose record stays */
     keys.read_again_ms = 0;
@@ -394,6 +437,7 @@ int main(void)
         TEST(a_bounce_is_signed),
         TEST(two_keys_make_two_signatures),
         TEST(nothing_is_signed_where_there_is_no_key_in_dns),
+        TEST(each_domain_signs_with_its_own_key),
         TEST(a_change_of_keys_is_followed),
         TEST(without_the_secret_mail_to_others_waits),
         TEST(who_waits_too_long_gets_a_bounce),
