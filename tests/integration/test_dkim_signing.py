@@ -25,11 +25,11 @@ SHOWN = re.compile(r"^(\S+)\. 3600 IN TXT ((?:\"[^\"]{1,255}\" ?)+)$", re.M)
 class Inbox:
     """A mail host that keeps the bytes of what it is given."""
 
-    def __init__(self, certificate, key):
+    def __init__(self, certificate, key, address="127.0.0.1"):
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certificate, key)
         self.messages, self.lock = [], threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.listener = socket.create_server((address, 0), backlog=50)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
