@@ -19,6 +19,9 @@ static bool covers(const char *word, unsigned directions)
                                                                 : CHECKS_BOTH)) != 0;
 }
 
+/* Is somebody shown the message?  Read off the rows, which are below. */
+static bool asks_others(const struct options *o, unsigned directions);
+
 #define CHECK_ROW(id, phase, place, directions, when)                                    \
     static bool wants_##id(const struct options *o, unsigned d)                          \
     {                                                                                    \
@@ -63,6 +66,15 @@ static struct metric refusals[] = {
 #include "checks.def"
 #undef CHECK_ROW
 };
+
+static bool asks_others(const struct options *o, unsigned directions)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].place == CHECKS_LAST && i != CHECKS_ROW_forged_results &&
+            (rows[i].directions & directions) != 0 && rows[i].is_wanted(o, directions))
+            return true;
+    return false;
+}
 
 struct check checks_of(const struct session *s, struct buf *out)
 {

@@ -62,6 +62,19 @@ def submit(r, user, friend):
     return codes[-1], said
 
 
+def test_results_under_our_name_are_not_shown(product, program, judged):
+    """Somebody else's are, but not among a crowd of forged ones."""
+    user = mail.new_account(product)
+    host = foreign(judged).ehlo()[1].decode().splitlines()[0]
+    forged = f'Authentication-Results: (x) "{host}"; spf=pass smtp.mailfrom=forged.example\r\n'
+    other = "AUTHENTICATION-RESULTS: other.example;\r\n dkim=pass header.d=shown.example\r\n"
+    for extra, shown in ((forged + other + forged, 1), (101 * forged + other, 0), (other, 1)):
+        assert incoming(judged, user, mail.encrypted(OUTSIDE, extra=extra))[0] == 250
+        text = program.saw("input")
+        assert "forged.example" not in text and text.count("shown.example") == shown
+        assert text.startswith("From: ") and "BEGIN PGP MESSAGE" in text
+
+
 def test_what_it_is_given(product, program, judged):
     user = mail.new_account(product)
     text = mail.encrypted(OUTSIDE, "given@test")
