@@ -35,8 +35,10 @@ struct delivery {
     struct mail_hosts hosts;
     size_t host_next; /* to try when there is no connection */
     size_t connects;
-    bool hopeless; /* what has failed so far will always fail */
-    size_t breaks; /* messages in a row whose connection broke */
+    bool hopeless;         /* what has failed so far will always fail */
+    enum tls_wish wish;    /* of the message that is sent: its connection is its own */
+    bool lacks_requiretls; /* a host does */
+    size_t breaks;         /* messages in a row whose connection broke */
     struct transport_line line;
     bool connected;
     pthread_mutex_t lock; /* of those below, which delivery_abort and _yield use */
@@ -206,7 +208,13 @@ static void unreachable(struct delivery *d, int code, str_t status, str_t text)
 
 static void unreachable_because(struct delivery *d, const char *reason)
 {
-    if (d->hopeless)
+    if (d->hopeless && d->lacks_requiretls)
+        unreachable(d, 550, S("5.7.30"),
+                    str_of(arena_printf(d->arena,
+                                        "550 5.7.30 REQUIRETLS support required; last "
+                                        "was %s: %s",
+                                        d->host, reason)));
+    else if (d->hopeless)
         unreachable(d, 550, S("5.4.4"),
                     str_of(arena_printf(d->arena,
                                         "550 5.4.4 No mail server of %.*s takes mail; "
@@ -237,6 +245,7 @@ static bool find_hosts(struct delivery *d)
     d->host_next = 0;
     d->connects = 0;
     d->hopeless = true;
+    d->lacks_requiretls = false;
     d->host[0] = '\0';
     do {
         rc = d->way.transport->find(d->arena, d->desk, &d->way, dns_slice(until),
@@ -330,6 +339,10 @@ static struct failure open_line(struct delivery *d, struct arena *a,
         return f;
     }
     disconnect(d);
+    if (policy->requiretls && d->line.lacks_requiretls) {
+        d->lacks_requiretls = true;
+        return (struct failure){ arena_printf(a, "%s", d->line.failure), true };
+    }
     return (struct failure){ arena_printf(a, "%s", d->line.failure),
                              d->line.takes_no_mail && !d->way.transport->shared };
 }
@@ -338,7 +351,7 @@ static struct failure open_line(struct delivery *d, struct arena *a,
 static struct failure connect_host(struct delivery *d, struct arena *a,
                                    const struct mail_host *h)
 {
-    const struct tls_policy_facts facts = { .host = h->name };
+    const struct tls_policy_facts facts = { .wish = d->wish, .host = h->name };
     const struct tls_policy policy = tls_policy_for(&facts);
     struct failure f = { .reason = "no address" };
     struct addr to[ADDRESSES_MAX];
@@ -515,6 +528,7 @@ static enum rc send_groups(struct delivery *d, struct arena *a, struct parcel *p
             .sender = p->row.sender,
             .smtputf8 = e->smtputf8,
             .eight_bit = e->eight_bit,
+            .requiretls = e->requiretls,
             .ret = e->ret,
             .envid = envelope_envid(a, e),
             .size_bytes = (uint64_t)p->row.size + p->row.prefix.n,
@@ -532,6 +546,22 @@ static enum rc send_groups(struct delivery *d, struct arena *a, struct parcel *p
         }
     }
     return rc;
+}
+
+static enum tls_wish wish_of(const struct envelope *e)
+{
+    return e->requiretls     ? TLS_WISH_REQUIRED
+           : e->tls_optional ? TLS_WISH_OPTIONAL
+                             : TLS_WISH_NONE;
+}
+
+/* Whoever asks for another TLS than all others has a connection of its own, and what is
+ * found out there says nothing about the destination. */
+static void begin_alone(struct delivery *d, enum tls_wish wish)
+{
+    disconnect(d);
+    delivery_retry(d);
+    d->wish = wish;
 }
 
 enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
@@ -552,7 +582,11 @@ enum rc delivery_send(struct delivery *d, struct arena *a, struct parcel *p,
         out->rcpt[i].notify = said.notify;
         out->rcpt[i].orcpt = said.orcpt;
     }
+    if (wish_of(&e) != TLS_WISH_NONE)
+        begin_alone(d, wish_of(&e));
     rc = send_groups(d, a, p, &e, out);
     out->host = arena_str(a, str_of(d->host));
+    if (d->wish != TLS_WISH_NONE)
+        begin_alone(d, TLS_WISH_NONE);
     return rc;
 }

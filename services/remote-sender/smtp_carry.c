@@ -8,6 +8,7 @@ static void show(struct transport_line *line)
 {
     line->broken = line->smtp.broken;
     line->takes_no_mail = line->smtp.takes_no_mail;
+    line->lacks_requiretls = line->smtp.lacks_requiretls;
     line->failure = line->smtp.failure;
 }
 

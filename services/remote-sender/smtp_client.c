@@ -118,6 +118,7 @@ static void read_features(struct smtp_client *c, const struct smtp_reply *r)
     c->pipelining = smtp_reply_has_keyword(r, "PIPELINING", &args);
     c->smtputf8 = smtp_reply_has_keyword(r, "SMTPUTF8", &args);
     c->eight_bit = smtp_reply_has_keyword(r, "8BITMIME", &args);
+    c->requiretls = smtp_reply_has_keyword(r, "REQUIRETLS", &args);
     c->dsn = smtp_reply_has_keyword(r, "DSN", &args);
     c->size = smtp_reply_has_keyword(r, "SIZE", &args);
     c->size_max = 0;
@@ -175,11 +176,14 @@ static enum rc start_tls(struct smtp_client *c, struct arena *a,
     struct smtp_reply r;
     enum rc rc = command(c, a, "STARTTLS\r\n", "STARTTLS", &r);
 
-    if (rc == RC_OK && r.code != 220)
+    if (rc == RC_OK && r.code != 220) {
+        c->lacks_requiretls = r.code / 100 == 5;
         return fail(c, RC_DENIED, "STARTTLS refused", smtp_reply_text(a, &r, 300));
+    }
     if (rc == RC_OK) {
         rc = stream_start_tls(c->stream, s->tls, arena_cstr(a, s->policy.name), verify,
                               c->open_until);
+        c->lacks_requiretls = rc == RC_DENIED;
         if (rc != RC_OK)
             rc = connection_failed(c, rc, "TLS");
     }
@@ -193,6 +197,7 @@ static enum rc open_session(struct smtp_client *c, struct arena *a,
 
     if (rc == RC_OK)
         rc = say_ehlo(c, a, s->helo);
+    c->lacks_requiretls = rc == RC_OK && !c->starttls;
     if (rc == RC_OK && !c->starttls)
         rc = fail(c, RC_DENIED, "STARTTLS is not offered, nothing is sent in the clear",
                   S(""));
@@ -200,6 +205,11 @@ static enum rc open_session(struct smtp_client *c, struct arena *a,
         rc = start_tls(c, a, s);
     if (rc == RC_OK)
         rc = say_ehlo(c, a, s->helo); /* what was said in the clear is forgotten */
+    if (rc == RC_OK && s->policy.requiretls && !c->requiretls) {
+        c->lacks_requiretls = true;
+        rc = fail(c, RC_DENIED, "REQUIRETLS is not offered", S(""));
+        c->broken = false; /* the host hears a goodbye */
+    }
     return rc;
 }
 
@@ -246,6 +256,8 @@ static void compose_mail(const struct smtp_client *c, const struct smtp_client_m
         buf_puts(out, " BODY=8BITMIME");
     if (c->smtputf8 && m->smtputf8)
         buf_puts(out, " SMTPUTF8");
+    if (m->requiretls)
+        buf_puts(out, " REQUIRETLS");
     if (c->dsn)
         smtp_dsn_put_mail(out, m->ret, m->envid);
     buf_puts(out, "\r\n");
@@ -286,6 +298,9 @@ static bool is_impossible(const struct smtp_client *c, const struct smtp_client_
         *why = (struct smtp_client_answer){
             552, S("5.3.4"), S("552 5.3.4 message is larger than the host accepts")
         };
+    else if (m->requiretls && !c->requiretls)
+        *why = (struct smtp_client_answer){ 550, S("5.7.30"),
+                                            S("550 5.7.30 the host has no REQUIRETLS") };
     else if (m->smtputf8 && !c->smtputf8)
         *why =
             (struct smtp_client_answer){ 553, S("5.6.7"),

@@ -43,6 +43,7 @@ struct smtp_client_mail {
     str_t sender; /* empty: <> */
     bool smtputf8;
     bool eight_bit;
+    bool requiretls; /* only over a connection that was opened for that */
     enum envelope_ret ret;
     str_t envid;         /* decoded */
     uint64_t size_bytes; /* 0: not known */
@@ -64,7 +65,8 @@ struct smtp_client {
     struct deadline open_until; /* of all exchanges until the mails begin; then 0 */
     bool broken;                /* only smtp_client_close is left */
     bool takes_no_mail;         /* smtp_client_open failed, and will again */
-    bool starttls, pipelining, smtputf8, eight_bit, size, dsn;
+    bool lacks_requiretls;      /* likewise, for what needs it */
+    bool starttls, pipelining, smtputf8, eight_bit, size, dsn, requiretls;
     uint64_t size_max;                    /* 0: no limit told */
     struct smtp_data_encoder encoder;     /* of the mail in progress */
     struct deadline data_until;           /* for all of its data */

@@ -24,7 +24,8 @@ static struct smtp_client_setup usual(void)
 {
     return (struct smtp_client_setup){ .helo = "own.org",
                                        .command_ms = 3000,
-                                       .policy = { TLS_LEVEL_ENCRYPTED, S("_x.test") },
+                                       .policy = { .level = TLS_LEVEL_ENCRYPTED,
+                                                   .name = S("_x.test") },
                                        .tls = strict_ctx };
 }
 
@@ -430,7 +431,7 @@ static struct smtp_client_setup secure(enum tls_level level, struct tls_context 
 {
     struct smtp_client_setup s = usual();
 
-    s.policy = (struct tls_policy){ level, str_of(name) };
+    s.policy = (struct tls_policy){ .level = level, .name = str_of(name) };
     s.tls = ctx;
     return s;
 }

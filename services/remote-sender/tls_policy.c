@@ -13,9 +13,12 @@ static bool is_exempt_from_chain(str_t host)
 
 struct tls_policy tls_policy_for(const struct tls_policy_facts *facts)
 {
+    bool required = facts->wish == TLS_WISH_REQUIRED;
+    bool any = facts->wish == TLS_WISH_OPTIONAL || is_exempt_from_chain(facts->host);
+
     return (struct tls_policy){
-        .level =
-            is_exempt_from_chain(facts->host) ? TLS_LEVEL_ENCRYPTED : TLS_LEVEL_VERIFIED,
+        .level = any && !required ? TLS_LEVEL_ENCRYPTED : TLS_LEVEL_VERIFIED,
+        .requiretls = required,
         .name = facts->host,
     };
 }

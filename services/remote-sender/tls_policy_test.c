@@ -33,15 +33,31 @@ static void test_table(void **state)
         struct tls_policy_facts facts = { .host = str_of(cases[i].host) };
         struct tls_policy p = tls_policy_for(&facts);
 
-        if (p.level != cases[i].level || !str_eq(p.name, facts.host))
+        if (p.requiretls || p.level != cases[i].level || !str_eq(p.name, facts.host))
             fail_msg("%s: level %d, name %.*s", cases[i].host, (int)p.level,
                      STR_ARG(p.name));
     }
 }
 
+/* RFC 8689 */
+static void test_wishes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct tls_policy_facts facts = { TLS_WISH_REQUIRED, str_of(cases[i].host) };
+        struct tls_policy p = tls_policy_for(&facts);
+
+        assert_true(p.requiretls && p.level == TLS_LEVEL_VERIFIED);
+        facts.wish = TLS_WISH_OPTIONAL;
+        p = tls_policy_for(&facts);
+        assert_true(!p.requiretls && p.level == TLS_LEVEL_ENCRYPTED);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table),
+                                        cmocka_unit_test(test_wishes) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,7 @@ struct transport_way {
 struct transport_line {
     bool broken;             /* only close is left */
     bool takes_no_mail;      /* open failed, and will again */
+    bool lacks_requiretls;   /* open failed for want of what REQUIRETLS demands */
     const char *failure;     /* why the last call failed; lives until the next */
     struct smtp_client smtp; /* for those who speak it */
 };

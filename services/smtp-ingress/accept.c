@@ -18,6 +18,7 @@
 #include "ingress.h"
 #include "mail/date.h"
 #include "mail/envelope.h"
+#include "mail/header.h"
 #include "mail/scrub.h"
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
@@ -83,6 +84,17 @@ static bool has_eight_bit(str_t s)
     return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
+/* RFC 8689 4: the author would rather have it read than lost.  Twice is once too often.
+ */
+static bool has_tls_optional(str_t header)
+{
+    struct header_field field;
+
+    return header_find(header, S("TLS-Required"), &field) &&
+           str_eq_nocase(str_trim(field.value), S("No")) &&
+           header_count(header, S("TLS-Required")) == 1;
+}
+
 static str_t make_envelope(const struct session *s, const struct scrub_result *scrubbed,
                            bool leaves)
 {
@@ -105,6 +117,8 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
     if (leaves && s->ingress->options->dkim_sign)
         envelope_hash_body(&e,
                            scrubbed->body); /* so that signing reads the header only */
+    e.requiretls = t->requiretls;
+    e.tls_optional = leaves && !t->requiretls && has_tls_optional(scrubbed->header);
     e.ret = t->ret;
     e.envid = t->envid;
     if (t->envelope_bytes > 0)

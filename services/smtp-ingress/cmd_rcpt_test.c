@@ -70,6 +70,48 @@ static void what_another_server_says_is_stored(void **state)
     hang_up(&c);
 }
 
+/* RFC 8689: the field counts for what leaves, and REQUIRETLS comes before it. */
+static void what_is_said_of_tls_is_stored(void **state)
+{
+    static const struct {
+        const char *parameter, *fields;
+        bool required, optional;
+    } cases[] = {
+        { "", "", false, false },
+        { " REQUIRETLS", "", true, false },
+        { "", "TLS-Required: No\r\n", false, true },
+        { "", "tls-required:\r\n no \r\n", false, true },
+        { " REQUIRETLS", "TLS-Required: No\r\n", true, false },
+        { "", "TLS-Required: Yes\r\n", false, false },
+        { "", "TLS-Required: No\r\nTLS-Required: No\r\n", false, false },
+    };
+    struct client c = log_in("alice0001");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct envelope e;
+
+        say(&c, arena_printf(arena, "MAIL FROM:<alice0001@" DOMAIN ">%s",
+                             cases[i].parameter));
+        expect(&c, "250 2.1.0 ");
+        say(&c, "RCPT TO:<b@elsewhere.example>");
+        expect(&c, "250 2.1.5 ");
+        say(&c, "DATA");
+        expect(&c, "354 ");
+        send_message(&c, message("alice0001@" DOMAIN, cases[i].fields, 200));
+        expect(&c, "250 2.0.0 ");
+        e = last_envelope();
+        assert_int_equal(e.requiretls, cases[i].required);
+        assert_int_equal(e.tls_optional, cases[i].optional);
+        if (cases[i].optional) {
+            str_t stored = stored_body(db_get_int(observer, 0, 0, 0));
+
+            assert_true(str_find(stored, S("equired:")) != SIZE_MAX); /* others read it */
+        }
+    }
+    hang_up(&c);
+}
+
 /* With the usual ones a thousand recipients fit; with the longest these do not. */
 static void what_the_envelope_can_hold(void **state)
 {
@@ -118,6 +160,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_said_of_recipients_is_stored),
         cmocka_unit_test(what_another_server_says_is_stored),
+        cmocka_unit_test(what_is_said_of_tls_is_stored),
         cmocka_unit_test(what_the_envelope_can_hold),
     };
 

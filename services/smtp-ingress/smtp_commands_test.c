@@ -140,6 +140,9 @@ static void parameters(void **state)
         { "FROM:<a@x.example> SIZE=100000000000000000000", "501 5.5.4 " },
         { "FROM:<a@x.example> SIZE", "501 5.5.4 " },
         { "FROM:<a@x.example> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY\r\n" },
+        { "FROM:<a@x.example> REQUIRETLS", NULL },
+        { "FROM:<a@x.example> REQUIRETLS=yes", "501 5.5.4 " },
+        { "FROM:<a@x.example> REQUIRETLS REQUIRETLS", "501 5.5.4 " },
         { "FROM:<a@x.example> MT-PRIORITY=3", "555 5.5.4 " },
         { "FROM:<a@x.example> HOLDFOR=60", "555 5.5.4 " },
         { "FROM:<a@x.example> HOLDUNTIL=2026-12-24T00:00:00Z", "555 5.5.4 " },
@@ -206,7 +209,8 @@ static void announced_parameters(void **state)
     smtp_params_ehlo(&out, true, 31457280);
     assert_true(
         str_eq(buf_str(&out),
-               S("250-SIZE 31457280\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n")));
+               S("250-SIZE 31457280\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+                 "250-REQUIRETLS\r\n")));
     buf_fini(&out);
 }
 

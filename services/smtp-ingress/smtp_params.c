@@ -53,7 +53,7 @@ static bool judge_auth(const struct smtp_command_param *p, const struct target *
     return p->has_value && p->value.n > 0;
 }
 
-/* RFC 3461, as the following ones */
+/* RFC 3461 */
 static bool judge_ret(const struct smtp_command_param *p, const struct target *to)
 {
     return smtp_dsn_ret(p->value, &to->mail->ret) == RC_OK;
@@ -62,6 +62,13 @@ static bool judge_ret(const struct smtp_command_param *p, const struct target *t
 static bool judge_envid(const struct smtp_command_param *p, const struct target *to)
 {
     return smtp_dsn_envid(to->mail->arena, p->value, &to->mail->envid) == RC_OK;
+}
+
+/* RFC 8689 2 */
+static bool judge_requiretls(const struct smtp_command_param *p, const struct target *to)
+{
+    to->mail->requiretls = true;
+    return !p->has_value;
 }
 
 static bool judge_notify(const struct smtp_command_param *p, const struct target *to)

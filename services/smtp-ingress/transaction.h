@@ -44,6 +44,7 @@ struct transaction {
     bool clear_text;            /* every recipient so far takes unencrypted mail */
     uint64_t declared_bytes;    /* SIZE=; 0: unknown */
     enum envelope_ret ret;      /* RET= */
+    bool requiretls;            /* REQUIRETLS was given */
     str_t envid;                /* ENVID=, decoded */
     enum transaction_rate rate; /* counted once, whatever the number of recipients */
     int64_t retry_ms;           /* with RATE_OVER */
