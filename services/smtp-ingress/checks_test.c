@@ -517,6 +517,42 @@ static void policies(void **state)
     }
 }
 
+/* What others claim is told as such, and changes nothing. */
+static void chains_of_others(void **state)
+{
+    static const struct {
+        const char *fields, *reason; /* NULL: nothing is said */
+    } cases[] = {
+        { "", NULL },
+        { "ARC-Seal: i=1; cv=none\r\nARC-Message-Signature: i=1\r\n"
+          "ARC-Authentication-Results: i=1; x.test; dkim=pass\r\n",
+          "cv=pass in the last of 1 sets, not verified" },
+        { "ARC-Seal: i=1; cv=fail\r\nARC-Message-Signature: i=1\r\n"
+          "ARC-Authentication-Results: i=1; x.test; dkim=pass\r\n",
+          "cv=fail in the last of 1 sets, not verified" },
+        { "ARC-Seal: i=1; cv=none\r\n", "no whole chain" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct auth_results_fact *fact;
+        struct fixture f;
+
+        setup(&f, CHECKS_INCOMING, "b@x.example");
+        judge(&f, arena_printf(f.c.mail->arena, "%s" PLAIN("From: <b@x.example>\r\n"),
+                               cases[i].fields));
+        verdict(&f, check_arc(&f.c), NULL);
+        assert_int_equal(f.c.mail->verdict.count, cases[i].reason != NULL);
+        if (cases[i].reason != NULL) {
+            fact = &f.c.mail->verdict.facts[0];
+            assert_string_equal(fact->method, "arc");
+            assert_int_equal(fact->result, AUTH_RESULTS_NEUTRAL);
+            assert_true(str_eq(fact->reason, str_of(cases[i].reason)));
+        }
+        teardown(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +571,7 @@ int main(void)
         cmocka_unit_test(senders_without_mx),
         cmocka_unit_test(senders_that_have_no_domain),
         cmocka_unit_test(signatures_that_need_no_key),
+        cmocka_unit_test(chains_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
