@@ -4,7 +4,7 @@ CC      ?= gcc
 OUT     := build/$(MODE)
 SERVICES := smtp-ingress imap-gateway queue-worker remote-sender registrar janitor
 
-PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libidn2 libcurl \
+PACKAGES := libzmq libpq jansson libmicrohttpd libqrencode libpng libuv libidn2 libcurl libpcre2-8 \
             libpsl openssl
 # A program needs at its start what it calls, and not what others do.
 LIBS     := -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm

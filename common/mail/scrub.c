@@ -13,20 +13,20 @@ enum action {
 
 static const struct {
     str_t name;
-    enum action action[2]; /* by enum scrub_kind */
+    enum action action[3]; /* by enum scrub_kind */
 } rules[] = {
-    /*                                submission  incoming */
-    { STR("Return-Path"), { DROP, DROP } },
-    { STR("Received"), { DROP, DROP } },
-    { STR("DKIM-Signature"), { DROP, DROP } },
-    { STR("Authentication-Results"), { DROP, DROP } },
-    { STR("Bcc"), { DROP, DROP } },
-    { STR("Resent-Bcc"), { DROP, DROP } },
-    { STR("Content-Length"), { DROP, DROP } },
-    { STR("X-Originating-IP"), { DROP, KEEP } },
-    { STR("X-Mailer"), { DROP, KEEP } },
-    { STR("User-Agent"), { DROP, KEEP } },
-    { STR("Subject"), { HIDE, KEEP } },
+    /*                        submission  incoming  forwarded */
+    { STR("Return-Path"), { DROP, DROP, DROP } },
+    { STR("Received"), { DROP, DROP, KEEP } },
+    { STR("DKIM-Signature"), { DROP, DROP, KEEP } },
+    { STR("Authentication-Results"), { DROP, DROP, DROP } },
+    { STR("Bcc"), { DROP, DROP, DROP } },
+    { STR("Resent-Bcc"), { DROP, DROP, DROP } },
+    { STR("Content-Length"), { DROP, DROP, DROP } },
+    { STR("X-Originating-IP"), { DROP, KEEP, KEEP } },
+    { STR("X-Mailer"), { DROP, KEEP, KEEP } },
+    { STR("User-Agent"), { DROP, KEEP, KEEP } },
+    { STR("Subject"), { HIDE, KEEP, KEEP } },
 };
 
 /* A list that an operator makes cannot leave them out. */

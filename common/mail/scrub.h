@@ -14,6 +14,9 @@ struct header_names;
 enum scrub_kind {
     SCRUB_SUBMISSION, /* by an account: also drops client details, hides the Subject */
     SCRUB_INCOMING,   /* from another server */
+    /* The same, for somebody elsewhere: its signatures, and the trace by which hosts find
+     * loops (RFC 5321 6.3), stay. */
+    SCRUB_FORWARDED,
 };
 
 /* What an operator wants besides; all zero: nothing. */

@@ -22,7 +22,8 @@ DB_STATEMENT(stmt_get, "account_get",
     "  AND m.bytes + $2 <= quota_of(m.own_quota, $3) AND m.nmsg < $4)"
 /* One address, not a list: every message asks this. */
 DB_STATEMENT(stmt_sender, "account_sender",
-             "SELECT a.state, " REACHES("$1") " FROM account a WHERE a.id = $5");
+             "SELECT a.state, " REACHES("$1") ", EXISTS (SELECT FROM alias)"
+                                              " FROM account a WHERE a.id = $5");
 DB_STATEMENT(stmt_reaches, "account_reaches", "SELECT " REACHES("ANY($1)"));
 DB_STATEMENT(stmt_list, "account_list",
              "SELECT " COLUMNS " " FROM_ACCOUNT "WHERE a.addr > $1 "
@@ -141,6 +142,7 @@ enum rc store_account_sender(struct db *db, int64_t id, const str_t *addresses, 
         return RC_NOT_FOUND;
     out->state = (int)db_get_int(db, 0, 0, 0);
     out->reaches = db_get_bool(db, 0, 0, 1);
+    out->has_aliases = db_get_bool(db, 0, 0, 2);
     /* The first one nearly always can be reached, and one is enough. */
     if (out->reaches || n <= 1)
         return RC_OK;

@@ -38,8 +38,8 @@ enum rc store_account_get(struct arena *a, struct db *db, int64_t id,
 
 struct store_account_sender {
     int state;
-    bool
-        reaches; /* one of the addresses is an active account with room for the message */
+    bool reaches;     /* one of the addresses is an active account with room */
+    bool has_aliases; /* there are some in the database, of whomever */
 };
 
 /* Whether an account may send, and whether a message of size bytes reaches any of n

@@ -410,6 +410,8 @@ static enum rc check_domains(struct load *l)
         return RC_INVALID;
     if (l->user == OPTIONS_SMTP_INGRESS && !is_account(&domains, o->postmaster_account))
         why = "postmaster_account is not an account of mail_domain";
+    if (l->user == OPTIONS_SMTP_INGRESS && !is_account(&domains, o->abuse_account))
+        why = "abuse_account is not an account of mail_domain";
     if (!is_delimiter(o->recipient_delimiter))
         why = "recipient_delimiter: only # $ & ' * + / = ? ^ ` { | } ~ may begin a tag";
     if (why == NULL)

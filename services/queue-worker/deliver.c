@@ -59,8 +59,11 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
     return jobs;
 }
 
-static bool leaves(const struct job *j)
+/* What others wrote and an alias sends on keeps their signature alone. */
+static bool is_to_be_signed(const struct job *j)
 {
+    if (!j->envelope.submission && j->row->sender.n > 0)
+        return false;
     for (size_t i = 0; i < j->route_count && !j->envelope.quarantine; i++)
         if (j->route[i].kind == ROUTE_REMOTE)
             return true;
@@ -78,7 +81,7 @@ static enum rc sign_what_leaves(struct run *r, struct job *jobs, size_t n)
         return RC_OK;
     list = arena_array(r->arena, n, sizeof(*list));
     for (size_t i = 0; i < n; i++)
-        if (leaves(&jobs[i]))
+        if (is_to_be_signed(&jobs[i]))
             list[count++].row = jobs[i].row;
     rc = count == 0 ? RC_OK : sign(r->arena, r->db, r->keys, list, count);
     for (size_t i = 0, k = 0; i < n && k < count; i++)

@@ -96,7 +96,7 @@ static bool has_tls_optional(str_t header)
 }
 
 static str_t make_envelope(const struct session *s, const struct scrub_result *scrubbed,
-                           bool leaves)
+                           const str_t *to, size_t n, bool leaves)
 {
     struct transaction *t = s->mail;
     struct envelope e = { .submission = s->port->kind == PORT_SUBMISSION,
@@ -112,8 +112,8 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
      * for want of the extension would help nobody. */
     e.smtputf8 =
         (t->utf8 && has_eight_bit(scrubbed->header)) || has_eight_bit(t->return_path);
-    for (size_t i = 0; i < t->recipient_count && !e.smtputf8; i++)
-        e.smtputf8 = has_eight_bit(t->recipients[i]);
+    for (size_t i = 0; i < n && !e.smtputf8; i++)
+        e.smtputf8 = has_eight_bit(to[i]);
     if (leaves && s->ingress->options->dkim_sign)
         envelope_hash_body(&e,
                            scrubbed->body); /* so that signing reads the header only */
@@ -121,7 +121,7 @@ static str_t make_envelope(const struct session *s, const struct scrub_result *s
     e.tls_optional = leaves && !t->requiretls && has_tls_optional(scrubbed->header);
     e.ret = t->ret;
     e.envid = t->envid;
-    if (t->envelope_bytes > 0)
+    if (t->envelope_bytes > 0 || t->target_count > 0)
         transaction_describe(t, &e);
     return envelope_format(t->arena, &e);
 }
@@ -195,21 +195,23 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
 {
     struct transaction *t = s->mail;
     struct pending *p = arena_alloc(t->arena, sizeof(*p));
-    enum scrub_kind kind =
-        s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION : SCRUB_INCOMING;
+    enum scrub_kind kind = s->port->kind == PORT_SUBMISSION ? SCRUB_SUBMISSION
+                           : t->is_forwarded                ? SCRUB_FORWARDED
+                                                            : SCRUB_INCOMING;
     struct check *c = checks_of_message(s, out);
     const struct options *o = s->ingress->options;
-    struct scrub_wishes wishes = { .only = &o->header_fields };
+    /* What goes on to another host keeps all that its signatures cover. */
+    struct scrub_wishes wishes = { .only = t->is_forwarded ? NULL : &o->header_fields };
     struct scrub_result scrubbed;
-    size_t count = t->recipient_count;
-    str_t *recipients = t->recipients;
+    str_t *recipients;
+    size_t count;
 
     if (c == NULL)
         return CMD_FAIL;
     c->db = w->context;
     if (checks_run(c, CHECKS_MESSAGE, CHECKS_FIRST | CHECKS_WORKER) != CHECK_PASS)
         return c->is_last_word ? CMD_CLOSE : CMD_FAIL;
-    if (kind == SCRUB_INCOMING && o->authentication_results)
+    if (kind != SCRUB_SUBMISSION && o->authentication_results)
         wishes.trace = verdict_print(&t->verdict, t->arena, s->ingress->host);
     if (kind == SCRUB_SUBMISSION && o->add_missing_fields)
         add_missing(s, &wishes);
@@ -218,7 +220,9 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));
         return CMD_FAIL;
     }
-    if (t->refused_count > 0)
+    recipients = t->recipients;
+    count = t->recipient_count;
+    if (t->refused_count > 0 || t->target_count > 0)
         recipients = transaction_accepted(t, &count);
     p->session = s;
     p->out = out;
@@ -229,7 +233,8 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
                                .sender = t->return_path,
                                .recipients = recipients,
                                .recipient_count = count,
-                               .envelope = make_envelope(s, &scrubbed, c->leaves) };
+                               .envelope = make_envelope(s, &scrubbed, recipients, count,
+                                                         c->leaves) };
     commit_add(s->ingress->accept->commit, w->context, &p->item);
     return CMD_LATER;
 }

@@ -7,6 +7,7 @@
  */
 #include "checks.h"
 
+#include "account/expand.h"
 #include "account/route.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -16,14 +17,14 @@
 #include "transaction.h"
 
 /* Clients add their own address for their other devices; that copy does not count. */
-static void find_others(struct check *c)
+static void find_others(struct check *c, const str_t *to, size_t n)
 {
     struct transaction *t = c->mail;
     struct route *route;
-    size_t n = route_all(t->arena, &c->ingress->route, t->recipients, t->recipient_count,
-                         &route);
 
+    n = route_all(t->arena, &c->ingress->route, to, n, &route);
     c->others = arena_array(t->arena, n + 1, sizeof(*c->others));
+    c->other_count = 0;
     for (size_t i = 0; i < n; i++) {
         if (route[i].kind != ROUTE_LOCAL) {
             c->other_count = 0;
@@ -35,21 +36,45 @@ static void find_others(struct check *c)
     }
 }
 
-static enum rc ask(struct check *c, struct store_account_sender *out)
+static enum rc ask(struct check *c, const str_t *to, size_t n,
+                   struct store_account_sender *out)
 {
-    return store_account_sender(c->db, c->account, c->others, c->other_count,
-                                (int64_t)c->message.n, out);
+    enum rc rc = RC_RETRY;
+
+    find_others(c, to, n);
+    /* A connection that was lost is a new one at the second try. */
+    for (int tries = 0; tries < 2 && rc == RC_RETRY; tries++)
+        rc = store_account_sender(c->db, c->account, c->others, c->other_count,
+                                  (int64_t)c->message.n, out);
+    return rc;
 }
 
 enum check_result check_account(struct check *c)
 {
+    struct transaction *t = c->mail;
     struct store_account_sender sender;
-    enum rc rc;
+    enum rc rc = ask(c, t->recipients, t->recipient_count, &sender);
 
-    find_others(c);
-    rc = ask(c, &sender);
-    if (rc == RC_RETRY) /* a connection that was lost is a new one now */
-        rc = ask(c, &sender);
+    if (rc == RC_OK && sender.state == STORE_ACCOUNT_ACTIVE &&
+        (sender.has_aliases || expand_has_book(&c->ingress->expand))) {
+        size_t n = t->recipient_count, count;
+        struct expand *x = arena_array(t->arena, n, sizeof(*x));
+        str_t *to;
+        enum rc found = expand_list(t->arena, c->db, &c->ingress->expand, t->recipients,
+                                    n, x, &to, &count);
+
+        if (found != RC_OK && found != RC_NOT_FOUND) {
+            smtp_reply_rc(c->out, RC_RETRY);
+            return CHECK_REFUSE;
+        }
+        for (size_t i = 0; i < n; i++) {
+            t->about[i].targets = x[i].targets;
+            t->about[i].target_count = x[i].is_alias ? x[i].count : 0;
+            t->target_count += t->about[i].target_count;
+        }
+        if (found == RC_OK)
+            rc = ask(c, to, count, &sender);
+    }
     if (rc == RC_OK && sender.state == STORE_ACCOUNT_ACTIVE) {
         c->reaches_none = c->other_count > 0 && !sender.reaches;
         return CHECK_PASS;

@@ -11,13 +11,14 @@
 
 enum check_result check_role(struct check *c)
 {
-    static const str_t roles[] = { STR("postmaster"), STR("abuse") };
+    const struct address *account = NULL;
 
-    if (c->ingress->postmaster.text.n == 0 ||
-        !is_ours(c->ingress->route.domains, c->recipient.domain))
-        return CHECK_PASS;
-    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
-        if (str_eq_nocase(c->recipient.local, roles[i]))
-            c->recipient = c->ingress->postmaster;
+    if (str_eq_nocase(c->recipient.local, S("postmaster")))
+        account = &c->ingress->postmaster;
+    else if (str_eq_nocase(c->recipient.local, S("abuse")))
+        account = &c->ingress->abuse;
+    if (account != NULL && account->text.n > 0 &&
+        is_ours(c->ingress->route.domains, c->recipient.domain))
+        c->recipient = *account;
     return CHECK_PASS;
 }

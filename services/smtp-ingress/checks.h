@@ -11,6 +11,7 @@
 #include "ingress.h"
 #include "mail/address.h"
 #include "mail/encrypted.h"
+#include "transaction.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,12 +71,13 @@ struct check {
     int64_t account;       /* outgoing: who is logged in */
     str_t account_address; /* outgoing */
     struct transaction *mail;
-    struct address recipient;    /* RECIPIENT */
-    struct db *db;               /* WORKER */
-    struct judgement *judgement; /* JUDGE, LAST: where to ask */
-    void **state;                /* JUDGE, LAST: its own; NULL in it at the first call */
-    str_t message;               /* MESSAGE */
-    bool is_read;                /* it and the next are known */
+    struct address recipient;           /* RECIPIENT */
+    struct transaction_recipient about; /* RECIPIENT: what was found out about it */
+    struct db *db;                      /* WORKER */
+    struct judgement *judgement;        /* JUDGE, LAST: where to ask */
+    void **state;  /* JUDGE, LAST: its own; NULL in it at the first call */
+    str_t message; /* MESSAGE */
+    bool is_read;  /* it and the next are known */
     struct encrypted_result judged; /* MESSAGE */
     str_t *others;                  /* WORKER: whom of us it is for, but the sender; */
     size_t other_count;             /* 0: also if it is for somebody elsewhere */

@@ -27,18 +27,21 @@ static enum cmd_result add(struct session *s, str_t address,
 static enum cmd_result look_up(struct session *s, struct worker *w, struct buf *out)
 {
     struct transaction *t = s->mail;
-    struct transaction_recipient about = t->pending;
     bool all = t->clear_text, passes;
     struct check c = checks_of(s, out);
 
     c.db = w->context;
+    c.about = t->pending;
     /* Parsed before, and kept: see cmd_rcpt. */
     CHECK(address_parse(t->pending_recipient, ADDRESS_UTF8, &c.recipient) == RC_OK);
     t->clear_text = true;
     passes = checks_run(&c, CHECKS_RECIPIENT, CHECKS_WORKER) == CHECK_PASS;
-    about.takes_clear_text = t->clear_text;
+    c.about.takes_clear_text = t->clear_text;
     t->clear_text = all && (t->clear_text || !passes);
-    return passes ? add(s, c.recipient.text, &about, out) : CMD_FAIL;
+    if (!passes)
+        return CMD_FAIL;
+    t->target_count += c.about.target_count;
+    return add(s, c.recipient.text, &c.about, out);
 }
 
 static bool take_address(struct smtp_cmd *cmd, const struct smtp_command_path *path,

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "account/expand.h"
 #include "account/route.h"
 #include "base/str.h"
 #include "mail/address.h"
@@ -58,8 +59,9 @@ struct ingress {
     const struct options *options;
     struct route_rules route; /* with our domains */
     char name[OPTIONS_NAME_BYTES];
-    str_t host;                /* what this server calls itself */
-    struct address postmaster; /* the account; empty: there is none */
+    str_t host; /* what this server calls itself */
+    struct expand_rules expand;
+    struct address postmaster, abuse; /* the accounts; empty: there is none */
     struct bus *bus;
     struct worker_pool *commands; /* context: struct db */
     struct worker_pool *logins;   /* context: struct db */

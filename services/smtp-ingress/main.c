@@ -5,6 +5,7 @@
  * session.c, everything that happens to a message in accept.c.
  */
 #include "accept.h"
+#include "account/alias_book.h"
 #include "account/login.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -277,12 +278,23 @@ static void fill_port(struct svc *svc, struct service *s, size_t i)
         listen_to_registrars(s, port);
 }
 
-/* The option is one of our domain's or empty. */
-static void find_postmaster(const struct options *o, struct ingress *in)
+/* The options are accounts of ours or empty. */
+static void find_roles(const struct options *o, struct ingress *in)
 {
-    str_t text = str_of(o->postmaster_account);
+    str_t postmaster = str_of(o->postmaster_account), abuse = str_of(o->abuse_account);
 
-    CHECK(text.n == 0 || address_parse(text, 0, &in->postmaster) == RC_OK);
+    CHECK(postmaster.n == 0 || address_parse(postmaster, 0, &in->postmaster) == RC_OK);
+    in->abuse = in->postmaster;
+    CHECK(abuse.n == 0 || address_parse(abuse, 0, &in->abuse) == RC_OK);
+}
+
+static enum rc open_aliases(const struct options *o, struct ingress *in)
+{
+    in->expand.route = &in->route;
+    if (o->aliases[0] == '\0' && o->aliases_file[0] == '\0')
+        return RC_OK;
+    return alias_book_new(in->route.domains, str_of(o->aliases), o->aliases_file,
+                          &in->expand.book);
 }
 
 /* Every port on every loop. */
@@ -355,7 +367,9 @@ static enum rc start(struct svc *svc)
         return RC_INVALID;
     register_metrics();
     fill_ingress(svc, &s->ingress);
-    find_postmaster(o, &s->ingress);
+    find_roles(o, &s->ingress);
+    if (rc == RC_OK)
+        rc = open_aliases(o, &s->ingress);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
         s->spool_chunks[i] = spool_chunks_new(o->spool_memory / 2, o->max_message_size);
     start_loops(svc, s);
@@ -432,6 +446,7 @@ static void stop(struct svc *svc)
     accept_free(&s->ingress.accept);
     rate_free(&s->ingress.rate);
     login_free(&s->ingress.login);
+    alias_book_free(&s->ingress.expand.book);
     cidr_list_free(&s->trusted_proxies);
     cidr_list_free(&s->lmtp_networks);
     cidr_list_free(&s->registrars);

@@ -170,6 +170,7 @@ static TEST_UNUSED int start(void **state)
     options.login_failure_delay_ms = 20;
     ingress.options = &options;
     ingress.route = (struct route_rules){ &ours, S("+") };
+    ingress.expand.route = &ingress.route;
     ingress.host = S("mail." DOMAIN);
     ingress.commands = pool("command");
     ingress.logins = pool("login");

@@ -270,6 +270,7 @@ static void postmaster_is_an_account_of_the_operator(void **state)
     }
     say(&c, "RSET");
     expect(&c, "250 ");
+    assert_int_equal(address_parse(S("operator1@" DOMAIN), 0, &ingress.abuse), RC_OK);
     assert_int_equal(address_parse(S("operator1@" DOMAIN), 0, &ingress.postmaster),
                      RC_OK);
     for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
@@ -287,7 +288,7 @@ static void postmaster_is_an_account_of_the_operator(void **state)
     expect(&c, "250 2.1.0 ");
     say(&c, "RCPT TO:<postmaster@third.example>");
     expect(&c, "554 5.7.1 ");
-    ingress.postmaster = (struct address){ 0 };
+    ingress.postmaster = ingress.abuse = (struct address){ 0 };
     hang_up(&c);
 }
 

@@ -2,6 +2,7 @@
 #include "transaction.h"
 
 #include "base/arena.h"
+#include "base/idn.h"
 #include "base/buf.h"
 #include "dkim_watch.h"
 #include "judge.h"
@@ -74,28 +75,60 @@ struct transaction_recipient *transaction_add_recipient(struct transaction *t,
     return &t->about[n];
 }
 
+/* As far as there is room; what is said about plain ones was counted before. */
+static void describe_targets(struct transaction *t, size_t i,
+                             struct envelope_recipient *to, size_t *count, size_t *bytes)
+{
+    const struct transaction_recipient *about = &t->about[i];
+    struct envelope_recipient r = { .notify = about->notify, .orcpt = about->orcpt };
+
+    /* RFC 3461 5.2.7: a report names what its reader wrote. */
+    if (r.orcpt.n == 0 && idn_is_ascii(t->recipients[i]))
+        r.orcpt =
+            str_of(arena_printf(t->arena, "rfc822;%.*s", STR_ARG(t->recipients[i])));
+    for (size_t k = 0; k < about->target_count; k++) {
+        r.address = about->targets[k];
+        *bytes += envelope_recipient_bytes(t->arena, &r);
+        if (*bytes <= ENVELOPE_RECIPIENTS_BYTES)
+            to[(*count)++] = r;
+    }
+}
+
 void transaction_describe(struct transaction *t, struct envelope *e)
 {
     struct envelope_recipient *all =
-        arena_array(t->arena, t->recipient_count, sizeof(*all));
+        arena_array(t->arena, t->recipient_count + t->target_count, sizeof(*all));
+    size_t bytes = t->envelope_bytes;
 
     e->recipients = all;
-    for (size_t i = 0; i < t->recipient_count; i++)
-        if (t->about[i].refusal.n == 0 &&
-            (t->about[i].notify != 0 || t->about[i].orcpt.n > 0))
+    for (size_t i = 0; i < t->recipient_count; i++) {
+        if (t->about[i].refusal.n > 0)
+            continue;
+        if (t->about[i].target_count > 0)
+            describe_targets(t, i, all, &e->recipient_count, &bytes);
+        else if (t->about[i].notify != 0 || t->about[i].orcpt.n > 0)
             all[e->recipient_count++] =
                 (struct envelope_recipient){ t->recipients[i], t->about[i].notify,
                                              t->about[i].orcpt };
+    }
 }
 
 str_t *transaction_accepted(struct transaction *t, size_t *count)
 {
-    str_t *accepted = arena_array(t->arena, t->recipient_count, sizeof(*accepted));
+    str_t *accepted =
+        arena_array(t->arena, t->recipient_count + t->target_count, sizeof(*accepted));
 
     *count = 0;
-    for (size_t i = 0; i < t->recipient_count; i++)
-        if (t->about[i].refusal.n == 0)
+    for (size_t i = 0; i < t->recipient_count; i++) {
+        const struct transaction_recipient *about = &t->about[i];
+
+        if (about->refusal.n > 0)
+            continue;
+        for (size_t k = 0; k < about->target_count; k++)
+            accepted[(*count)++] = about->targets[k];
+        if (about->target_count == 0)
             accepted[(*count)++] = t->recipients[i];
+    }
     return accepted;
 }
 

@@ -22,14 +22,18 @@ struct dkim_watch;
 struct judgement;
 struct spool;
 
+enum { TRANSACTION_TARGETS_MAX = 10000 }; /* of all aliases of a message */
+
 enum transaction_rate { RATE_UNASKED, RATE_WITHIN, RATE_OVER };
 
 /* What is known about one recipient besides the address; its texts live as long as the
  * transaction. */
 struct transaction_recipient {
     bool takes_clear_text;
-    unsigned notify; /* enum envelope_notify */
-    str_t orcpt;     /* as of an envelope_recipient */
+    unsigned notify;      /* enum envelope_notify */
+    str_t orcpt;          /* as of an envelope_recipient */
+    const str_t *targets; /* who gets it instead, if the address is an alias */
+    size_t target_count;
     str_t
         refusal; /* over LMTP: a reply of its own to the message, which it does not get */
 };
@@ -41,6 +45,7 @@ struct transaction {
     bool utf8;                  /* SMTPUTF8 was given */
     bool eight_bit;             /* BODY=8BITMIME was given */
     bool quarantine;            /* a check found something: into Junk, and nowhere else */
+    bool is_forwarded;          /* an alias leads elsewhere */
     bool clear_text;            /* every recipient so far takes unencrypted mail */
     uint64_t declared_bytes;    /* SIZE=; 0: unknown */
     enum envelope_ret ret;      /* RET= */
@@ -51,6 +56,7 @@ struct transaction {
     str_t *recipients;
     struct transaction_recipient *about; /* of each, at the same place */
     size_t recipient_count;
+    size_t target_count;   /* of all aliases; 0: there is none among them */
     size_t envelope_bytes; /* of what the envelope says about them */
     size_t refused_count;  /* of them, with a reply of their own */
     bool answers_each;     /* LMTP: each recipient gets a reply to the message */
@@ -85,7 +91,7 @@ void transaction_describe(struct transaction *t, struct envelope *e);
 struct transaction_recipient *transaction_add_recipient(struct transaction *t,
                                                         str_t address);
 
-/* The recipients that the message is for if some have a reply of their own. */
+/* Who gets the message if some have a reply of their own, or are aliases. */
 str_t *transaction_accepted(struct transaction *t, size_t *count);
 
 /* Where a reply to the message stands in out, from mark to its end: the same, or their

@@ -5,7 +5,7 @@ import smtplib
 import pytest
 
 import mail
-from product import Product
+from product import Product, wait_for
 from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
 
 TWO, OLD = "_two.localhost", "_old.localhost"
@@ -13,8 +13,17 @@ UMLAUT = "b\u00fccher.example"
 
 
 @pytest.fixture(scope="module")
-def server():
+def aliases(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "aliases"
+    path.write_text("# nothing yet\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(aliases):
     with Product(domain="_routing.localhost", options={
+            "aliases": f"fixed: first0001, second001; @{TWO}: first0001@_routing.localhost",
+            "aliases_file": str(aliases), "abuse_account": "first0001@_routing.localhost",
             "more_mail_domains": f"{TWO}, xn--bcher-kva.example",
             "register_more_domains": "true",
             "mail_domain_aliases": f"{OLD}=_routing.localhost",
@@ -112,3 +121,157 @@ def test_a_tag_begins_where_the_option_says(server):
         assert transaction(client, OUTSIDE, [tagged], mail.encrypted(OUTSIDE))[0][-1] == 250
     wait_for_messages(inbox(server, user), 2)
     assert transaction(client, OUTSIDE, [f"{name}&a@{domain}"], "")[0][1] == 550
+
+
+# --- aliases ----------------------------------------------------------------------------
+
+def write(server, aliases, text):
+    """Another file in the place of the one that is there, and wait until it is read."""
+    seen = log(server).count("aliases.")
+    new = aliases.with_suffix(".new")
+    new.write_text(text)
+    new.rename(aliases)
+
+    def is_read():
+        # Only who looks something up looks at the file.
+        foreign(server).rcpt("x")
+        ask(server, "nobody-at-all@" + server.domain)
+        return log(server).count("aliases.") > seen
+    wait_for("the file to be read", is_read)
+
+
+def log(server):
+    return (server.run / "log/smtp-ingress.log").read_text()
+
+
+def ask(server, recipient):
+    client = foreign(server)
+    client.mail(OUTSIDE)
+    code, text = client.rcpt(recipient)
+    client.quit()
+    return code, text.decode()
+
+
+def named(server, name):
+    user = f"{name}@{server.domain}"
+    mail.imap(server, user).logout()
+    return user
+
+
+def sent(server, user):
+    """Message-IDs in the INBOX, and it is emptied for the next test."""
+    at = inbox(server, user)
+    ids = mail.message_ids(at)
+    at.store("1:*", "+FLAGS", "\\Deleted")
+    at.expunge()
+    at.logout()
+    return ids
+
+
+def submit(server, sender, recipients, message_id):
+    with mail.smtp(server, sender) as client:
+        return transaction(client, sender, recipients, mail.encrypted(sender, message_id))
+
+
+def test_one_name_reaches_many_and_each_of_them_once(server):
+    first, second = named(server, "first0001"), named(server, "second001")
+    author = mail.new_account(server)
+    fixed = f"fixed@{server.domain}"
+    client = foreign(server)
+    text = mail.encrypted(OUTSIDE, "many@test")
+    assert transaction(client, OUTSIDE, [fixed, first, f"Fixed+tag@{OLD}"], text)[0] == [250] * 5
+    assert submit(server, author, [fixed, second, fixed.upper()], "within@test")[0] == [250] * 5
+    for user in first, second:
+        wait_for_messages(inbox(server, user), 2)
+        assert sorted(sent(server, user)) == ["many@test", "within@test"]
+
+
+def test_the_rest_of_a_domain_and_of_nobody(server):
+    first = named(server, "first0001")
+    someone = account(server, TWO)
+    client = foreign(server)
+    for to, message_id in ((f"whoever@{TWO}", "rest@test"), (someone, "own@test"),
+                           (f"abuse@{server.domain}", "abuse@test")):
+        assert transaction(client, OUTSIDE, [to], mail.encrypted(OUTSIDE, message_id))[0] == [250] * 3
+    wait_for_messages(inbox(server, first), 2)
+    assert sorted(sent(server, first)) == ["abuse@test", "rest@test"]
+    wait_for_messages(inbox(server, someone), 1)
+    assert ask(server, f"whoever@{server.domain}")[0] == 550
+    # Without an option nobody is postmaster.
+    assert ask(server, f"postmaster@{server.domain}")[0] == 550
+
+
+def test_the_file_is_read_again_while_all_runs(server, aliases):
+    first, second = named(server, "first0001"), named(server, "second001")
+    pid = server.pid("smtp-ingress")
+    info = f"info@{server.domain}"
+    assert ask(server, info)[0] == 550
+    write(server, aliases, "info: first0001\n/team-(first|second)@.*/: $1, gone\n"
+                           "/t-(first0)(.*)@.*/: $1$2\n")
+    assert ask(server, info)[0] == 250
+    assert ask(server, f"t-first0001@{server.domain}")[0] == 250
+    assert ask(server, f"t-first0002@{server.domain}")[0] == 550
+    write(server, aliases, "info: second001\nbroken\n")
+    assert 'line=2 reason="broken: is not name: targets"' in log(server)
+    assert submit(server, mail.new_account(server), [info], "old@test")[0] == [250] * 3
+    wait_for_messages(inbox(server, first), 1)
+    assert sent(server, first) == ["old@test"]
+    write(server, aliases, "info: second001, gone\n")
+    assert submit(server, mail.new_account(server), [info], "new@test")[0] == [250] * 3
+    wait_for_messages(inbox(server, second), 1)
+    assert sent(server, second) == ["new@test"]
+    assert server.pid("smtp-ingress") == pid
+
+
+def test_a_loop_ends(server, aliases):
+    first, author = named(server, "first0001"), mail.new_account(server)
+    write(server, aliases, "one: two\ntwo: three, first0001\nthree: one\n"
+                           "first0001: first0001, four\nfour: second001\n")
+    code, text = ask(server, f"one@{server.domain}")
+    assert code == 550 and "5.4.6" in text
+    # Who submits is told as of any name that nobody has.
+    codes, text = submit(server, author, [f"two@{server.domain}"], "loop@test")
+    assert codes == [250, 250, 550] and "5.1.1" in text
+    assert submit(server, author, [f"two@{server.domain}", first], "itself@test")[0][-1] == 250
+    wait_for_messages(inbox(server, first), 1)
+    wait_for_messages(inbox(server, named(server, "second001")), 1)
+    assert sent(server, first) == sent(server, f"second001@{server.domain}") == ["itself@test"]
+    wait_for_messages(inbox(server, author), 1)  # the report about the loop
+    assert "aliases.loop" in log(server)
+
+
+def test_what_leads_elsewhere_is_sent_on_as_it_came(server, aliases):
+    first = named(server, "first0001")
+    write(server, aliases, "far: first0001, someone@far.example, Other@far.example\n")
+    signature = "DKIM-Signature: v=1; d=_elsewhere.example; s=s; a=rsa-sha256; b=AAAA; bh=BBBB; h=From\r\n"
+    trace = "Received: from there by here; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+    client = foreign(server)
+    text = mail.encrypted(OUTSIDE, "far@test", extra=signature + trace)
+    to = [f"far@{server.domain}"]
+    assert transaction(client, OUTSIDE, to, text)[0] == [250] * 3
+    at = inbox(server, first)
+    wait_for_messages(at, 1)
+    got = at.fetch("1", "(RFC822)")[1][0][1].decode()
+    assert signature in got and trace in got
+    assert sent(server, first) == ["far@test"]
+    row = server.sql("SELECT sender, rcpt, prefix LIKE '%DKIM-Signature%', "
+                     "count(*) OVER () FROM queue_remote WHERE domain = 'far.example'")
+    # One row, the sender's envelope, and no signature of ours.
+    assert row == f"{OUTSIDE}|{{Other@far.example,someone@far.example}}|f|1"
+    # Never in clear, whatever the accounts take.
+    server.sql("UPDATE account SET flags = flags | 1 WHERE addr = '%s'" % first)
+    plain = (f"From: <{OUTSIDE}>\r\nTo: <{first}>\r\nSubject: hi\r\nMessage-ID: <clear@test>\r\n"
+             "\r\nhello\r\n")
+    assert transaction(client, OUTSIDE, [first], plain)[0][-1] == 250
+    assert transaction(client, OUTSIDE, to, plain)[0][-1] == 523
+    server.sql("UPDATE account SET flags = flags & ~1 WHERE addr = '%s'" % first)
+    wait_for_messages(at, 1)
+    sent(server, first)
+    # Local and foreign ones in one submission, some by alias.
+    author = mail.new_account(server)
+    assert submit(server, author, [*to, "third@third.example"], "mixed@test")[0] == [250] * 4
+    wait_for_messages(inbox(server, first), 1)
+    assert server.sql("SELECT domain, rcpt FROM queue_remote WHERE sender = '%s' ORDER BY domain"
+                      % author) == ("far.example|{Other@far.example,someone@far.example}\n"
+                                    "third.example|{third@third.example}")
+    assert sent(server, first) == ["mixed@test"]

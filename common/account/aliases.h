@@ -1,0 +1,60 @@
+/* aliases.h - names that stand for other addresses, as an operator writes them down.
+ *
+ *     # what follows is a comment
+ *     info: ann@chat.example, bob
+ *     sales@two.example: carl@far.example
+ *     @two.example: ann@chat.example
+ *     /team-([a-z]+)@chat\.example/: $1@chat.example
+ *
+ * Before the colon stands a name (in any of our domains), a whole address, a domain of
+ * ours behind an @ (for names that nobody has) or a regular expression (base/pattern.h),
+ * which must fit a whole address.  Behind it stand addresses, or names, which keep the
+ * domain; $1 to $9 are what the groups of the expression fitted.  A line that begins with
+ * a blank goes on with the one before. Thread: any; immutable once parsed.
+ */
+#pragma once
+
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stddef.h>
+
+struct arena;
+struct domains;
+
+enum {
+    ALIASES_MAX_BYTES = 16 * 1024 * 1024,
+    ALIASES_LINES_MAX = 200000,
+    ALIASES_TARGETS_MAX = 1000, /* of one name */
+    ALIASES_EXPRESSIONS_MAX = 100,
+    ALIASES_WHY_BYTES = 200,
+};
+
+struct aliases;
+
+/* separator: what ends a line, '\n' or, within an option, ';'.  RC_INVALID: why says what
+ * is wrong, *line where, from 1. */
+enum rc aliases_parse(const struct domains *d, str_t text, char separator,
+                      struct aliases **out, size_t *line,
+                      char why[ALIASES_WHY_BYTES]) RC_CHECKED;
+void aliases_free(struct aliases **a);
+
+/* The strings are in a.  What an address of ours (as in struct route) stands for: by the
+ * whole address, by an expression, by its name.  Returns how many; 0: it is no alias. */
+size_t aliases_find(const struct aliases *l, struct arena *a, str_t address,
+                    const str_t **out);
+/* Who gets what is for names in a domain of ours that nobody has. */
+size_t aliases_find_rest(const struct aliases *l, struct arena *a, str_t address,
+                         const str_t **out);
+
+size_t aliases_count(const struct aliases *l);
+
+/* One line's parts, for those who keep it elsewhere: a key in the form in which it is
+ * looked for (no expression), and a target.  RC_INVALID: why says what is wrong. */
+enum rc aliases_key(const struct domains *d, struct arena *a, str_t text, str_t *out,
+                    char why[ALIASES_WHY_BYTES]) RC_CHECKED;
+enum rc aliases_target(struct arena *a, str_t text, str_t *out,
+                       char why[ALIASES_WHY_BYTES]) RC_CHECKED;
+
+/* A copy; a target without a domain gets that of the address. */
+str_t aliases_complete(struct arena *a, str_t target, str_t address);

@@ -1,0 +1,40 @@
+/* aliases_fuzz.c - an aliases file of any content, and what it makes of addresses. */
+#include "account/aliases.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "mail/domains.h"
+
+static const struct domains chat = DOMAINS_ONE("c.org");
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const str_t addresses[] = { STR("ann@c.org"), STR("aaaaaaaaaaaaaaaab@c.org"),
+                                       STR("\"a b\"@c.org"), STR("nobody") };
+    struct arena *a = arena_new();
+    char why[ALIASES_WHY_BYTES];
+    struct aliases *l;
+    size_t line;
+
+    if (aliases_parse(&chat, str_n((const char *)data, size), '\n', &l, &line, why) ==
+        RC_OK) {
+        for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+            struct address parsed;
+            const str_t *to;
+            size_t n = aliases_find(l, a, addresses[i], &to);
+
+            for (size_t k = 0; k < n && str_find_char(addresses[i], '@') != SIZE_MAX; k++)
+                CHECK(address_parse(to[k], ADDRESS_UTF8 | ADDRESS_FULL, &parsed) ==
+                      RC_OK);
+            (void)aliases_find_rest(l, a, addresses[i], &to);
+        }
+        CHECK(aliases_count(l) <= size);
+    } else {
+        CHECK(why[0] != '\0' && line <= size + 1);
+    }
+    aliases_free(&l);
+    arena_free(&a);
+    return 0;
+}
