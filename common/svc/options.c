@@ -437,6 +437,8 @@ static enum rc check_together(struct load *l)
         why = "database_sslmode wants to verify, which needs database_ca_file";
     if (o->proxy_protocol && o->trusted_proxies[0] == '\0')
         why = "proxy_protocol needs trusted_proxies, or nobody could connect";
+    if (o->authorize_sender.action != POLICY_OFF && o->authorize_sender_file[0] == '\0')
+        why = "authorize_sender needs authorize_sender_file";
     if (o->dnsbl.action != POLICY_OFF && o->dnsbl_lists.count == 0)
         why = "dnsbl needs dnsbl_lists, or nobody is asked";
     if (l->user != OPTIONS_POSTBUSCTL && o->cluster_secret[0] == '\0')

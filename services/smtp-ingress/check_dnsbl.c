@@ -1,7 +1,8 @@
 /* check_dnsbl.c - lists in the DNS say what is known of who sends.
  *
  * The scores of all lists that name the client are added up, so that a list of trusted
- * hosts can outweigh one of others.  A private address is on no list.
+ * hosts can outweigh one of others.  A private address is on no list,
+ * nor is what comes by LMTP but for its sender's domain.
  */
 #include "checks.h"
 
@@ -21,11 +22,12 @@ static struct dnsbl_client client_of(struct check *c)
     struct dnsbl_client out = { .ip = NULL };
     struct address sender;
 
-    if (client->address.family != 0 && !cidr_is_private(&client->address)) {
+    if (!client->passes_on && client->address.family != 0 &&
+        !cidr_is_private(&client->address)) {
         out.ip = client->address.ip;
         out.ip_bytes = client->address.family == 4 ? 4 : 16;
     }
-    if (!str_starts(client->hello, S("[")))
+    if (!client->passes_on && !str_starts(client->hello, S("[")))
         out.hello = client->hello;
     if (address_parse(c->mail->sender, ADDRESS_UTF8 | ADDRESS_FULL, &sender) == RC_OK &&
         sender.domain.p[0] != '[' &&

@@ -74,6 +74,8 @@ enum check_result check_require_matching_rdns(struct check *c)
     const struct judge_client *client = judge_client(c->judgement);
     const struct addr *address = &client->address;
 
+    if (client->passes_on)
+        return pass(c, AUTH_RESULTS_NONE, "The client passes on for others");
     if (address->family == 0 || cidr_is_private(address))
         return pass(c, AUTH_RESULTS_NONE, "The client has a private address");
     if (address_is_ip_literal(client->hello))

@@ -84,6 +84,7 @@ struct check checks_of(const struct session *s, struct buf *out)
         .account = s->account,
         .account_address = str_of(s->account_address),
         .mail = s->mail,
+        .in_clear = s->port->kind == PORT_MX && !s->tls,
         .now_us = clock_monotonic_us(),
         .out = out,
     };

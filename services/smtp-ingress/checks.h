@@ -83,6 +83,7 @@ struct check {
     size_t other_count;             /* 0: also if it is for somebody elsewhere */
     bool reaches_none;              /* of the others */
     bool leaves;                    /* WORKER: it is for another server, too */
+    bool in_clear;                  /* incoming: over SMTP without TLS */
     int64_t now_us;                 /* monotonic */
     bool is_last_word;              /* set: the connection ends with the reply */
     struct buf *out;

@@ -29,6 +29,7 @@ struct login;
 struct options;
 struct programs;
 struct rate;
+struct sender_book;
 struct tls_context;
 struct worker_pool;
 
@@ -71,6 +72,7 @@ struct ingress {
     struct programs *programs;    /* likewise */
     struct login *login;
     struct rate *rate;
+    struct sender_book *senders; /* NULL: no file says who may send */
     struct accept *accept;
     _Atomic bool draining;
 };

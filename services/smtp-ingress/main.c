@@ -25,6 +25,7 @@
 #include "net/limit.h"
 #include "programs.h"
 #include "session.h"
+#include "sender_book.h"
 #include "smtp_commands.h"
 #include "svc/svc.h"
 #include "svc/svc_dns.h"
@@ -159,6 +160,8 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->logins = svc_pool_new(svc, "login", options_login_threads(o));
     in->login = make_login(o);
     in->rate = rate_new(&rate);
+    if (o->authorize_sender.action != POLICY_OFF)
+        in->senders = sender_book_new(o->authorize_sender_file);
     in->accept = accept_new(svc->bus);
 }
 
@@ -445,6 +448,7 @@ static void stop(struct svc *svc)
         limit_free(&s->spool_chunks[i]);
     accept_free(&s->ingress.accept);
     rate_free(&s->ingress.rate);
+    sender_book_free(&s->ingress.senders);
     login_free(&s->ingress.login);
     alias_book_free(&s->ingress.expand.book);
     cidr_list_free(&s->trusted_proxies);

@@ -166,6 +166,7 @@ static TEST_UNUSED int start(void **state)
     options.max_recipients = 5;
     options.dkim_sign = true;
     options.rspamd_url = options.command = "";
+    options.require_tls.action = POLICY_REJECT;
     options.session_timeout_seconds = 300;
     options.login_failure_delay_ms = 20;
     ingress.options = &options;

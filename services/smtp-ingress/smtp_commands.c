@@ -46,10 +46,25 @@ static bool refuse(struct buf *out, int code, const char *enhanced, const char *
     return false;
 }
 
-/* The operator vouches for the way to an LMTP client. */
+/* The operator vouches for the way to an LMTP client, and may have other servers come in
+ * the clear, too; check_require_tls looks at those.  Accounts never do. */
 static bool may_be_clear(const struct session *s, const struct smtp_commands_row *row)
 {
-    return s->tls || (row->flags & SMTP_CLEAR) != 0 || s->port->kind == PORT_LMTP;
+    if (s->tls || (row->flags & SMTP_CLEAR) != 0 || s->port->kind == PORT_LMTP)
+        return true;
+    return s->port->kind == PORT_MX &&
+           s->ingress->options->require_tls.action != POLICY_REJECT;
+}
+
+/* RFC 3207 4, or what the operator has other servers told. */
+static bool refuse_clear(const struct session *s, struct buf *out)
+{
+    const struct policy *p = &s->ingress->options->require_tls;
+    bool own = s->port->kind == PORT_MX && p->code != 0;
+    const char *text = s->port->kind == PORT_MX ? p->text : NULL;
+
+    return refuse(out, own ? p->code : 530, own ? p->enhanced : "5.7.0",
+                  text != NULL ? text : "Must issue a STARTTLS command first");
 }
 
 size_t smtp_commands_count(void)
@@ -76,7 +91,7 @@ bool smtp_commands_allowed(const struct session *s, const struct smtp_commands_r
     if ((row->ports & s->port->kind) == 0)
         return refuse(out, 502, "5.5.1", "Command not available on this port");
     if (!may_be_clear(s, row))
-        return refuse(out, 530, "5.7.0", "Must issue a STARTTLS command first");
+        return refuse_clear(s, out);
     if ((row->flags & SMTP_LOGIN) != 0 && s->port->kind == PORT_SUBMISSION &&
         s->account == 0)
         return refuse(out, 530, "5.7.0", "Authentication required");

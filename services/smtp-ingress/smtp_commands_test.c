@@ -36,6 +36,9 @@ static void rows_are_distinct_and_reachable(void **state)
     assert_null(smtp_commands_find(S("")));
 }
 
+static struct options options = { .require_tls = { .action = POLICY_REJECT } };
+static struct ingress ingress = { .options = &options };
+
 static void demands(void **state)
 {
     static const struct {
@@ -81,7 +84,8 @@ static void demands(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct session s = { .port = cases[i].port,
+        struct session s = { .ingress = &ingress,
+                             .port = cases[i].port,
                              .tls = cases[i].tls,
                              .account = cases[i].account ? 7 : 0,
                              .state = cases[i].at };

@@ -190,6 +190,9 @@ def test_what_is_no_list_ends_the_start(product):
     with pytest.raises(AssertionError, match="score=x: must be a whole number"):
         with running(product, "smtp-ingress", dnsbl="reject", dnsbl_lists="bad.test score=x"):
             pass
+    with pytest.raises(AssertionError, match="authorize_sender needs authorize_sender_file"):
+        with running(product, "smtp-ingress", authorize_sender="reject"):
+            pass
     with pytest.raises(AssertionError, match="a:b: not a name of a header field"):
         with running(product, "smtp-ingress", header_fields="a:b"):
             pass
@@ -212,3 +215,76 @@ def test_only_listed_fields_reach_the_mailbox(product, names):
     assert names == [b"Return-Path", b"From", b"Date", b"Message-ID", b"Chat-Version",
                      b"MIME-Version", b"Autocrypt", b"Chat-Group-ID", b"Content-Type"]
     assert body == text.split("\r\n\r\n", 1)[1].encode()
+
+
+def in_clear(r):
+    client = smtplib.SMTP("127.0.0.1", r.port(2525), "mx.elsewhere.example", timeout=30)
+    client.ehlo()
+    return client
+
+
+def test_other_servers_may_come_in_the_clear_where_that_is_wanted(product, names):
+    user = mail.new_account(product)
+    with checking(product, names, require_tls="reject 530 5.7.10 TLS is needed here") as r:
+        assert in_clear(r).mail(AUTHOR) == (530, b"5.7.10 TLS is needed here")
+    with checking(product, names, require_tls="quarantine") as r:
+        text = mail.encrypted(AUTHOR, "clear@test")
+        assert transaction(in_clear(r), AUTHOR, [user], text)[0][-1] == 250
+        assert send(r, AUTHOR, user, "tls@test")[0] == 250
+        assert r.logged("x-tls=fail")
+        # Accounts never do.
+        client = smtplib.SMTP("127.0.0.1", r.port(2587), timeout=30)
+        client.ehlo()
+        assert client.mail(user) == (530, b"5.7.0 Must issue a STARTTLS command first")
+        assert not client.has_extn("AUTH")
+    assert junk(product, user, 1) == ["clear@test"]
+    with checking(product, names, require_tls="off") as r:
+        text = mail.encrypted(AUTHOR, "off@test")
+        assert transaction(in_clear(r), AUTHOR, [user], text)[0][-1] == 250
+    wait_for_messages(inbox(product, user), 2)
+
+
+def submitted(r, user, recipients):
+    """The reply to the end of DATA."""
+    with mail.smtp(r, user) as client:
+        assert client.mail(user)[0] == 250
+        assert {client.rcpt(x)[0] for x in recipients} == {250}
+        return client.data(mail.encrypted(user))
+
+
+def test_who_may_send_says_a_file(product, names, tmp_path):
+    alice, bob = mail.new_account(product), mail.new_account(product)
+    file = tmp_path / "senders"
+    refused = (553, b"5.7.0 Unauthorized use of sender address")
+    with checking(product, names, authorize_sender="reject", authorize_sender_file=file,
+                  max_user_send_per_minute=100000, max_user_send_burst_size=100000) as r:
+        assert submitted(r, alice, [bob])[0] == 451  # there is no such file yet
+        file.write_text(f"{alice}: {alice}\n")
+        wait_for("it is read", lambda: submitted(r, alice, [bob])[0] == 250)
+        assert submitted(r, bob, [alice]) == refused
+        # A line of somebody else's makes nobody a sender under another name.
+        file.write_text(f"{alice}: *\n{bob}: {alice}\n")
+        wait_for("it is read again", lambda: submitted(r, bob, [alice]) == refused
+                 and r.logged("senders=2"))
+        with mail.smtp(r, alice) as client:
+            client.mail(bob)
+            assert client.rcpt(bob)[0] == 553
+        # What cannot be read leaves the last one in force.
+        file.write_text("nonsense\n")
+        wait_for("it is refused", lambda: submitted(r, alice, [bob])[0] == 250
+                 and r.logged("line 1: nonsense: not "))
+        assert submitted(r, bob, [alice]) == refused
+        assert r.metric('postbus_smtp_refused_total{check="authorize_sender"}') >= 3
+
+
+def test_a_submission_in_quarantine_stays_here(product, names, tmp_path):
+    alice, bob = mail.new_account(product), mail.new_account(product)
+    file = tmp_path / "senders"
+    file.write_text(f"{bob}: *\n")
+    with checking(product, names, authorize_sender="quarantine", authorize_sender_file=file,
+                  authorize_sender_temporary="quarantine") as r:
+        assert submitted(r, alice, [bob])[0] == 250
+        assert submitted(r, alice, [bob, "x@elsewhere.example"]) == (
+            550, b"5.7.0 The message is in quarantine and does not leave this server")
+    assert len(junk(product, bob, 1)) == 1
+    assert product.sql("SELECT count(*) FROM queue_remote") == "0"
