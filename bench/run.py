@@ -82,17 +82,27 @@ class AsShipped(Postbus):
 
 
 class Judging(Postbus):
-    """Whose name server takes ten seconds."""
+    """Who is asked about mail of other servers takes ten seconds."""
 
     def __init__(self):
         self.waiting = waiting.Waiting().__enter__()
-        self.options = {**OPTIONS, "require_mx_record": "reject", "judge_seconds": 60,
-                        "dns_resolver": self.waiting.address, "dns_trust_anchor_file": "none"}
+        self.options = {**OPTIONS, "judge_seconds": 60, **self.asked()}
         super().__init__()
 
     def __exit__(self, *exc):
         self.waiting.__exit__()
         super().__exit__(*exc)
+
+
+class JudgingByDns(Judging):
+    def asked(self):
+        return {"require_mx_record": "reject", "dns_resolver": self.waiting.dns,
+                "dns_trust_anchor_file": "none"}
+
+
+class JudgingByRspamd(Judging):
+    def asked(self):
+        return {"rspamd_url": f"http://{self.waiting.rspamd}", "rspamd_seconds": 60}
 
 
 class Nobody:
@@ -221,8 +231,9 @@ class Bench:
             "door": [(f"door, {door}", "door",
                       {"door": door, "accounts": 9 * a.accounts, "rate": 10,
                        "seconds": a.seconds}) for door in AsShipped.DOORS],
-            "judging": [(f"EXISTS beside {waiting.CROWD} messages that wait for the DNS", "judging",
-                         {"rate": 50, **timed})],
+            **{name: [(f"EXISTS beside {waiting.CROWD} messages that wait for {whom}", "judging",
+                       {"rate": 50, **timed})]
+               for name, whom in (("judging", "the DNS"), ("rspamd", "rspamd"))},
             "walk": [("a message of 26 MB is encrypted", "walk", {"seconds": min(10, a.seconds)})],
         }
 
@@ -366,7 +377,8 @@ class Bench:
     def run(self):
         servers = [Postbus, Reference] if self.a.beside else [Postbus]
         # There are no such rows for the reference.
-        alone = {"door": [AsShipped], "judging": [Judging], "walk": [Nobody]}
+        alone = {"door": [AsShipped], "judging": [JudgingByDns], "rspamd": [JudgingByRspamd],
+                 "walk": [Nobody]}
         self.head()
         if not self.a.only or "throughput" in self.a.only:
             self.ceiling()

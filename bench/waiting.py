@@ -1,6 +1,6 @@
-"""A thousand messages of other servers that wait for the DNS, ten seconds each.
+"""A thousand messages of other servers that wait for the DNS or for rspamd, ten seconds each.
 
-A process of its own is their senders and the name server: each of its connections sends a message,
+A process of its own is their senders, the name server and rspamd: each of its connections sends a message,
 hears the answer ten seconds later, and sends the next.  They begin one after the other over ten
 seconds, so that at any time a thousand wait and a hundred a second are done.
 """
@@ -8,6 +8,7 @@ import asyncio
 import collections
 import multiprocessing
 import pathlib
+import re
 import resource
 import ssl
 import sys
@@ -17,6 +18,7 @@ import mail  # noqa: E402
 from fake_dns import MX, question, wire  # noqa: E402
 
 CROWD, WAIT_S = 1000, 10
+AT_ONCE = 8  # of the first steps of connections, so that TLS takes nobody long
 AUTHOR = "someone@_waiting.example"  # a domain that need not sign
 STEP_S = 60
 
@@ -44,18 +46,33 @@ class SlowDns(asyncio.DatagramProtocol):
             self.due.pop(name, None)
 
 
+async def slow_rspamd(reader, writer):
+    """Finds nothing, in ten seconds."""
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            await reader.readexactly(int(re.search(rb"(?i)\ncontent-length: *(\d+)", head)[1]))
+            await asyncio.sleep(WAIT_S)
+            body = b'{"action":"no action","score":0}'
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                         b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
 class Sender:
     """A connection to port 25."""
 
     def __init__(self, port, recipient, number, done):
         self.port, self.recipient, self.number, self.done = port, recipient, number, done
-        self.sent = 0
+        self.sent, self.has_begun = 0, False
 
     async def reply(self):
         while True:
             line = await asyncio.wait_for(self.reader.readline(), STEP_S)
-            if not line:
-                raise ConnectionError("the server closed a connection")
+            if not line or line[:3] == b"421":
+                raise ConnectionError(f"the server ended a connection: {line!r}")
             if line[3:4] != b"-":
                 return line
 
@@ -79,27 +96,31 @@ class Sender:
         for command in (f"MAIL FROM:<a@{domain}>", f"RCPT TO:<{self.recipient}>", "DATA"):
             await self.say(command.encode() + b"\r\n")
         text = mail.encrypted(AUTHOR, f"{domain}@waiting").encode()
-        self.done[(await self.say(text + b".\r\n"))[:3].decode()] += 1
+        self.writer.write(text + b".\r\n")
+        self.has_begun = True
+        self.done[(await self.reply())[:3].decode()] += 1
 
 
 async def crowd(port, recipient, told):
-    done = collections.Counter()
+    done, connecting = collections.Counter(), asyncio.Semaphore(AT_ONCE)
     senders = [Sender(port, recipient, n, done) for n in range(CROWD)]
-    for s in senders:
-        await s.connect()
 
     async def go_on(s):
         await asyncio.sleep(s.number * WAIT_S / CROWD)
+        async with connecting:
+            await s.connect()
         while True:
             await s.message()
     tasks = [asyncio.create_task(go_on(s)) for s in senders]
-    await asyncio.sleep(WAIT_S)
-    told.send("waiting")
+    all_wait = False
     while not told.poll():
         ended = [t for t in tasks if t.done()]
         if ended:
             told.send(f"a sender failed: {ended[0].exception()!r}")
             return
+        if not all_wait and all(s.has_begun for s in senders):
+            told.send("waiting")
+            all_wait = True
         await asyncio.sleep(0.1)
     told.recv()
     told.send(dict(done))
@@ -111,7 +132,9 @@ async def crowd(port, recipient, told):
 async def play(told):
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(SlowDns, local_addr=("127.0.0.1", 0))
-    told.send("127.0.0.1:%d" % transport.get_extra_info("sockname")[1])
+    rspamd = await asyncio.start_server(slow_rspamd, "127.0.0.1", 0, backlog=CROWD)
+    told.send(["127.0.0.1:%d" % s.getsockname()[1]
+               for s in (transport.get_extra_info("socket"), rspamd.sockets[0])])
     while not told.poll():
         await asyncio.sleep(0.05)
     job = told.recv()
@@ -126,13 +149,13 @@ def process(told):
 
 
 class Waiting:
-    """The process.  address is its name server's."""
+    """The process, and the addresses of its name server and its rspamd."""
 
     def __enter__(self):
         self.told, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(target=process, args=(theirs,), daemon=True)
         self.process.start()
-        self.address = self.told.recv()
+        self.dns, self.rspamd = self.told.recv()
         return self
 
     def begin(self, port, recipient):

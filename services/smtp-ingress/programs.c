@@ -8,7 +8,7 @@
 #include "svc/options.h"
 #include "work/worker_pool.h"
 
-enum { RSPAMD_AT_ONCE = 512 };
+enum { RSPAMD_AT_ONCE = 1024 };
 
 static void open_command(struct programs *p, const struct options *o)
 {
