@@ -119,6 +119,15 @@ enum rc message_edit_insert(struct message_edit *e, size_t index, str_t name, st
     return RC_OK;
 }
 
+void message_edit_hide(struct message_edit *e, str_t name)
+{
+    struct field *f = arena_alloc(e->arena, sizeof(*f));
+
+    f->name = name;
+    f->next = e->first;
+    e->first = f;
+}
+
 static struct field **find(struct message_edit *e, size_t nth, str_t name)
 {
     for (struct field **at = &e->first; *at != NULL; at = &(*at)->next)
@@ -213,6 +222,8 @@ bool message_edit_is_changed(const struct message_edit *e)
 static enum rc put_header(const struct message_edit *e, struct buf *to)
 {
     for (const struct field *f = e->first; f != NULL; f = f->next) {
+        if (f->whole.n == 0)
+            continue;
         buf_put(to, f->whole);
         if (f->whole.n < 2 || f->whole.p[f->whole.n - 1] != '\n')
             buf_puts(to, "\r\n");

@@ -37,6 +37,10 @@ struct message_edit *message_edit_new(struct arena *a, str_t message);
 enum rc message_edit_insert(struct message_edit *e, size_t index, str_t name,
                             str_t value) RC_CHECKED;
 
+/* A first field that the others are counted with, and that can be changed, but is not
+ * there otherwise: for who was shown one that the message does not have. */
+void message_edit_hide(struct message_edit *e, str_t name);
+
 /* Of the fields with that name (in any case) the nth, counted from 1, becomes "name:
  * value"; without a value it goes.  If there are fewer, the field is put at the end, and
  * one that should go is gone.  Otherwise as above. */

@@ -140,6 +140,27 @@ static void bodies(void **state)
     }
 }
 
+static void a_hidden_field_counts_and_is_not_there(void **state)
+{
+    struct message_edit *e = edit();
+
+    (void)state;
+    message_edit_hide(e, S("X-A"));
+    assert_false(message_edit_is_changed(e));
+    assert_int_equal(message_edit_insert(e, 1, S("X-Top"), S("1")), RC_OK);
+    assert_int_equal(message_edit_change(e, 2, S("X-A"), S("")), RC_OK);
+    becomes(e,
+            "X-Top: 1\r\nFrom: <a@b.example>\r\nSubject: [...]\r\nx-a: two\r\n "
+            "folded\r\n\r\n",
+            "first\r\nsecond\r\n");
+    assert_int_equal(message_edit_change(e, 1, S("X-A"), S("seen")), RC_OK);
+    becomes(
+        e,
+        "X-A: seen\r\nX-Top: 1\r\nFrom: <a@b.example>\r\nSubject: [...]\r\nx-a: two\r\n "
+        "folded\r\n\r\n",
+        "first\r\nsecond\r\n");
+}
+
 static void everything_has_an_end(void **state)
 {
     struct message_edit *e = edit();
@@ -181,6 +202,8 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(what_would_end_a_field_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(bodies, begin, end),
+        cmocka_unit_test_setup_teardown(a_hidden_field_counts_and_is_not_there, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(everything_has_an_end, begin, end),
         cmocka_unit_test_setup_teardown(a_header_without_end_gets_one, begin, end),
     };

@@ -58,6 +58,7 @@ typedef const char *options_type_NETWORKS;
 typedef const char *options_type_ROUTES;     /* see routes.h */
 typedef const char *options_type_COMMAND;    /* see command_line.h */
 typedef const char *options_type_EXIT_CODES; /* likewise */
+typedef const char *options_type_MILTERS;    /* see milters.h */
 typedef struct policy options_type_POLICY;
 typedef struct dnsbl options_type_DNSBL;
 typedef struct header_names options_type_FIELDS;

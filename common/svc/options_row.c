@@ -10,6 +10,7 @@
 #include "net/cidr.h"
 #include "store/db_hosts.h"
 #include "svc/command_line.h"
+#include "svc/milters.h"
 #include "svc/routes.h"
 
 #include <arpa/inet.h>
@@ -399,6 +400,16 @@ static enum rc parse_exit_codes(const struct reading *r, str_t text)
     return parse_text(r, text);
 }
 
+static enum rc parse_milters(const struct reading *r, str_t text)
+{
+    struct milters ignored;
+    const char *why;
+
+    if (milters_parse(r->arena, text, &ignored, &why) != RC_OK)
+        return refuse(r, "%s", why);
+    return parse_text(r, text);
+}
+
 static enum rc parse_routes(const struct reading *r, str_t text)
 {
     char why[OPTIONS_ERROR_BYTES / 2];
@@ -494,6 +505,7 @@ static const struct {
     [OPTIONS_ROUTES] = { parse_routes, "routes", NULL },
     [OPTIONS_COMMAND] = { parse_command, "command", NULL },
     [OPTIONS_EXIT_CODES] = { parse_exit_codes, "exit codes", NULL },
+    [OPTIONS_MILTERS] = { parse_milters, "milters", NULL },
     [OPTIONS_POLICY] = { parse_policy, "policy", NULL },
     [OPTIONS_DNSBL] = { parse_dnsbl, "lists", NULL },
     [OPTIONS_FIELDS] = { parse_fields, "names of header fields", NULL },

@@ -35,6 +35,7 @@ enum options_kind {
     OPTIONS_COMMAND,
     OPTIONS_EXIT_CODES,
     OPTIONS_FIELDS,
+    OPTIONS_MILTERS,
     OPTIONS_KINDS
 };
 

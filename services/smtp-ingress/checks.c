@@ -170,7 +170,8 @@ void checks_message_changed(struct check *c)
 {
     c->is_read = false;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (rows[i].place == CHECKS_FIRST)
+        if (rows[i].place == CHECKS_FIRST &&
+            i != CHECKS_ROW_arc) /* that is of what came */
             c->passed[i] = false;
 }
 

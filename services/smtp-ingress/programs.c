@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "checks.h"
+#include "milter_talk.h"
 #include "net/http_client.h"
 #include "svc/options.h"
 #include "work/worker_pool.h"
@@ -24,6 +25,15 @@ static void open_command(struct programs *p, const struct options *o)
     p->pool = worker_pool_new(&pool);
 }
 
+static void open_milters(struct programs *p, const struct options *o)
+{
+    const char *why;
+
+    CHECK(milters_parse(p->arena, str_of(o->milters), &p->milter_addresses, &why) ==
+          RC_OK);
+    p->milters = milter_talk_room_new();
+}
+
 struct programs *programs_new(const struct options *o)
 {
     struct http_client_options http = { .reach = HTTP_CLIENT_ANY,
@@ -36,6 +46,8 @@ struct programs *programs_new(const struct options *o)
         p->http = http_client_new(&http);
     if (checks_has(o, CHECKS_ROW_command, CHECKS_BOTH))
         open_command(p, o);
+    if (checks_has(o, CHECKS_ROW_milter, CHECKS_BOTH))
+        open_milters(p, o);
     return p;
 }
 
@@ -47,6 +59,7 @@ void programs_free(struct programs **p)
         return;
     http_client_free(&(*p)->http);
     worker_pool_free(&(*p)->pool);
+    milter_talk_room_free(&(*p)->milters);
     a = (*p)->arena;
     arena_free(&a);
     *p = NULL;
@@ -59,5 +72,7 @@ int64_t programs_connections(const struct options *o)
     /* Of each program: its two pipes, its pidfd, and what wakes its thread. */
     if (checks_has(o, CHECKS_ROW_command, CHECKS_BOTH))
         count += 8 * o->command_at_once;
+    if (checks_has(o, CHECKS_ROW_milter, CHECKS_BOTH))
+        count += MILTER_TALK_AT_ONCE;
     return count;
 }

@@ -8,11 +8,13 @@
 
 #include "base/rc.h"
 #include "svc/command_line.h"
+#include "svc/milters.h"
 
 #include <stdint.h>
 
 struct arena;
 struct http_client;
+struct milter_room;
 struct options;
 struct worker_pool;
 
@@ -22,6 +24,8 @@ struct programs {
     char **command;           /* its words; NULL: there is none */
     struct command_line_codes codes;
     struct worker_pool *pool; /* runs commands */
+    struct milters milter_addresses;
+    struct milter_room *milters; /* NULL: there are none */
 };
 
 struct programs *programs_new(const struct options *o);

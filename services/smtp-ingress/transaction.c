@@ -113,6 +113,16 @@ void transaction_describe(struct transaction *t, struct envelope *e)
     }
 }
 
+void transaction_drop_recipient(struct transaction *t, size_t index)
+{
+    size_t behind = --t->recipient_count - index;
+
+    t->target_count -= t->about[index].target_count;
+    memmove(&t->recipients[index], &t->recipients[index + 1],
+            behind * sizeof(*t->recipients));
+    memmove(&t->about[index], &t->about[index + 1], behind * sizeof(*t->about));
+}
+
 str_t *transaction_accepted(struct transaction *t, size_t *count)
 {
     str_t *accepted =

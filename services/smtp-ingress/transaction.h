@@ -91,6 +91,9 @@ void transaction_describe(struct transaction *t, struct envelope *e);
 struct transaction_recipient *transaction_add_recipient(struct transaction *t,
                                                         str_t address);
 
+/* The index-th; those behind it move up. */
+void transaction_drop_recipient(struct transaction *t, size_t index);
+
 /* Who gets the message if some have a reply of their own, or are aliases. */
 str_t *transaction_accepted(struct transaction *t, size_t *count);
 
