@@ -2,6 +2,7 @@
 #include "store/store_test.h"
 
 #include "store/store_account_show.h"
+#include "store/store_alias.h"
 #include "store/store_api_token.h"
 #include "store/store_body.h"
 #include "store/store_device.h"
@@ -427,16 +428,26 @@ static void gateway_serves(struct db *db)
 static void registrar_asks(struct db *db)
 {
     static const str_t hash = STR("0123456789abcdef0123456789abcdef");
+    str_t target = S("ann");
+    const struct store_alias alias = { S("info"), &target, 1 };
+    struct store_alias_known known;
+    struct store_alias *list;
     struct store_account_show account;
     struct store_api_token token;
     int64_t made;
     int version;
+    size_t n;
 
     assert_int_equal(migrate_version(db, &version), RC_OK);
     assert_int_equal(store_account_private_made(db, &made), RC_OK);
     assert_int_equal(store_account_show(test_arena, db, person.address, &account), RC_OK);
     assert_int_equal(store_api_token_find(test_arena, db, hash, &token), RC_NOT_FOUND);
     assert_int_equal(store_api_token_used(db, hash), RC_OK);
+    assert_int_equal(store_alias_set(db, &alias), RC_OK);
+    assert_int_equal(store_alias_list(test_arena, db, &list, &n), RC_OK);
+    assert_int_equal(
+        store_alias_resolve(test_arena, db, &target, 1, &alias.key, 1, &known), RC_OK);
+    assert_int_equal(store_alias_remove(db, alias.key), RC_OK);
 }
 
 /* No service has the rights for this. */

@@ -1,9 +1,11 @@
 /* json.c - composing by jansson, so that quoting is never our worry. */
 #include "json.h"
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "store/store_account.h"
 #include "store/store_account_show.h"
+#include "store/store_alias.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -126,6 +128,43 @@ bool json_account_change(str_t text, struct json_account_change *out)
     bool fine = json_object_size(object) == 1 && json_is_boolean(encrypted_only);
 
     out->encrypted_only = json_is_true(encrypted_only);
+    json_decref(object);
+    return fine;
+}
+
+static json_t *texts(const str_t *list, size_t n)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        CHECK(json_array_append_new(array, json_stringn(list[i].p, list[i].n)) == 0);
+    return array;
+}
+
+void json_aliases(const struct store_alias *list, size_t n, struct buf *out)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < n; i++)
+        CHECK(json_object_setn_new(object, list[i].key.p, list[i].key.n,
+                                   texts(list[i].targets, list[i].target_count)) == 0);
+    dump(object, out);
+}
+
+bool json_alias_targets(struct arena *a, str_t text, str_t **out, size_t *n)
+{
+    json_t *object = load(text);
+    const json_t *targets = json_object_get(object, "targets");
+    bool fine = json_object_size(object) == 1 && json_array_size(targets) > 0;
+
+    *n = fine ? json_array_size(targets) : 0;
+    *out = arena_array(a, *n + 1, sizeof(**out));
+    for (size_t i = 0; i < *n; i++) {
+        const json_t *one = json_array_get(targets, i);
+
+        fine &= json_is_string(one);
+        (*out)[i] = arena_str(a, str_n(json_string_value(one), json_string_length(one)));
+    }
     json_decref(object);
     return fine;
 }

@@ -8,6 +8,9 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
 
 /* {"email", "password"[, "dclogin_url"]}: chatmail spec 1.1.  An empty dclogin_url is
  * left out. */
@@ -29,6 +32,12 @@ struct json_account_change {
     bool encrypted_only;
 };
 bool json_account_change(str_t text, struct json_account_change *out);
+
+/* Aliases, each with a list of what it stands for. */
+struct store_alias;
+void json_aliases(const struct store_alias *list, size_t n, struct buf *out);
+/* {"targets": ["ann@chat.example", ...]}, copied into a.  False: it is nothing such. */
+bool json_alias_targets(struct arena *a, str_t text, str_t **out, size_t *n);
 
 /* Is it one JSON object, without doubled keys, and of bounded depth? */
 bool json_is_one(str_t text);

@@ -132,12 +132,41 @@ static void test_what_is_an_object(void **state)
     arena_free(&a);
 }
 
+static void test_alias_targets(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t n; /* 0: refused */
+    } cases[] = {
+        { "{\"targets\":[\"ann\",\"bob@c.org\"]}", 2 },
+        { "{\"targets\":[]}", 0 },
+        { "{\"targets\":[1]}", 0 },
+        { "{\"targets\":\"ann\"}", 0 },
+        { "{\"targets\":[\"ann\"],\"x\":1}", 0 },
+        { "[\"ann\"]", 0 },
+        { "", 0 },
+    };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        str_t *targets;
+        size_t n;
+        bool fine = json_alias_targets(a, str_of(cases[i].text), &targets, &n);
+
+        assert_int_equal(fine, cases[i].n > 0);
+        if (fine)
+            assert_int_equal(n, cases[i].n);
+    }
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_credentials),       cmocka_unit_test(test_reason),
-        cmocka_unit_test(test_account),           cmocka_unit_test(test_account_change),
-        cmocka_unit_test(test_what_is_an_object),
+        cmocka_unit_test(test_alias_targets),  cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_reason),         cmocka_unit_test(test_account),
+        cmocka_unit_test(test_account_change), cmocka_unit_test(test_what_is_an_object),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

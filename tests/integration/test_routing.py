@@ -1,6 +1,9 @@
 """Several mail domains on one server, and which names in them reach whom."""
 import imaplib
+import json
+import signal
 import smtplib
+import subprocess
 
 import pytest
 
@@ -275,3 +278,47 @@ def test_what_leads_elsewhere_is_sent_on_as_it_came(server, aliases):
                       % author) == ("far.example|{Other@far.example,someone@far.example}\n"
                                     "third.example|{third@third.example}")
     assert sent(server, first) == ["mixed@test"]
+
+
+def test_the_table_is_changed_while_all_runs(server, aliases):
+    first, second = named(server, "first0001"), named(server, "second001")
+    write(server, aliases, "other: second001\n")
+
+    def ctl(*words, status=0):
+        done = subprocess.run([server.run / "postbusctl", "alias", *words, "--json"],
+                              capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout) if status == 0 else done.stderr
+
+    info = f"help@{server.domain}"
+    assert ask(server, info)[0] == 550
+    assert ctl("set", "Help", f"first0001, {second}") == {"help": ["first0001", second]}
+    assert ctl("set", f"more@{OLD}", "help")
+    assert ctl("list") == {"help": ["first0001", second], f"more@{server.domain}": ["help"]}
+    client = foreign(server)
+    text = mail.encrypted(OUTSIDE, "table@test")
+    assert transaction(client, OUTSIDE, [f"more@{server.domain}", first], text)[0] == [250] * 4
+    assert submit(server, mail.new_account(server), [info], "own@test")[0] == [250] * 3
+    for user in first, second:
+        wait_for_messages(inbox(server, user), 2)
+        assert sorted(sent(server, user)) == ["own@test", "table@test"]
+    assert "one of this server's domains" in ctl("set", "x@far.example", "first0001", status=1)
+    assert "targets" in ctl("set", "x", "|/bin/sh", status=1)
+    assert ctl("remove", "help") == {} and ctl("remove", f"more@{server.domain}") == {}
+    ctl("remove", "help", status=3)
+    assert ctl("list") == {} and ask(server, info)[0] == 550
+
+
+def test_a_crash_in_between_loses_nothing(server):
+    """250, and the worker dies: each target has the message once."""
+    first, second = named(server, "first0001"), named(server, "second001")
+    author = mail.new_account(server)
+    with mail.smtp(server, author) as client:
+        for i in range(8):
+            text = mail.encrypted(author, f"crash{i}@test")
+            assert transaction(client, author, [f"fixed@{server.domain}"], text)[0] == [250] * 3
+            if i in (2, 5):
+                server.restart("queue-worker", signal.SIGKILL)
+    for user in first, second:
+        wait_for_messages(inbox(server, user), 8)
+        assert sent(server, user) == [f"crash{i}@test" for i in range(8)]
