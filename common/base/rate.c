@@ -83,7 +83,8 @@ void rate_free(struct rate **r)
     *r = NULL;
 }
 
-bool rate_take(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms)
+static bool ask(struct rate *r, uint64_t key, int64_t now_us, int64_t takes_us,
+                int64_t *retry_ms)
 {
     struct bucket *b;
     int64_t over_us;
@@ -97,12 +98,22 @@ bool rate_take(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms)
         b->full_at_us = now_us;
     over_us = b->full_at_us + r->interval_us - now_us - r->depth_us;
     if (over_us <= 0)
-        b->full_at_us += r->interval_us;
+        b->full_at_us += takes_us;
     CHECK(pthread_mutex_unlock(&r->lock) == 0);
     if (over_us <= 0)
         return true;
     *retry_ms = (over_us + 999) / 1000;
     return false;
+}
+
+bool rate_take(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms)
+{
+    return ask(r, key, now_us, r->interval_us, retry_ms);
+}
+
+bool rate_has(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms)
+{
+    return ask(r, key, now_us, 0, retry_ms);
 }
 
 void rate_give_back(struct rate *r, uint64_t key, int64_t now_us)

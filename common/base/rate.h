@@ -26,5 +26,8 @@ void rate_free(struct rate **r);
  * there is none, and *retry_ms (at least 1) tells when there will be. */
 bool rate_take(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms);
 
+/* The same, but takes none. */
+bool rate_has(struct rate *r, uint64_t key, int64_t now_us, int64_t *retry_ms);
+
 /* A token that was taken for something that turned out not to count. */
 void rate_give_back(struct rate *r, uint64_t key, int64_t now_us);

@@ -104,9 +104,26 @@ static void a_full_table_forgets_but_goes_on(void **state)
     rate_free(&r);
 }
 
+static void test_looking_takes_nothing(void **state)
+{
+    struct rate *r = make(60, 1, 100);
+    int64_t retry_ms;
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        assert_true(rate_has(r, 7, START_US, &retry_ms));
+    assert_true(rate_take(r, 7, START_US, &retry_ms));
+    assert_false(rate_has(r, 7, START_US, &retry_ms));
+    assert_int_equal(retry_ms, 1000);
+    assert_true(rate_has(r, 8, START_US, &retry_ms));
+    assert_true(rate_has(r, 7, START_US + SECOND_US, &retry_ms));
+    rate_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_looking_takes_nothing),
         cmocka_unit_test(burst_then_refill),
         cmocka_unit_test(a_pause_gives_the_whole_burst_back_and_no_more),
         cmocka_unit_test(what_is_given_back_can_be_taken_again),

@@ -11,6 +11,7 @@
 #include "account/expand.h"
 #include "account/route.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "ingress.h"
 #include "smtp/smtp_reply.h"
 #include "transaction.h"
@@ -47,6 +48,25 @@ static enum check_result take_alias(struct check *c, const struct expand *x)
     return CHECK_PASS;
 }
 
+/* Passed, it is bounced by who delivers: to a sender that the author's domain has signed
+ * for, or to nobody.  Over HTTPS one answer stands for all recipients, so who does not
+ * exist is taken along with others; alone, cmd_data.c refuses it. */
+static enum check_result unknown(struct check *c)
+{
+    bool counts = c->network != 0 && !c->ingress->accepts_unknown;
+    int64_t ignored;
+
+    if (counts)
+        (void)rate_take(c->ingress->guesses, c->network, c->now_us, &ignored);
+    if (c->ingress->accepts_unknown || c->over_https) {
+        c->mail->unknown_count++;
+        c->mail->clear_text =
+            false; /* as if it were one of ours, which it must not tell */
+        return CHECK_PASS;
+    }
+    return refuse(c, "5.1.1", "User unknown");
+}
+
 enum check_result check_recipient(struct check *c)
 {
     struct expand x;
@@ -60,7 +80,7 @@ enum check_result check_recipient(struct check *c)
     if (x.loops)
         return refuse(c, "5.4.6", "Alias leads back to itself, or to too many");
     if (x.reached == 0)
-        return refuse(c, "5.1.1", "User unknown");
+        return unknown(c);
     if (!x.takes_clear_text && !is_role(c))
         c->mail->clear_text = false;
     return x.is_alias ? take_alias(c, &x) : CHECK_PASS;

@@ -83,6 +83,8 @@ struct check checks_of(const struct session *s, struct buf *out)
         .direction = checks_direction_of(s->port->kind),
         .account = s->account,
         .account_address = str_of(s->account_address),
+        .network = s->client_key,
+        .over_https = s->port->over_https,
         .mail = s->mail,
         .in_clear = s->port->kind == PORT_MX && !s->tls,
         .now_us = clock_monotonic_us(),

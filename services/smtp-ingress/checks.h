@@ -70,6 +70,8 @@ struct check {
     enum checks_direction direction;
     int64_t account;       /* outgoing: who is logged in */
     str_t account_address; /* outgoing */
+    uint64_t network;      /* of the client; 0: a private address, see cidr_client_key */
+    bool over_https;       /* the registrar hands it in, for a client of its own */
     struct transaction *mail;
     struct address recipient;           /* RECIPIENT */
     struct transaction_recipient about; /* RECIPIENT: what was found out about it */

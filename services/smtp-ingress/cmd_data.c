@@ -62,6 +62,17 @@ void cmd_data_begin(struct session *s, bool chunked)
 
 enum cmd_result cmd_data(struct smtp_cmd *cmd)
 {
+    const struct session *s = cmd->session;
+    const struct transaction *t = s->mail;
+
+    /* RCPT took along who does not exist: see check_recipient.c. */
+    if (s->port->over_https && !s->ingress->accepts_unknown &&
+        t->unknown_count == t->recipient_count) {
+        smtp_reply_printf(cmd->out, 550, "5.1.1",
+                          "<%.*s>: Recipient address rejected: User unknown",
+                          STR_ARG(t->recipients[0]));
+        return CMD_FAIL;
+    }
     cmd_data_begin(cmd->session, false);
     smtp_reply_put(cmd->out, 354, NULL, S("End data with <CR><LF>.<CR><LF>"));
     return CMD_DONE;

@@ -73,6 +73,8 @@ struct ingress {
     struct login *login;
     struct rate *rate;
     struct sender_book *senders; /* NULL: no file says who may send */
+    bool accepts_unknown;        /* recipients that do not exist get a bounce */
+    struct rate *guesses;        /* recipients that do not exist, per client network */
     struct accept *accept;
     _Atomic bool draining;
 };

@@ -147,6 +147,8 @@ static struct login *make_login(const struct options *o)
 static void fill_ingress(struct svc *svc, struct ingress *in)
 {
     const struct options *o = svc->options;
+    struct rate_options guesses = { .per_minute = o->unknown_recipients_per_minute,
+                                    .burst = o->unknown_recipients_per_minute };
     struct rate_options rate = { .per_minute = o->max_user_send_per_minute,
                                  .burst = o->max_user_send_burst_size };
 
@@ -162,6 +164,8 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     in->rate = rate_new(&rate);
     if (o->authorize_sender.action != POLICY_OFF)
         in->senders = sender_book_new(o->authorize_sender_file);
+    in->accepts_unknown = str_eq(str_of(o->unknown_recipients), S("accept"));
+    in->guesses = rate_new(&guesses);
     in->accept = accept_new(svc->bus);
 }
 
@@ -449,6 +453,7 @@ static void stop(struct svc *svc)
     accept_free(&s->ingress.accept);
     rate_free(&s->ingress.rate);
     sender_book_free(&s->ingress.senders);
+    rate_free(&s->ingress.guesses);
     login_free(&s->ingress.login);
     alias_book_free(&s->ingress.expand.book);
     cidr_list_free(&s->trusted_proxies);

@@ -58,6 +58,7 @@ struct transaction {
     size_t recipient_count;
     size_t target_count;   /* of all aliases; 0: there is none among them */
     size_t envelope_bytes; /* of what the envelope says about them */
+    size_t unknown_count;  /* of them, who get a bounce and not the message */
     size_t refused_count;  /* of them, with a reply of their own */
     bool answers_each;     /* LMTP: each recipient gets a reply to the message */
     size_t recipient_room;
