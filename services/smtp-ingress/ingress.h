@@ -46,6 +46,7 @@ struct port {
     struct ingress *ingress;
     enum port_kind kind;
     struct tls_context *tls; /* for STARTTLS, or from the first byte; NULL: none */
+    bool clear;              /* its commands may come without TLS */
     const struct cidr_list *admitted; /* who may come at all; NULL: everybody */
     struct door *door;
     struct pace_limits pace;

@@ -267,6 +267,8 @@ static void fill_port(struct svc *svc, struct service *s, size_t i)
     port->kind = row->kind;
     /* What does not leave the machine is not encrypted. */
     port->tls = i == LMTP_SOCKET ? NULL : svc_tls(svc, row->min_version, "smtp");
+    port->clear =
+        row->kind == PORT_LMTP || (row->kind == PORT_SUBMISSION && o->insecure_auth);
     port->admitted = i == LMTP_PORT ? s->lmtp_networks : NULL;
     port->is_judged = checks_need_judge(o, checks_direction_of(row->kind));
     port->watches_dkim = checks_has(o, CHECKS_ROW_dkim, checks_direction_of(row->kind));
@@ -361,6 +363,18 @@ static bool read_networks(const char *option, const char *text, struct cidr_list
     return false;
 }
 
+/* What nobody should have forgotten to turn off. */
+static void warn(const struct options *o)
+{
+    if (o->insecure_auth)
+        log_warn("smtp.insecure_auth",
+                 "reason=\"passwords and messages of accounts may cross the network in "
+                 "the clear\" advice=\"insecure_auth = false\"");
+    if (o->io_debug)
+        log_warn("smtp.io_debug", "reason=\"who writes to whom, and when, is logged\" "
+                                  "advice=\"io_debug = false\"");
+}
+
 static enum rc start(struct svc *svc)
 {
     const struct options *o = svc->options;
@@ -372,6 +386,7 @@ static enum rc start(struct svc *svc)
         !read_networks("lmtp_networks", o->lmtp_networks, &s->lmtp_networks) ||
         !read_networks("mxdeliv_networks", o->mxdeliv_networks, &s->registrars))
         return RC_INVALID;
+    warn(o);
     register_metrics();
     fill_ingress(svc, &s->ingress);
     find_roles(o, &s->ingress);

@@ -16,6 +16,7 @@
 #include "cmd_auth.h"
 #include "cmd_bdat.h"
 #include "cmd_data.h"
+#include "dialogue.h"
 #include "ingress.h"
 #include "judge.h"
 #include "net/cidr.h"
@@ -60,7 +61,11 @@ static void session_free(struct session *s)
 static void say_goodbye(struct session *s, int code, const char *enhanced,
                         const char *text)
 {
-    smtp_reply_put(conn_out(s->conn), code, enhanced, str_of(text));
+    struct buf *out = conn_out(s->conn);
+    size_t mark = out->n;
+
+    smtp_reply_put(out, code, enhanced, str_of(text));
+    dialogue_said(s, out, mark);
     conn_close(s->conn);
 }
 
@@ -220,9 +225,12 @@ static bool step_line(struct session *s, struct buf *in)
     line.p = copy;
     crypto_wipe(in->p, used);
     buf_consume(in, used);
+    dialogue_heard(s, line);
     result = execute(s, line, in->n > 0);
+    dialogue_carried_out(s, line, result);
     crypto_wipe(copy, line.n);
     answer_each(s, result, out, mark);
+    dialogue_said(s, out, mark);
     finish(s, result);
     return true;
 }
@@ -239,6 +247,7 @@ static bool step_data(struct session *s, struct buf *in)
     if (pace_data(&s->pace, before - in->n, now_ms))
         door_step(conn_guest(s->conn), now_ms);
     answer_each(s, result, cmd.out, mark);
+    dialogue_said(s, cmd.out, mark);
     finish(s, result);
     return in->n > 0;
 }
@@ -281,6 +290,7 @@ static void deliver(struct session *s)
     s->delayed = false;
     pace_heard(&s->pace, clock_monotonic_ms()); /* the wait was ours */
     answer_each(s, s->job_result, &s->reply, 0);
+    dialogue_said(s, &s->reply, 0);
     if (conn_put_buf(s->conn, &s->reply) != RC_OK)
         return;
     finish(s, s->job_result);
@@ -307,6 +317,7 @@ static void store(struct session *s)
     pace_heard(&s->pace, clock_monotonic_ms()); /* the wait was no silence */
     result = session_job(&cmd, s->ingress->commands, accept_message);
     answer_each(s, result, cmd.out, mark);
+    dialogue_said(s, cmd.out, mark);
     finish(s, result);
     turn(s);
 }
@@ -379,6 +390,7 @@ static void on_open(struct conn *c)
         pace_login(&s->pace); /* servers keep their connections */
     smtp_reply_printf(conn_out(c), 220, NULL, "%.*s %s", STR_ARG(s->ingress->host),
                       port->kind == PORT_LMTP ? "LMTP" : "ESMTP");
+    dialogue_said(s, conn_out(c), 0);
     turn(s);
 }
 

@@ -62,6 +62,7 @@ struct session {
     bool in_job;  /* a worker or a judge has it, or it waits for one or for others */
     bool delayed; /* a failed login waits for its answer */
     bool eof;     /* the client sends no more */
+    bool muted;   /* io_debug: see dialogue.h */
     bool leaving; /* drain: 421 after the job in flight */
     unsigned errors;
     unsigned auth_failures;

@@ -128,6 +128,7 @@ static TEST_UNUSED void start_port(size_t i, enum port_kind kind, bool implicit)
         p->pace = impatient;
     if (i == 5 || i == 6)
         p->door = door;
+    p->clear = kind == PORT_LMTP;
     p->admitted = kind == PORT_LMTP ? proxies : NULL;
     p->spool = (struct spool_room){ .small_bytes = 65536, .chunks = chunks };
     p->listener = (struct listener_options){ .address = "127.0.0.1",

@@ -47,10 +47,11 @@ static bool refuse(struct buf *out, int code, const char *enhanced, const char *
 }
 
 /* The operator vouches for the way to an LMTP client, and may have other servers come in
- * the clear, too; check_require_tls looks at those.  Accounts never do. */
+ * the clear, too; check_require_tls looks at those.  Accounts do only with insecure_auth.
+ */
 static bool may_be_clear(const struct session *s, const struct smtp_commands_row *row)
 {
-    if (s->tls || (row->flags & SMTP_CLEAR) != 0 || s->port->kind == PORT_LMTP)
+    if (s->tls || (row->flags & SMTP_CLEAR) != 0 || s->port->clear)
         return true;
     return s->port->kind == PORT_MX &&
            s->ingress->options->require_tls.action != POLICY_REJECT;
@@ -110,7 +111,7 @@ bool smtp_commands_offered(const struct session *s, const struct smtp_commands_r
     if (row->event == EV_TLS)
         return !s->tls && s->port->tls != NULL;
     if (row->event == EV_AUTH)
-        return s->tls && s->account == 0;
+        return may_be_clear(s, row) && s->account == 0;
     return may_be_clear(s, row);
 }
 

@@ -15,7 +15,8 @@
 
 static const struct port mx = { .kind = PORT_MX };
 static const struct port submission = { .kind = PORT_SUBMISSION };
-static const struct port lmtp = { .kind = PORT_LMTP };
+static const struct port lmtp = { .kind = PORT_LMTP, .clear = true };
+static const struct port insecure = { .kind = PORT_SUBMISSION, .clear = true };
 
 static void rows_are_distinct_and_reachable(void **state)
 {
@@ -75,6 +76,10 @@ static void demands(void **state)
         { &lmtp, false, false, ST_READY, "AUTH", "PLAIN", "502 5.5.1 " },
         { &submission, false, false, ST_READY, "AUTH", "PLAIN", "530 5.7.0 Must" },
         { &submission, true, false, ST_READY, "AUTH", "PLAIN", NULL },
+        { &insecure, false, false, ST_READY, "AUTH", "PLAIN", NULL },
+        { &insecure, false, false, ST_READY, "MAIL", "x",
+          "530 5.7.0 Authentication required" },
+        { &insecure, false, true, ST_READY, "MAIL", "x", NULL },
         { &submission, true, false, ST_READY, "MAIL", "x",
           "530 5.7.0 Authentication required" },
         { &submission, true, true, ST_READY, "MAIL", "x", NULL },
