@@ -35,6 +35,7 @@ class NameServer:
 
     def __init__(self, mx, txt, addresses, names):
         self.mx, self.txt, self.held, self.is_open = mx, txt, [], False
+        self.asked = set()
         self.addresses = addresses
         self.names = {reverse(address): name for address, name in names.items()}
         self.lock = threading.Lock()
@@ -71,7 +72,8 @@ class NameServer:
             packet, source = self.socket.recvfrom(4096)
             if len(packet) < 17:
                 return
-            name = question(packet)[0]
+            name, kind, _ = question(packet)
+            self.asked.add((name, kind))
             with self.lock:
                 if name.startswith("held-") and not self.is_open:
                     self.held.append((packet, source))

@@ -6,7 +6,7 @@ import pytest
 
 import mail
 from beside import running
-from fake_dns import name_server
+from fake_dns import TXT, name_server
 from test_dkim import Key, signed
 from test_policy import junk
 from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
@@ -157,9 +157,15 @@ def test_the_verdict_may_stand_in_the_header(product, names, key):
         r"spf=softfail smtp\.mailfrom=soft\.example; dmarc=pass header\.from=reject\.example", field), field
 
 
-def test_by_default_nobody_is_asked(product, names):
+def test_by_default_only_a_key_is_asked_for(product, names, key):
     user = mail.new_account(product)
+    text = signed(key, mail.encrypted("b@reject.example"), "s", domain="reject.example")
+    text = signed(key, text, "s", domain="m.reject.example")
+    with judging(product, names, dkim=None) as r, foreign(r) as client:
+        assert transaction(client, "a@closed.example", [user], text)[0][2] == 250
+        assert names.asked == {("s._domainkey.reject.example", TXT)}
+        assert r.metric('postbus_smtp_spf_total{result="fail"}') == 0
     with judging(product, names) as r, foreign(r) as client:
         assert send(client, user, "a@closed.example", "b@reject.example")[0] == 250
         assert r.threads("judge") == r.threads("dns") == 0
-    wait_for_messages(inbox(product, user), 1)
+    wait_for_messages(inbox(product, user), 2)

@@ -164,7 +164,8 @@ def watched(network):
 @pytest.fixture(scope="module")
 def servers(network, names, watched):
     """b is in two domains; what a sends to the second goes by the host that watches."""
-    with Server(network, "b.test", mail_domain_aliases="watched.test=b.test", dkim_algorithm="ed25519") as b, \
+    with Server(network, "b.test", mail_domain_aliases="watched.test=b.test", dkim_algorithm="ed25519",
+                dmarc="reject", spf_fail_action="reject") as b, \
             Server(network, "a.test", routes=f"watched.test=smtp://{WATCHED}:{watched.port}") as a:
         for server in (a, b):
             # The operator is told at the start.
@@ -228,6 +229,22 @@ def test_each_twist_has_its_answer(servers, names, caught):
     assert answer() == "451 4.4.3 The key of the DKIM signature cannot be looked up now, try again later"
     names.say(**{KEY: key})
     wait_for("it is looked up again", lambda: answer().startswith("250 "))
+
+
+def test_what_another_host_passes_on_is_judged_by_its_signature(servers, names, caught):
+    """a.test says by SPF that this host may not send its mail: where it has said by DMARC what it wants,
+    a signature is enough, and without one nothing is."""
+    _, b = servers
+    alice, bob, data = caught
+    unsigned = mail.encrypted(alice)
+    names.say(a__test="v=spf1 ip4:192.0.2.1 -all", _dmarc__a__test="v=DMARC1; p=reject")
+    assert b.receive(alice, bob, data).startswith("250 ")
+    assert b.receive(alice, bob, unsigned) == "554 5.7.1 No DKIM signature found"
+    names.say(_dmarc__a__test=None)
+    refused = "550 5.7.23 a.test says by SPF that this host may not send its mail"
+    assert b.receive(alice, bob, data) == refused
+    names.say(a__test=None)
+    assert b.receive(alice, bob, data).startswith("250 ")
 
 
 def test_who_sent_it_is_told(servers, names):
