@@ -75,6 +75,7 @@ static int start_checking(void **state)
     ingress.dkim_keys = dkim_keys_new(10);
     check_dmarc_register_metrics();
     options.dmarc.action = options.dmarc_temporary.action = POLICY_REJECT;
+    options.spf_temporary.action = POLICY_REJECT; /* goes with actions that are off */
     options.authentication_results = true;
     return start_with_alice(state);
 }
@@ -165,6 +166,8 @@ static const struct {
       "temperror", LATER },
     { "SPF is not known now", "a@late.test", "c@late.test", NULL, NULL, "temperror",
       LATER },
+    { "another's SPF is not known now", "a@late.test", "c@none.test", NULL, NULL, "fail",
+      TAKEN },
     { "not a name", "a@elsewhere.test", "c@[192.0.2.1]", NULL, NULL, "none", TAKEN },
 };
 
