@@ -35,8 +35,9 @@ static void iterate(struct arena *a, str_t message)
 
 static void compose(struct arena *a, str_t message)
 {
-    static const struct dsn_recipient who = { STR("a@b"), STR("5.1.1"), STR("x"),
-                                              STR("") };
+    static const struct dsn_recipient who = { .address = STR("a@b"),
+                                              .status = STR("5.1.1"),
+                                              .diagnostic = STR("x") };
     struct dsn d = { .domain = S("d"),
                      .hostname = S("h"),
                      .to = S("a@b"),

@@ -58,12 +58,20 @@ static void plan_delivery(struct db *db)
 {
     struct store_queue_cursor cursor = { 0 };
     str_t to = test_address(0);
+    struct store_deliver *d;
     size_t n, refused = 0;
 
     test_account(0, 1 << 30);
     test_mail(db, &to, 1, S("hi"));
     assert_int_equal(test_deliver(db, &cursor, 1, &n, &refused), RC_OK);
     assert_int_equal(n, 1);
+    db_begin(db);
+    assert_int_equal(store_deliver_lock(test_arena, db, 0, &to, 1, &d), RC_OK);
+    assert_int_equal(store_deliver_lock_junk(d, db, &to, 1), RC_OK);
+    assert_int_equal(store_deliver_add(d, store_deliver_find(d, to)->junk, 1, 1, 1),
+                     RC_OK);
+    store_deliver_put(d, db);
+    assert_int_equal(db_commit(db), RC_OK);
 }
 
 /* Empty, and PostgreSQL knows it, as VACUUM would leave it. */
@@ -137,6 +145,9 @@ static const struct {
     { "deliver_lock('{user7@example.org,user19000@example.org}', 1000)", 2 },
     { "deliver_insert('{262144}', '{1}', '{1}', '{1}', '{100}', '{1}')", 1 },
     { "deliver_update('{262144,262144000}', '{12,12}', '{2,2}', '{1,1}', '{9,9}')", 2 },
+    { "deliver_make_junk('{262144,262144000}', 262143)", 2 },
+    { "deliver_lock_junk('{262144,262144000}', 262143)", 2 },
+    { "deliver_bytes('{262144,262144000}', '{9,9}')", 2 },
     { "expire_lock_mailboxes('{262144,262144000}')", 2 },
     { "expire_messages(1, -1, false, '{262144,262144000}')", 20 },
     { "expire_lock_account(262144, 524287)", 1 },

@@ -9,7 +9,7 @@ import mail
 from beside import running
 from fake_dns import name_server, reverse
 from idle import Idler
-from product import wait_for
+from product import free_port, wait_for
 from test_smtp_rules import foreign, inbox, transaction, wait_for_messages
 
 AUTHOR = "someone@_elsewhere.example"  # who needs no DKIM signature
@@ -184,6 +184,20 @@ def test_lists_in_the_dns_are_added_up(product, names):
         assert r.metric('postbus_smtp_quarantined_total{check="dnsbl"}') == 2
     assert len(junk(product, user, 2)) == 2
     wait_for_messages(inbox(product, user), 3)
+
+
+def test_lists_are_not_asked_about_who_passes_on_by_lmtp(product, names):
+    """It is a server of the operator's; only the sender's domain says something."""
+    user, port = mail.new_account(product), free_port()
+    with checking(product, names, dnsbl="reject", require_matching_rdns="reject", lmtp_port=port,
+                  lmtp_networks="127.0.0.0/8", dnsbl_lists="names.test look=ehlo+mailfrom"):
+        for sender, code in (("a@good.example", 250), ("a@spam.example", 554)):
+            client = smtplib.LMTP("127.0.0.1", port, "mx.evil.example", timeout=30)
+            client.ehlo_or_helo_if_needed()
+            assert client.mail(sender)[0] == client.rcpt(user)[0] == 250
+            assert client.data(mail.encrypted(AUTHOR))[0] == code
+            client.close()
+    wait_for_messages(inbox(product, user), 1)
 
 
 def test_what_is_no_list_ends_the_start(product):
