@@ -19,6 +19,7 @@ import time
 
 import processes
 import share
+import signing
 import waiting
 from reference import PASSWORD, Reference
 
@@ -45,6 +46,8 @@ COMPARED = {"rate": ["due_ack_p50", "due_ack_p99", "due_exists_p50", "due_exists
 FAULTS = ["missing", "duplicates", "behind", "failed", "queue_left"]
 # The least speed of the walk over OpenPGP packets, and the most memory of a judgement.
 WALK_MB_PER_S, WALK_KIB = 300, 64
+# What a signed message may cost more than an unsigned one: its signature, and all else.
+SIGNATURE_MS, SIGNED_MORE_MS = 0.8, 0.3
 
 
 class Postbus(Product):
@@ -103,6 +106,14 @@ class JudgingByDns(Judging):
 class JudgingByRspamd(Judging):
     def asked(self):
         return {"rspamd_url": f"http://{self.waiting.rspamd}", "rspamd_seconds": 60}
+
+
+class Neighbour(Postbus):
+    """One of two."""
+
+    def __init__(self, domain, options):
+        Product.__init__(self, domain=domain, options={**OPTIONS, **options})
+        self.services = SERVICES
 
 
 class Nobody:
@@ -234,6 +245,8 @@ class Bench:
             **{name: [(f"EXISTS beside {waiting.CROWD} messages that wait for {whom}", "judging",
                        {"rate": 50, **timed})]
                for name, whom in (("judging", "the DNS"), ("rspamd", "rspamd"))},
+            "dkim": [("a message from server to server, unsigned and signed", "dkim",
+                      {"count": 100 * min(20, a.seconds)})],
             "walk": [("a message of 26 MB is encrypted", "walk", {"seconds": min(10, a.seconds)})],
         }
 
@@ -249,7 +262,7 @@ class Bench:
         try:
             how = {"idle": self.memory, "share": self.share,
                    "door": self.door, "judging": self.judging,
-                   "walk": self.walk}.get(mode, self.measure)
+                   "walk": self.walk, "dkim": self.dkim}.get(mode, self.measure)
             return how(server, title, mode, options)
         except (RowFailed, OSError) as e:
             if isinstance(server, Postbus):
@@ -344,6 +357,20 @@ class Bench:
             self.faults.append(f"{title}: {out}")
         return result
 
+    def dkim(self, server, title, mode, options):
+        """What signing, and checking it, adds to the CPU time of a message."""
+        unsigned, signed, signature = signing.measure(Neighbour, options["count"])
+        result = {"unsigned_ms": sum(unsigned.values()), "signed_ms": sum(signed.values()),
+                  "signature_ms": signature}
+        more = result["signed_ms"] - result["unsigned_ms"]
+        print(f"{title}: messages={options['count']} " + " ".join(f"{k}={v:.3f}" for k, v in result.items()) +
+              f" more={more:.3f}")
+        print(f"    unsigned ({by_size(unsigned, lambda ms: f'{ms:.2f}', 0.005)}), "
+              f"signed ({by_size(signed, lambda ms: f'{ms:.2f}', 0.005)})")
+        if more > SIGNATURE_MS + SIGNED_MORE_MS:
+            self.faults.append(f"{title}: {more:.2f} ms more")
+        return result
+
     def group(self, make, name, rows):
         """The rows against one server just started."""
         if name == "latency" and make.name not in self.at_most:
@@ -378,7 +405,7 @@ class Bench:
         servers = [Postbus, Reference] if self.a.beside else [Postbus]
         # There are no such rows for the reference.
         alone = {"door": [AsShipped], "judging": [JudgingByDns], "rspamd": [JudgingByRspamd],
-                 "walk": [Nobody]}
+                 "walk": [Nobody], "dkim": [Nobody]}
         self.head()
         if not self.a.only or "throughput" in self.a.only:
             self.ceiling()
