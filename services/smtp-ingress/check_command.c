@@ -221,13 +221,14 @@ static struct run *run_new(struct check *c)
 static enum check_result ask(struct check *c)
 {
     struct run *r = run_new(c);
+    enum rc rc = set_words(c, r);
 
     *c->state = r;
     judge_hold(c->judgement, forget, r);
-    r->rc = set_words(c, r);
-    if (r->rc == RC_OK)
-        r->rc = worker_pool_submit(c->ingress->programs->pool, &r->job);
-    if (r->rc != RC_OK) {
+    if (rc == RC_OK)
+        rc = worker_pool_submit(c->ingress->programs->pool, &r->job);
+    if (rc != RC_OK) {
+        r->rc = rc; /* else it is the thread's to write */
         judge_release(c->judgement);
         let_go(r);
     }

@@ -126,6 +126,7 @@ static enum check_result ask(struct check *c)
     struct question *q = arena_alloc(c->mail->arena, sizeof(*q));
     struct headers headers = describe(c);
     int64_t left_ms = deadline_left_ms(judge_until(c->judgement));
+    enum rc rc;
     struct http_client_request request = {
         .method = "POST",
         .url = url_of(c->mail->arena, o->rspamd_url),
@@ -142,9 +143,11 @@ static enum check_result ask(struct check *c)
     buf_init(&q->answer, RSPAMD_ANSWER_MAX_BYTES);
     *c->state = q;
     judge_hold(c->judgement, forget, q);
-    q->rc = post(c, q, &request);
-    if (q->rc != RC_OK)
+    rc = post(c, q, &request);
+    if (rc != RC_OK) {
+        q->rc = rc; /* else it is on_answer's to write */
         judge_release(c->judgement);
+    }
     return CHECK_WAIT;
 }
 
