@@ -166,7 +166,7 @@ static TEST_UNUSED int start(void **state)
     options.max_message_size = MAX_MESSAGE_BYTES;
     options.max_recipients = 5;
     options.dkim_sign = true;
-    options.rspamd_url = options.command = "";
+    options.rspamd_url = options.command = options.milters = "";
     options.require_tls.action = POLICY_REJECT;
     options.session_timeout_seconds = 300;
     options.login_failure_delay_ms = 20;
