@@ -22,6 +22,14 @@ static bool covers(const char *word, unsigned directions)
 /* Is somebody shown the message?  Read off the rows, which are below. */
 static bool asks_others(const struct options *o, unsigned directions);
 
+static bool has_traffic(const struct options *o)
+{
+    return o->incoming_at_once + o->incoming_per_minute +
+               o->incoming_at_once_per_network + o->incoming_per_minute_per_network +
+               o->incoming_at_once_per_domain + o->incoming_per_minute_per_domain !=
+           0;
+}
+
 #define CHECK_ROW(id, phase, place, directions, when)                                    \
     static bool wants_##id(const struct options *o, unsigned d)                          \
     {                                                                                    \

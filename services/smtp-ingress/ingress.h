@@ -31,6 +31,7 @@ struct programs;
 struct rate;
 struct sender_book;
 struct tls_context;
+struct traffic;
 struct worker_pool;
 
 /* Bits, so that a command's row can name several. */
@@ -75,6 +76,7 @@ struct ingress {
     struct rate *rate;
     struct sender_book *senders; /* NULL: no file says who may send */
     bool accepts_unknown;        /* recipients that do not exist get a bounce */
+    struct traffic *traffic;     /* NULL: mail from other servers has no such limits */
     struct rate *guesses;        /* recipients that do not exist, per client network */
     struct accept *accept;
     _Atomic bool draining;

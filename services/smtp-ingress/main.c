@@ -23,6 +23,7 @@
 #include "net/dns.h"
 #include "net/door.h"
 #include "net/limit.h"
+#include "net/traffic.h"
 #include "programs.h"
 #include "session.h"
 #include "sender_book.h"
@@ -144,6 +145,17 @@ static struct login *make_login(const struct options *o)
     return login_new(&l);
 }
 
+static struct traffic *make_traffic(const struct options *o)
+{
+    const struct traffic_scope scopes[] = {
+        { o->incoming_per_minute, o->incoming_at_once },
+        { o->incoming_per_minute_per_network, o->incoming_at_once_per_network },
+        { o->incoming_per_minute_per_domain, o->incoming_at_once_per_domain }
+    };
+
+    return traffic_new(scopes, ARRAY_LEN(scopes));
+}
+
 static void fill_ingress(struct svc *svc, struct ingress *in)
 {
     const struct options *o = svc->options;
@@ -165,6 +177,7 @@ static void fill_ingress(struct svc *svc, struct ingress *in)
     if (o->authorize_sender.action != POLICY_OFF)
         in->senders = sender_book_new(o->authorize_sender_file);
     in->accepts_unknown = str_eq(str_of(o->unknown_recipients), S("accept"));
+    in->traffic = make_traffic(o);
     in->guesses = rate_new(&guesses);
     in->accept = accept_new(svc->bus);
 }
@@ -469,6 +482,7 @@ static void stop(struct svc *svc)
     rate_free(&s->ingress.rate);
     sender_book_free(&s->ingress.senders);
     rate_free(&s->ingress.guesses);
+    traffic_free(&s->ingress.traffic);
     login_free(&s->ingress.login);
     alias_book_free(&s->ingress.expand.book);
     cidr_list_free(&s->trusted_proxies);

@@ -28,6 +28,7 @@ void transaction_free(struct transaction **t)
 
     if (*t == NULL)
         return;
+    traffic_leave(&(*t)->pass);
     judge_forget((*t)->judgement);
     dkim_watch_free(&(*t)->dkim);
     spool_free(&(*t)->spool);

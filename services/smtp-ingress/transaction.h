@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "mail/envelope.h"
+#include "net/traffic.h"
 #include "smtp/smtp_data.h"
 #include "verdict.h"
 
@@ -64,6 +65,7 @@ struct transaction {
     size_t recipient_room;
     str_t pending_recipient; /* is being looked up */
     struct transaction_recipient pending;
+    struct traffic_pass pass;
     uint64_t owner;         /* whose part of the memory for large messages it takes */
     struct spool *spool;    /* from DATA on */
     struct spool *received; /* what came, once a change stands in its place: what was

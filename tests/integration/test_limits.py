@@ -81,3 +81,83 @@ def test_over_https_who_does_not_exist_keeps_nobody_from_a_message(product):
     assert curl(product, [nobody], OUTSIDE, mail.encrypted(OUTSIDE)) == (400, text % nobody)
     other = mail.new_name(product.domain)
     assert curl(product, [nobody, other], OUTSIDE, mail.encrypted(OUTSIDE)) == (400, text % nobody)
+
+
+def begin(client, sender=OUTSIDE):
+    """The reply to MAIL."""
+    code, said = client.mail(sender)
+    assert code == 250 or (code, said) == (451, b"4.4.5 High load, try again later")
+    return code
+
+
+def test_what_is_under_way_is_counted_until_its_end(product):
+    user, nobody = mail.new_account(product), mail.new_name(product.domain)
+    text = mail.encrypted(OUTSIDE)
+
+    def cut(*steps):
+        def end(client):
+            for step in steps:
+                step(client)
+            client.close()
+        return end
+
+    def recipient(client):
+        client.rcpt(user)
+
+    def data(client):
+        client.docmd("DATA")
+        client.send(text[:500].encode())
+
+    def refused(client):
+        assert client.rcpt(user)[0] == 250 and client.data("no header")[0] == 500
+
+    def accepted(client):
+        assert client.rcpt(user)[0] == 250 and client.data(text)[0] == 250
+
+    ends = [cut(), cut(recipient), cut(recipient, data), lambda c: c.rset(), lambda c: c.ehlo(),
+            lambda c: c.quit(), refused, accepted,
+            lambda c: [c.rcpt(nobody), c.rset()], lambda c: [c.mail(OUTSIDE), c.rset()]]
+    with running(product, "smtp-ingress", incoming_at_once=1) as r:
+        for end in ends:
+            holder, other = foreign(r), foreign(r)
+            assert begin(holder) == 250 and begin(other) == 451
+            end(holder)
+            wait_for("its place is free", lambda: begin(other) == 250)
+            other.rset()
+            holder.close()
+            other.close()
+        # Whom a later check refuses holds nothing.
+        client = foreign(r)
+        for _ in range(3):
+            assert client.docmd("MAIL", f"FROM:<{OUTSIDE}> SIZE=99999999")[0] == 552
+        assert begin(client) == 250
+        # Accounts are bounded otherwise.
+        assert mail.smtp(r, user).mail(user)[0] == 250
+    wait_for_messages(inbox(product, user), 1)
+
+
+def test_each_network_and_each_domain_has_its_part(product):
+    with running(product, "smtp-ingress", incoming_at_once_per_network=1, incoming_per_minute_per_domain=30,
+                 **BEHIND_PROXY) as r:
+        one, same, other = From(r, "203.0.113.5"), From(r, "203.0.113.5"), From(r, "203.0.113.6")
+        assert [begin(one, "a@x.example"), begin(same, "a@x.example"), begin(other, "b@X.example")] == [250, 451, 250]
+        one.rset()
+        assert begin(same, "a@x.example") == 250
+        same.rset()
+        # The fourth in so short a time, of whatever network; another domain has its own.
+        assert begin(one, "c@x.example") == 451 and begin(one, "c@y.example") == 250
+        private = [From(r, "10.1.2.3") for _ in range(2)]
+        assert [begin(c, "d@z.example") for c in private] == [250, 250]
+        assert r.metric('postbus_smtp_refused_total{check="traffic"}') == 2
+    with running(product, "smtp-ingress", incoming_per_minute=30, incoming_at_once_per_domain=1) as r:
+        one, other = foreign(r), foreign(r)
+        assert [begin(one, ""), begin(other, "")] == [250, 451]
+        assert [begin(other, "a@x.example"), other.rset()[0]] == [250, 250]
+        assert [begin(other, "a@y.example"), other.rset()[0], begin(other, "a@z.example")] == [250, 250, 451]
+    with running(product, "smtp-ingress", incoming_per_minute_per_network=20, **BEHIND_PROXY) as r:
+        one = From(r, "203.0.113.5")
+        said = []
+        for _ in range(3):
+            said.append(begin(one))
+            one.rset()
+        assert said == [250, 250, 451] and begin(From(r, "203.0.113.6")) == 250
