@@ -1,7 +1,9 @@
 """Debian's Postfix hands mail on to us: by LMTP, where it is told about each recipient, and by SMTP
-with the signature of Debian's OpenDKIM, which we verify."""
+with the signature of Debian's OpenDKIM, which we verify.  And it takes mail from us, whose signature
+OpenDKIM verifies."""
 import contextlib
-import os
+import email
+import pwd
 import shutil
 import subprocess
 
@@ -10,12 +12,14 @@ import pytest
 import mail
 from beside import running
 from fake_dns import name_server
-from product import free_port, is_free, wait_for
+from product import BUILD, Product, free_port, has_users, is_free, wait_for
 from test_dkim import AUTHOR, DOMAIN, PASSED, Key
+from test_dkim_signing import send, zone
 from test_smtp_rules import OUTSIDE, inbox, wait_for_messages
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0 or not shutil.which("postconf"),
-                                reason="Postfix starts as root only")
+pytestmark = pytest.mark.skipif(not has_users() or not shutil.which("postconf"),
+                                reason="Postfix runs as several users")
+THEIRS = "_elsewhere.example"
 MAIN = """compatibility_level = 3.6
 queue_directory = {folder}/queue
 data_directory = {folder}/data
@@ -46,6 +50,7 @@ retry unix - - n - - error
 lmtp unix - - n - - lmtp
 smtp unix - - n - - smtp
 tlsmgr unix - - n 1000? 1 tlsmgr
+virtual unix - n n - - virtual
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -103,16 +108,11 @@ def test_it_is_told_about_each_recipient(product, tmp_path, way):
 
 
 @contextlib.contextmanager
-def opendkim(folder, key):
-    """Signs what it is shown; its port."""
-    (folder / "key.pem").write_bytes(key.private)
-    (folder / "key.pem").chmod(0o600)
-    port = free_port()
-    (folder / "opendkim.conf").write_text(
-        f"Domain {DOMAIN}\nKeyFile {folder}/key.pem\nSelector rsa\nSocket inet:{port}@127.0.0.1\n"
-        "Mode s\nCanonicalization relaxed/simple\nInternalHosts 127.0.0.1\nRequireSafeKeys no\n"
-        "Syslog no\n")
-    process = subprocess.Popen(["opendkim", "-f", "-x", str(folder / "opendkim.conf")])
+def opendkim(folder, *lines):
+    """Its port."""
+    port, config = free_port(), folder / "opendkim.conf"
+    config.write_text("\n".join([f"Socket inet:{port}@127.0.0.1", "Syslog no", *lines, ""]))
+    process = subprocess.Popen(["opendkim", "-f", "-x", str(config)])
     try:
         wait_for("OpenDKIM", lambda: not is_free(port))
         yield port
@@ -121,12 +121,19 @@ def opendkim(folder, key):
         process.wait(30)
 
 
+def signing(folder, key):
+    (folder / "key.pem").write_bytes(key.private)
+    (folder / "key.pem").chmod(0o600)
+    return opendkim(folder, "Mode s", f"Domain {DOMAIN}", "Selector rsa", f"KeyFile {folder}/key.pem",
+                    "RequireSafeKeys no", "Canonicalization relaxed/simple", "InternalHosts 127.0.0.1")
+
+
 def test_what_opendkim_signs_is_verified(product, tmp_path):
     user = mail.new_account(product)
     key = Key(tmp_path, "rsa", "-pkeyopt", "rsa_keygen_bits:2048")
     with name_server(txt={f"rsa._domainkey.{DOMAIN}": key.record}) as names, \
             running(product, "smtp-ingress", dns_resolver=names.address,
-                    dns_trust_anchor_file="none") as r, opendkim(tmp_path, key) as milter:
+                    dns_trust_anchor_file="none") as r, signing(tmp_path, key) as milter:
         to = f"smtp:[127.0.0.1]:{r.port(2525)}"
         with Postfix(tmp_path / "postfix", product.domain, to,
                      "smtp_tls_security_level = encrypt\n"
@@ -137,3 +144,52 @@ def test_what_opendkim_signs_is_verified(product, tmp_path):
             assert "status=sent (250 2.0.0 Ok: queued" in postfix.log(), postfix.log()
         assert r.metric(PASSED) == 1
     wait_for_messages(inbox(product, user), 1)
+
+
+@contextlib.contextmanager
+def verifying(folder, names):
+    """A Postfix that takes mail of every host into a maildir, and says in it what OpenDKIM found."""
+    (folder / "boxes").mkdir()
+    shutil.chown(folder / "boxes", "nobody")
+    nobody = pwd.getpwnam("nobody")
+    subprocess.run([BUILD / "postbusctl", "cert", "--domain", "mx.test", "--address", "127.0.0.1",
+                    "--certificate", folder / "crt", "--key", folder / "key"], check=True)
+    with opendkim(folder, "Mode v", "AuthservID them", "InternalHosts 192.0.2.9",
+                  f"Nameservers {names.address.replace(':', '@')}") as milter, Postfix(
+            folder / "postfix", THEIRS, "virtual",
+            f"smtpd_milters = inet:127.0.0.1:{milter}\nsmtpd_tls_security_level = encrypt\n"
+            f"smtpd_tls_cert_file = {folder}/crt\nsmtpd_tls_key_file = {folder}/key\n"
+            f"virtual_mailbox_base = {folder}/boxes\nvirtual_mailbox_maps = static:box/\n"
+            f"virtual_uid_maps = static:{nobody.pw_uid}\n"
+            f"virtual_gid_maps = static:{nobody.pw_gid}\n") as postfix:
+        yield postfix
+
+
+def delivered(folder, message_id):
+    """By such a Postfix."""
+    def find():
+        texts = (f.read_bytes() for f in (folder / "boxes/box/new").glob("*"))
+        return [text for text in texts if message_id.encode() in text]
+    text, = wait_for(message_id, find)
+    return text
+
+
+def result(text):
+    return " ".join(email.message_from_bytes(text)["Authentication-Results"].split())
+
+
+def test_opendkim_verifies_what_we_sign(tmp_path):
+    # A resolver knows by itself that there is nothing below localhost and test.
+    with name_server() as names, verifying(tmp_path, names) as postfix, Product(
+            domain="_postfix.example", options={"routes": f"{THEIRS}=127.0.0.1:{postfix.port}"}) as product:
+        names.txt.update(wait_for("a key", lambda: zone(product)))
+        user, recipient = mail.new_account(product), f"someone@{THEIRS}"
+        send(product, user, [recipient], "good@test", extra="X-Odd:  a\r\n\t b\r\n")
+        good = delivered(tmp_path, "good@test")
+        assert result(good).startswith("them; dkim=pass (2048-bit key")
+        assert " header.d=_postfix.example " in result(good)
+        bad = good[good.index(b"DKIM-Signature:"):].replace(b"good@test", b"bad@test")
+        with mail.smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+            client.starttls(context=mail.tls())
+            client.sendmail(user, [recipient], bad)
+        assert result(delivered(tmp_path, "bad@test")).startswith("them; dkim=fail ")
