@@ -136,6 +136,7 @@ str_t envelope_format(struct arena *a, const struct envelope *e)
     put_flag(b, "eight_bit", e->eight_bit);
     put_flag(b, "submission", e->submission);
     put_flag(b, "quarantine", e->quarantine);
+    put_flag(b, "report", e->report);
     put_flag(b, "requiretls", e->requiretls);
     put_flag(b, "tls_optional", e->tls_optional);
     put_flag(b, "ret_full", e->ret == ENVELOPE_RET_FULL);
@@ -268,6 +269,8 @@ static void set_field(struct envelope *e, str_t key, str_t value)
         e->submission = flag;
     else if (str_eq(key, S("quarantine")))
         e->quarantine = flag;
+    else if (str_eq(key, S("report")))
+        e->report = flag;
     else if (str_eq(key, S("requiretls")))
         e->requiretls = flag;
     else if (str_eq(key, S("tls_optional")))

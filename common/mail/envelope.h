@@ -46,6 +46,7 @@ struct envelope {
     bool eight_bit;  /* RFC 6152: the body has bytes above 127 */
     bool submission; /* by an account of ours, not by another server */
     bool quarantine; /* into the mailbox Junk, and to no other server */
+    bool report;     /* written by this server itself, about mail that failed */
     int64_t account; /* who submitted; 0: nobody of ours */
     /* SHA-256 of the body in relaxed form (RFC 6376 3.4.4), so that whoever signs the
      * message need not read its body. */

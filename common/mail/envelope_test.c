@@ -15,6 +15,7 @@ static void test_round_trip(void **state)
     struct envelope in = { .smtputf8 = true,
                            .submission = true,
                            .quarantine = true,
+                           .report = true,
                            .account = INT64_C(1) << 44,
                            .id = S("4b1.X-9") };
     struct arena *a = arena_new();
@@ -23,10 +24,11 @@ static void test_round_trip(void **state)
 
     (void)state;
     assert_true(str_eq(text, S("{\"smtputf8\":true,\"submission\":true,"
-                               "\"quarantine\":true,"
+                               "\"quarantine\":true,\"report\":true,"
                                "\"account\":17592186044416,\"id\":\"4b1.X-9\"}")));
     assert_true(envelope_parse(text, &out));
-    assert_true(out.smtputf8 && out.submission && out.quarantine && !out.eight_bit);
+    assert_true(out.smtputf8 && out.submission && out.quarantine && out.report &&
+                !out.eight_bit);
     assert_true(out.account == in.account && str_eq(out.id, in.id));
     in = (struct envelope){ .id = S("a\"b\r\n,c") };
     assert_true(str_eq(envelope_format(a, &in), S("{\"id\":\"abc\"}")));

@@ -79,7 +79,7 @@ static bool is_returned_whole(const struct report *r)
 static str_t make_envelope(struct arena *a, const struct bounce_office *o, str_t message,
                            const struct report *r)
 {
-    struct envelope e = { .requiretls = r->envelope.requiretls };
+    struct envelope e = { .report = true, .requiretls = r->envelope.requiretls };
     struct route route;
 
     route_find(a, o->route, r->bounce->sender, &route);

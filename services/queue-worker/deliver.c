@@ -59,10 +59,11 @@ static struct job *plan(struct run *r, const struct store_queue_row *rows, size_
     return jobs;
 }
 
-/* What others wrote and an alias sends on keeps their signature alone. */
+/* What others wrote and an alias sends on keeps their signature alone, also where it has
+ * no sender: who it is from has not been proven to be one of us. */
 static bool is_to_be_signed(const struct job *j)
 {
-    if (!j->envelope.submission && j->row->sender.n > 0)
+    if (!j->envelope.submission && !j->envelope.report)
         return false;
     for (size_t i = 0; i < j->route_count && !j->envelope.quarantine; i++)
         if (j->route[i].kind == ROUTE_REMOTE)
@@ -308,7 +309,7 @@ static enum rc send_remote(struct run *r, const struct job *j, size_t first,
 
 static enum rc deliver_one(struct run *r, struct job *j)
 {
-    bool shut = r->keys != NULL && r->keys->state == KEYRING_SHUT;
+    bool shut = r->keys != NULL && r->keys->state == KEYRING_SHUT && is_to_be_signed(j);
     enum rc rc = RC_OK;
     size_t i = 0;
 

@@ -266,6 +266,43 @@ static void a_bounce_is_signed(void **state)
     assert_int_equal(verify(as_sent(&rows[0])), 1);
 }
 
+static void send_on(const char *const *senders, size_t n)
+{
+    const str_t to[] = { STR("a@far.example") };
+    struct envelope e = { .id = S("1") };
+
+    for (size_t i = 0; i < n; i++) {
+        struct store_accept m = { .head = S("From: <boss@far.example>\r\n\r\n"),
+                                  .body = S(BODY),
+                                  .sender = str_of(senders[i]),
+                                  .recipients = to,
+                                  .recipient_count = 1,
+                                  .envelope = envelope_format(test_arena, &e) };
+
+        assert_int_equal(store_accept(test_db, &m, 1, 5000), RC_OK);
+    }
+    run_batch(n);
+}
+
+/* By an alias, from a server that has no sender for it: whoever is its author could have
+ * anything signed by us.  So it waits for no key either. */
+static void what_others_wrote_is_not_signed(void **state)
+{
+    static const char *const senders[] = { "", "someone@far.example" };
+    struct store_remote_row *rows;
+
+    (void)state;
+    send_on(senders, ARRAY_LEN(senders));
+    assert_int_equal(keys.state, KEYRING_READY);
+    options.cluster_secret = OTHER;
+    restart();
+    send_on(senders, ARRAY_LEN(senders));
+    assert_int_equal(keys.state, KEYRING_SHUT);
+    rows = claim(2 * ARRAY_LEN(senders));
+    for (size_t i = 0; i < 2 * ARRAY_LEN(senders); i++)
+        assert_int_equal(header_count(rows[i].prefix, S("DKIM-Signature")), 0);
+}
+
 static void two_keys_make_two_signatures(void **state)
 {
     const str_t to[] = { STR("a@far.example") }, body = STR(BODY);
@@ -435,6 +472,7 @@ int main(void)
         TEST(without_a_hash_the_body_is_read),
         TEST(a_header_of_any_length),
         TEST(a_bounce_is_signed),
+        TEST(what_others_wrote_is_not_signed),
         TEST(two_keys_make_two_signatures),
         TEST(nothing_is_signed_where_there_is_no_key_in_dns),
         TEST(each_domain_signs_with_its_own_key),
