@@ -12,11 +12,11 @@
 static const struct backoff waits = { .min_ms = 60000, .max_ms = 3600000 };
 
 static struct smtp_client_rcpt rcpts[] = {
-    { STR("a@x"), { 250, STR("2.1.5"), STR("250 2.1.5 ok") } },
-    { STR("b@x"), { 550, STR("5.1.1"), STR("550 5.1.1 no") } },
-    { STR("c@x"), { 452, STR("4.2.2"), STR("452 4.2.2 full") } },
-    { STR("d@x"), { 0, STR(""), STR("connection lost") } },
-    { STR("e@x"), { 554, STR("4.0.0"), STR("554 4.0.0 odd") } },
+    { .address = STR("a@x"), .answer = { 250, STR("2.1.5"), STR("250 2.1.5 ok") } },
+    { .address = STR("b@x"), .answer = { 550, STR("5.1.1"), STR("550 5.1.1 no") } },
+    { .address = STR("c@x"), .answer = { 452, STR("4.2.2"), STR("452 4.2.2 full") } },
+    { .address = STR("d@x"), .answer = { 0, STR(""), STR("connection lost") } },
+    { .address = STR("e@x"), .answer = { 554, STR("4.0.0"), STR("554 4.0.0 odd") } },
 };
 
 static struct outcome_counts sort(struct arena *a, int attempts, int64_t expires,
