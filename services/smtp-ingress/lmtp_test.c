@@ -122,6 +122,29 @@ static void a_message_is_refused_for_each(void **state)
     hang_up(&c);
 }
 
+/* RFC 2033 4.2: so many replies follow the last chunk, and one follows each other. */
+static void a_chunk_that_is_not_the_last_is_refused_once(void **state)
+{
+    struct client c = greet();
+
+    (void)state;
+    begin(&c);
+    address(&c, alice, "250 2.1.5 ");
+    address(&c, bob, "250 2.1.5 ");
+    say(&c, "BDAT 9000");
+    say_bytes(&c, str_n(memset(arena_alloc(arena, 9000), 'x', 9000), 9000));
+    expect(&c, "500 5.5.2 Line too long");
+    say(&c, "NOOP");
+    expect(&c, "250 2.0.0 Ok");
+    begin(&c); /* DATA has a last one always */
+    address(&c, alice, "250 2.1.5 ");
+    address(&c, bob, "250 2.1.5 ");
+    send_data(&c, clear_text());
+    for (int i = 0; i < 2; i++)
+        expect(&c, "523 Encryption Needed");
+    hang_up(&c);
+}
+
 static void some_get_it_and_others_do_not(void **state)
 {
     struct client c = greet();
@@ -200,6 +223,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_recipient_gets_a_reply),
         cmocka_unit_test(a_message_is_refused_for_each),
+        cmocka_unit_test(a_chunk_that_is_not_the_last_is_refused_once),
         cmocka_unit_test(some_get_it_and_others_do_not),
         cmocka_unit_test(it_is_no_smtp_and_for_those_who_are_named),
     };

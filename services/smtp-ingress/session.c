@@ -98,11 +98,13 @@ static void keep_pace(struct session *s, enum cmd_result result, enum smtp_state
         door_step(guest, now_ms);
 }
 
-/* What was replied to a message, behind mark, over LMTP. */
+/* What was replied to a message, behind mark, over LMTP.  A chunk that is refused before
+ * the last has one reply, as each of these. */
 static void answer_each(const struct session *s, enum cmd_result result, struct buf *out,
                         size_t mark)
 {
-    if (s->port->kind == PORT_LMTP && s->event == EV_END && result != CMD_LATER)
+    if (s->port->kind == PORT_LMTP && s->event == EV_END && result != CMD_LATER &&
+        (s->chunk_last || !s->mail->data.is_chunked))
         transaction_answer_each(s->mail, out, mark);
 }
 
