@@ -12,17 +12,14 @@
 #include "net/http_client_private.h"
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "net/destination_guard.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum {
-    DEFAULT_REQUESTS = 256,
-    KEPT_CONNECTIONS = 32,
-    TURN_MS = 1000, /* for nothing but to be sure: what happens wakes the thread */
-};
+enum { DEFAULT_REQUESTS = 256 };
 
 static const struct {
     enum rc rc;
@@ -69,6 +66,7 @@ static bool begin_telling(struct transfer *t)
 
     pthread_mutex_lock(&c->lock);
     unlink_from(t);
+    map_set(c->known, t->id, NULL);
     c->under_way--;
     is_awaited = t->done != NULL;
     c->telling = is_awaited ? t->id : 0;
@@ -116,6 +114,7 @@ static struct transfer *take_arriving(struct http_client *c)
     if (t != NULL) {
         unlink_from(t);
         link_to(&c->running, t);
+        t->has_arrived = true;
     }
     pthread_mutex_unlock(&c->lock);
     return t;
@@ -174,14 +173,12 @@ static bool is_closing(struct http_client *c)
 static void *thread_main(void *arg)
 {
     struct http_client *c = arg;
-    int count;
 
     while (!is_closing(c)) {
+        http_client_events_turn(&c->events);
         run_what_arrives(c);
         finish_all(c, &c->forgotten);
-        CHECK(curl_multi_perform(c->multi, &count) == CURLM_OK);
         finish_what_is_over(c);
-        CHECK(curl_multi_poll(c->multi, NULL, 0, TURN_MS, NULL) == CURLM_OK);
     }
     run_what_arrives(c);
     finish_all(c, &c->forgotten);
@@ -198,6 +195,14 @@ static void start_library(void)
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
+/* Those in use are counted, too: with fewer places to keep them in, none would be used
+ * again while many requests are under way. */
+static void keep_connections(struct http_client *c)
+{
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->requests_max);
+    curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->requests_max);
+}
+
 struct http_client *http_client_new(const struct http_client_options *o)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -210,7 +215,9 @@ struct http_client *http_client_new(const struct http_client_options *o)
     c->guard = destination_guard_new(false);
     c->multi = curl_multi_init();
     CHECK(c->multi != NULL);
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+    keep_connections(c);
+    http_client_events_init(&c->events, c->multi);
+    c->known = map_new();
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->told, NULL);
     CHECK(pthread_create(&c->thread, NULL, thread_main, c) == 0);
@@ -227,9 +234,11 @@ void http_client_free(struct http_client **client)
     pthread_mutex_lock(&c->lock);
     c->closing = true;
     pthread_mutex_unlock(&c->lock);
-    curl_multi_wakeup(c->multi);
+    http_client_events_wake(&c->events);
     pthread_join(c->thread, NULL);
     curl_multi_cleanup(c->multi);
+    http_client_events_fini(&c->events);
+    map_free(&c->known);
     destination_guard_free(&c->guard);
     pthread_cond_destroy(&c->told);
     pthread_mutex_destroy(&c->lock);
@@ -260,46 +269,41 @@ enum rc http_client_start(struct http_client *c, const struct http_client_reques
         if (request != NULL)
             *request = t->id;
         link_to(&c->arriving, t);
+        map_set(c->known, t->id, t);
     }
     pthread_mutex_unlock(&c->lock);
     if (rc != RC_OK)
         http_client_transfer_free(t);
     else
-        curl_multi_wakeup(c->multi);
+        http_client_events_wake(&c->events);
     return rc;
-}
-
-static struct transfer *find(struct transfer *list, uint64_t id)
-{
-    while (list != NULL && list->id != id)
-        list = list->next;
-    return list;
 }
 
 void http_client_forget(struct http_client *c, uint64_t request)
 {
-    struct transfer *arriving, *running;
+    struct transfer *t;
+    bool is_running;
 
     CHECK(!pthread_equal(pthread_self(), c->thread));
     pthread_mutex_lock(&c->lock);
-    arriving = find(c->arriving, request);
-    running = find(c->running, request);
-    if (arriving != NULL) {
-        unlink_from(arriving);
+    t = request != 0 ? map_get(c->known, request) : NULL;
+    is_running = t != NULL && t->has_arrived;
+    if (t != NULL) {
+        unlink_from(t);
+        map_set(c->known, request, NULL);
+        t->done = NULL;
+    }
+    if (is_running)
+        link_to(&c->forgotten, t);
+    else if (t != NULL)
         c->under_way--;
-    }
-    if (running != NULL) {
-        running->done = NULL;
-        unlink_from(running);
-        link_to(&c->forgotten, running);
-    }
     while (request != 0 && c->telling == request)
         pthread_cond_wait(&c->told, &c->lock);
     pthread_mutex_unlock(&c->lock);
-    if (arriving != NULL)
-        http_client_transfer_free(arriving);
-    if (running != NULL)
-        curl_multi_wakeup(c->multi);
+    if (is_running)
+        http_client_events_wake(&c->events);
+    else if (t != NULL)
+        http_client_transfer_free(t);
 }
 
 str_t http_client_header(const struct http_client_answer *answer, const char *name)

@@ -1,9 +1,11 @@
 /* http_client_private.h - what the files of http_client.h share: http_client.c (the
- * client, its thread, who is told) and http_client_transfer.c (one request, from what is
- * asked for to what went wrong).  Nobody else. */
+ * client, its thread, who is told), http_client_events.c (what the thread waits for) and
+ * http_client_transfer.c (one request, from what is asked for to what went wrong). Nobody
+ * else. */
 #pragma once
 
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "net/http_client.h"
 
 #include <curl/curl.h>
@@ -11,6 +13,16 @@
 #include <stdbool.h>
 
 struct destination_guard;
+struct map;
+
+/* Owned by the client's thread, but for the bell. */
+struct http_client_events {
+    CURLM *multi;
+    int epoll; /* the sockets of libcurl's, and the bell */
+    int bell;  /* wakes the thread */
+    bool is_timed;
+    struct deadline due; /* is_timed: when libcurl wants its turn without news */
+};
 
 struct http_client {
     enum http_client_reach reach;
@@ -18,11 +30,13 @@ struct http_client {
     unsigned requests_max;
     struct destination_guard *guard;
     CURLM *multi;
+    struct http_client_events events;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t told;
     /* Under lock.  Those forgotten wait for the thread to end them. */
     struct transfer *arriving, *running, *forgotten;
+    struct map *known; /* by id: those that arrive or run */
     unsigned under_way;
     uint64_t last_id, telling; /* whose done is being called; 0: nobody's */
     bool closing;
@@ -42,6 +56,7 @@ struct transfer {
     bool too_large;
     bool forbidden, tried; /* since the last answer: addresses out of reach, within it */
     char why[CURL_ERROR_SIZE];
+    bool has_arrived;              /* under lock, as are these two */
     struct transfer *next, **link; /* in a list of the client's */
 };
 
@@ -54,3 +69,13 @@ void http_client_transfer_free(struct transfer *t);
 /* In the client's thread, of a transfer that libcurl has ended with that code. */
 enum http_client_fault http_client_transfer_fault(const struct transfer *t,
                                                   CURLcode code);
+
+/* Before the thread begins, and after it has ended and multi is no more. */
+void http_client_events_init(struct http_client_events *e, CURLM *multi);
+void http_client_events_fini(struct http_client_events *e);
+
+void http_client_events_wake(struct http_client_events *e); /* any thread */
+
+/* In the client's thread: waits for news, a second at most, and lets libcurl act on it.
+ */
+void http_client_events_turn(struct http_client_events *e);
