@@ -50,7 +50,9 @@ static enum check_result judge_incoming(struct check *c)
                          "mail"));
         return CHECK_REFUSE;
     }
-    if (!str_eq_nocase(c->judged.author.text, c->mail->sender))
+    /* Where a milter has reports go is none of the author's business. */
+    if (!str_eq_nocase(c->judged.author.text, c->mail->sender) &&
+        str_eq(c->mail->return_path, c->mail->sender))
         c->mail->return_path = S("");
     return CHECK_PASS;
 }

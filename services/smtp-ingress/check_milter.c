@@ -233,10 +233,17 @@ static enum check_result discard(struct check *c)
                           LOCAL_POLICY);
 }
 
+static bool is_about_recipients(const struct milter_wish *w)
+{
+    return w->kind == MILTER_WISH_RECIPIENT || w->kind == MILTER_WISH_NO_RECIPIENT;
+}
+
 static enum check_result change(struct check *c, const struct milter_dialogue *d,
                                 const char *milter)
 {
+    struct transaction_recipients kept = transaction_keep_recipients(c->mail);
     struct message_edit *e;
+    bool others = false;
 
     add_fact(c, AUTH_RESULTS_PASS, "");
     if (d->wishes == NULL && !d->has_body)
@@ -245,10 +252,17 @@ static enum check_result change(struct check *c, const struct milter_dialogue *d
     CHECK(e != NULL); /* check_author has passed the header */
     if (change_message(c, d, e) != RC_OK)
         return fail(c, milter, "what it wants cannot stand in a message");
-    for (const struct milter_wish *w = d->wishes; w != NULL; w = w->next)
+    for (const struct milter_wish *w = d->wishes; w != NULL; w = w->next) {
+        others |= is_about_recipients(w);
         change_envelope(c, w);
-    if (c->mail->recipient_count == 0)
+    }
+    if (c->mail->recipient_count == 0) {
+        /* Should the policy let it on, then not to nobody. */
+        transaction_put_back_recipients(c->mail, &kept);
         return discard(c);
+    }
+    if (others)
+        message_change_pass_again(c);
     return message_change_apply(c, e);
 }
 

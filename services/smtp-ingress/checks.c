@@ -180,8 +180,8 @@ void checks_message_changed(struct check *c)
 {
     c->is_read = false;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (rows[i].place == CHECKS_FIRST &&
-            i != CHECKS_ROW_arc) /* that is of what came */
+        if (rows[i].place == CHECKS_FIRST && i != CHECKS_ROW_arc &&
+            i != CHECKS_ROW_require_tls) /* those are of what came */
             c->passed[i] = false;
 }
 

@@ -17,6 +17,12 @@ static enum check_result refuse(struct check *c, int code, const char *enhanced,
     return CHECK_REFUSE;
 }
 
+void message_change_pass_again(struct check *c)
+{
+    checks_message_changed(c);
+    CHECK(checks_of_message(judge_session(c->judgement), c->out) == c);
+}
+
 enum check_result message_change_apply(struct check *c, struct message_edit *e)
 {
     struct session *s = judge_session(c->judgement);
@@ -38,8 +44,7 @@ enum check_result message_change_apply(struct check *c, struct message_edit *e)
         return refuse(c, 452, "4.3.1", S("Insufficient system storage"));
     }
     transaction_put_spool(c->mail, spool);
-    checks_message_changed(c);
-    CHECK(checks_of_message(s, c->out) == c);
+    message_change_pass_again(c);
     log_debug("smtp.changed", "size=%zu", message.n);
     return CHECK_PASS;
 }

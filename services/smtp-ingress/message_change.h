@@ -11,5 +11,9 @@
 
 struct message_edit;
 
+/* For changes of the recipients: who gets a message is part of what those checks judge.
+ */
+void message_change_pass_again(struct check *c);
+
 /* CHECK_REFUSE: it became too large, or there is no room for it; the reply is written. */
 enum check_result message_change_apply(struct check *c, struct message_edit *e);

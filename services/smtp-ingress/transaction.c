@@ -124,6 +124,27 @@ void transaction_drop_recipient(struct transaction *t, size_t index)
     memmove(&t->about[index], &t->about[index + 1], behind * sizeof(*t->about));
 }
 
+struct transaction_recipients transaction_keep_recipients(const struct transaction *t)
+{
+    size_t n = t->recipient_count;
+
+    return (struct transaction_recipients){
+        .recipients = longer(t->arena, t->recipients, n, n, sizeof(*t->recipients)),
+        .about = longer(t->arena, t->about, n, n, sizeof(*t->about)),
+        .recipient_count = n,
+        .target_count = t->target_count,
+    };
+}
+
+void transaction_put_back_recipients(struct transaction *t,
+                                     const struct transaction_recipients *kept)
+{
+    t->recipients = kept->recipients;
+    t->about = kept->about;
+    t->recipient_count = t->recipient_room = kept->recipient_count;
+    t->target_count = kept->target_count;
+}
+
 str_t *transaction_accepted(struct transaction *t, size_t *count)
 {
     str_t *accepted =

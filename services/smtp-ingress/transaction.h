@@ -97,6 +97,16 @@ struct transaction_recipient *transaction_add_recipient(struct transaction *t,
 /* The index-th; those behind it move up. */
 void transaction_drop_recipient(struct transaction *t, size_t index);
 
+/* Copies of who they are, to be put back. */
+struct transaction_recipients {
+    str_t *recipients;
+    struct transaction_recipient *about;
+    size_t recipient_count, target_count;
+};
+struct transaction_recipients transaction_keep_recipients(const struct transaction *t);
+void transaction_put_back_recipients(struct transaction *t,
+                                     const struct transaction_recipients *kept);
+
 /* Who gets the message if some have a reply of their own, or are aliases. */
 str_t *transaction_accepted(struct transaction *t, size_t *count);
 

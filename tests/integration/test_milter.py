@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import smtplib
 import socket
 import struct
 import subprocess
@@ -14,7 +15,10 @@ import mail
 from beside import Beside, running
 from fake_milter import CONTINUE, FakeMilter
 from product import free_port, wait_for
+from test_lmtp import answers
 from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
+
+ACCEPTS_CLEAR = 1  # of an account's flags
 
 
 @pytest.fixture(scope="module")
@@ -183,16 +187,56 @@ def test_it_can_only_narrow_the_envelope(product, milter, asking):
     assert b"Return-Path: <>" in stored(product, friend)
     assert product.sql(f"SELECT count(*) FROM queue_remote WHERE rcpt::text LIKE '%{away}%'") == "0"
 
+    milter.says((b"e", b"desk@elsewhere.example\0"), (b"h", b"X-A\0b\0"), CONTINUE)
+    assert incoming(asking, friend, sender="list@elsewhere.example")[0] == 250
+    assert b"Return-Path: <desk@elsewhere.example>" in stored(product, friend, 2)
+
     milter.says((b"e", f"<{third}>\0".encode()), (b"2", f"<{third}>\0NOTIFY=NEVER\0".encode()), CONTINUE)
     assert submit(asking, user, friend)[0] == 250
     assert f"Return-Path: <{user}>".encode() in stored(product, third)
     assert asking.logged("smtp.milter_refused.*wish=sender")
     assert asking.logged("smtp.milter_refused.*wish=recipient")
-    wait_for_messages(inbox(product, friend), 2)
+    wait_for_messages(inbox(product, friend), 3)
 
     milter.says((b"-", f"<{user}>\0".encode()), CONTINUE)
     assert incoming(asking, user) == (550, "5.7.8 would vanish")
     wait_for_messages(inbox(product, user), 0)
+
+
+def test_whom_it_adds_must_take_the_message(product, milter, asking):
+    """The switches of those who were named at RCPT say nothing about others."""
+    user, friend = mail.new_account(product), mail.new_account(product)
+    product.sql(f"UPDATE account SET flags = flags | {ACCEPTS_CLEAR} WHERE addr = '{user}'")
+    clear = f"From: <{OUTSIDE}>\r\n\r\nnot encrypted\r\n"
+    add = b"+", f"<{friend}>\0".encode()
+    milter.says(add, CONTINUE)
+    assert incoming(asking, user, clear) == (523, "Encryption Needed: Invalid Unencrypted Mail")
+    milter.says((b"+", f"<{user}>\0".encode()), CONTINUE)
+    assert incoming(asking, user, clear)[0] == 250
+    setup = (f"From: <{user}>\r\nSubject: Autocrypt Setup Message\r\n"
+             "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n\r\n--x--\r\n")
+    milter.says(add, CONTINUE)
+    assert submit(asking, user, user, setup)[0] == 523
+    milter.says()
+    assert submit(asking, user, user, setup)[0] == 250
+    wait_for_messages(inbox(product, user), 2)
+    wait_for_messages(inbox(product, friend), 0)
+
+
+def test_over_lmtp_recipients_stay(product, milter):
+    users = [mail.new_account(product) for _ in range(2)]
+    with running(product, "smtp-ingress", milters=milter.address, lmtp_port=(port := free_port()),
+                 lmtp_networks="127.0.0.0/8") as r, smtplib.LMTP("127.0.0.1", port, timeout=30) as client:
+        client.ehlo("mx.elsewhere.example")
+        milter.says((b"+", f"<{mail.new_account(product)}>\0".encode()), (b"-", f"<{users[0]}>\0".encode()),
+                    (b"h", b"X-By\0lmtp\0"), CONTINUE)
+        assert answers(client, users, mail.encrypted(OUTSIDE)) == [250, 250]
+        assert milter.commands().count("R") == 2
+        for user in users:
+            assert b"\r\nX-By: lmtp\r\n" in stored(product, user)
+        assert r.logged("smtp.milter_refused.*wish=recipient") and r.logged("smtp.milter_refused.*wish=no_recipient")
+        milter.says((b"y", b"451 4.7.1 later\0"))
+        assert answers(client, users, mail.encrypted(OUTSIDE)) == [451, 451]
 
 
 def test_several_and_a_socket(product, tmp_path, milter):
@@ -211,9 +255,24 @@ def test_several_and_a_socket(product, tmp_path, milter):
         second.says((b"d", b""))
         assert incoming(r, user)[0] == 250
         assert r.metric('postbus_smtp_quarantined_total{check="milter"}') == 1
+        second.says((b"-", f"<{user}>\0".encode()), CONTINUE)
+        milter.says()
+        assert incoming(r, user)[0] == 250  # a discard that is ignored takes nobody away
         milter.says((b"r", b""))
         assert submit(r, user, user)[0] == 250 and milter.told == []
+        wait_for_messages(inbox(product, user), 3)
     second.close()
+
+
+def test_what_was_found_out_on_the_way_is_said_once(product, milter):
+    """A changed message is judged again, the way that it came is not."""
+    milter.says((b"h", b"X-A\0b\0"), CONTINUE)
+    with running(product, "smtp-ingress", milters=milter.address, require_tls="ignore") as r:
+        client = smtplib.SMTP("127.0.0.1", r.port(2525), "mx.elsewhere.example", timeout=30)
+        client.ehlo()
+        text = mail.encrypted(OUTSIDE)
+        assert transaction(client, OUTSIDE, [mail.new_account(product)], text)[0][-1] == 250
+        assert r.logged("smtp.accepted.*x-tls=fail") and not r.logged("x-tls=fail.*x-tls=fail")
 
 
 def test_one_that_is_away_or_slow(product, milter):
