@@ -19,8 +19,9 @@ enum check_result check_authorize_sender(struct check *c)
 
     if (sender_book_allows(c->ingress->senders, c->account_address, c->account_address,
                            &allows) != RC_OK)
-        return check_conclude(c, &o->authorize_sender_temporary, 451, "4.7.0",
-                              "Who may send cannot be read now, try again later");
+        return check_conclude_later(c, o->authorize_sender.action,
+                                    &o->authorize_sender_temporary, 451, "4.7.0",
+                                    "Who may send cannot be read now, try again later");
     if (allows)
         return CHECK_PASS;
     return check_conclude(c, &o->authorize_sender, 553, "5.7.0",

@@ -35,6 +35,15 @@ enum check_result check_conclude(struct check *c, const struct policy *p, int co
     return CHECK_PASS;
 }
 
+enum check_result check_conclude_later(struct check *c, enum policy_action worst,
+                                       const struct policy *p, int code,
+                                       const char *enhanced, const char *text)
+{
+    static const struct policy ignore = { .action = POLICY_IGNORE };
+
+    return check_conclude(c, worst <= POLICY_IGNORE ? &ignore : p, code, enhanced, text);
+}
+
 void check_conclude_register_metrics(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(quarantined); i++)

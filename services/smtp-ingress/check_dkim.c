@@ -150,14 +150,11 @@ static const char *note_all(struct check *c, const struct asked *s, size_t decis
     return dkim_outcome_text(s->outcomes[decisive]);
 }
 
-/* Of what is not known yet never more follows than of what is bad. */
 static enum check_result later(struct check *c, const struct policy *bad)
 {
-    const struct policy *p = &c->ingress->options->dkim_temporary;
-
-    return check_conclude(c, bad->action < p->action ? bad : p, 451, "4.4.3",
-                          "The key of the DKIM signature cannot be looked up now, try "
-                          "again later");
+    return check_conclude_later(
+        c, bad->action, &c->ingress->options->dkim_temporary, 451, "4.4.3",
+        "The key of the DKIM signature cannot be looked up now, try again later");
 }
 
 /* Whoever signed: RC_OK: one holds; RC_RETRY: one may; RC_NOT_FOUND: there is none. */

@@ -97,8 +97,8 @@ static enum check_result conclude(struct check *c, const struct dmarc_outcome *o
     struct policy p = options->dmarc;
 
     if (o->result == DMARC_TEMPERROR)
-        return check_conclude(
-            c, &options->dmarc_temporary, 451, "4.7.1",
+        return check_conclude_later(
+            c, p.action, &options->dmarc_temporary, 451, "4.7.1",
             arena_printf(c->mail->arena,
                          "Whether %.*s has sent this cannot be known by DMARC now, try "
                          "again later",

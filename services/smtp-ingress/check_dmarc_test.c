@@ -196,6 +196,8 @@ static void check_case(struct client *c, size_t i, enum policy_action action)
     if (cases[i].signer != NULL)
         text = sign(text, cases[i].signer, cases[i].selector);
     options.dmarc.action = options.dmarc_temporary.action = action;
+    if (action == POLICY_IGNORE) /* then nothing follows, whatever this one says */
+        options.dmarc_temporary.action = POLICY_REJECT;
     begin_data(c, cases[i].sender, "alice0001@" DOMAIN);
     send_message(c, text);
     expect(c, replies[follows]);

@@ -85,7 +85,8 @@ enum check_result check_dnsbl(struct check *c)
     }
     if (!o.failed)
         return judge_score(c, &o);
-    if (opt->dnsbl_temporary.action == POLICY_IGNORE) {
+    if (opt->dnsbl.action == POLICY_IGNORE ||
+        opt->dnsbl_temporary.action == POLICY_IGNORE) {
         log_info("smtp.objected", "check=dnsbl policy=ignore reason=temporary");
         return judge_score(c, &o);
     }

@@ -51,10 +51,12 @@ static enum check_result object(struct check *c, const char *reason)
 
 static enum check_result later(struct check *c)
 {
+    const struct options *o = c->ingress->options;
+
     add_fact(c, AUTH_RESULTS_TEMPERROR, "DNS does not say the client's name");
-    return check_conclude(c, &c->ingress->options->require_matching_rdns_temporary, 451,
-                          "4.7.25",
-                          "DNS does not say your host's name now, try again later");
+    return check_conclude_later(c, o->require_matching_rdns.action,
+                                &o->require_matching_rdns_temporary, 451, "4.7.25",
+                                "DNS does not say your host's name now, try again later");
 }
 
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]" */

@@ -34,17 +34,28 @@ static enum check_result pass(struct check *c, enum auth_results_word result,
     return CHECK_PASS;
 }
 
-static enum check_result object(struct check *c, int code, const char *enhanced,
-                                const char *reason)
+static const char *words(struct check *c, const char *reason)
 {
-    const struct options *o = c->ingress->options;
-    const struct policy *p =
-        code < 500 ? &o->require_mx_record_temporary : &o->require_mx_record;
+    return arena_printf(c->mail->arena, "<%.*s>: %s", STR_ARG(c->mail->sender), reason);
+}
 
-    add_fact(c, code < 500 ? AUTH_RESULTS_TEMPERROR : AUTH_RESULTS_FAIL, reason);
-    return check_conclude(
-        c, p, code, enhanced,
-        arena_printf(c->mail->arena, "<%.*s>: %s", STR_ARG(c->mail->sender), reason));
+static enum check_result object(struct check *c, const char *enhanced, const char *reason)
+{
+    add_fact(c, AUTH_RESULTS_FAIL, reason);
+    return check_conclude(c, &c->ingress->options->require_mx_record, 550, enhanced,
+                          words(c, reason));
+}
+
+static enum check_result later(struct check *c)
+{
+    static const char reason[] =
+        "DNS does not say where its domain takes mail, try again later";
+    const struct options *o = c->ingress->options;
+
+    add_fact(c, AUTH_RESULTS_TEMPERROR, reason);
+    return check_conclude_later(c, o->require_mx_record.action,
+                                &o->require_mx_record_temporary, 451, "4.4.3",
+                                words(c, reason));
 }
 
 static enum check_result ask(struct check *c)
@@ -58,7 +69,7 @@ static enum check_result ask(struct check *c)
     if (sender.domain.p[0] == '[')
         return pass(c, AUTH_RESULTS_NONE, "The sender is at an address");
     if (dns_name_to_ascii(a, sender.domain, &ascii) != RC_OK)
-        return object(c, 550, "5.1.8", "Domain is no name of the DNS");
+        return object(c, "5.1.8", "Domain is no name of the DNS");
     *c->state = judge_ask(c->judgement, ascii, DNS_MX);
     return CHECK_WAIT;
 }
@@ -72,16 +83,15 @@ enum check_result check_require_mx_record(struct check *c)
     switch (dns_answer_mx(*c->state, c->mail->arena, &mx)) {
     case RC_OK:
         if (mx.null_mx)
-            return object(c, 550, "5.7.27", "Domain has a null MX record");
+            return object(c, "5.7.27", "Domain has a null MX record");
         if (mx.implicit)
-            return object(c, 550, "5.1.8", "Domain has no MX record");
+            return object(c, "5.1.8", "Domain has no MX record");
         return pass(c, AUTH_RESULTS_PASS, NULL);
     case RC_NOT_FOUND:
-        return object(c, 550, "5.1.8", "Domain does not exist");
+        return object(c, "5.1.8", "Domain does not exist");
     case RC_INVALID:
-        return object(c, 550, "5.1.8", "Domain is no name of the DNS");
+        return object(c, "5.1.8", "Domain is no name of the DNS");
     default:
-        return object(c, 451, "4.4.3",
-                      "DNS does not say where its domain takes mail, try again later");
+        return later(c);
     }
 }

@@ -69,19 +69,23 @@ static const struct policy *policy_of(const struct options *o, enum spf_result r
     return policies[result];
 }
 
-/* spf_temporary goes with the others. */
-static bool has_action(const struct options *o)
+/* What follows at most.  spf_temporary goes with the others. */
+static enum policy_action worst_action(const struct options *o)
 {
-    return o->spf_none_action.action != POLICY_OFF ||
-           o->spf_neutral_action.action != POLICY_OFF ||
-           o->spf_fail_action.action != POLICY_OFF ||
-           o->spf_softfail_action.action != POLICY_OFF ||
-           o->spf_permerr_action.action != POLICY_OFF;
+    enum policy_action worst = POLICY_OFF;
+
+    for (enum spf_result r = 0; r < SPF_RESULTS; r++) {
+        const struct policy *p = policy_of(o, r);
+
+        if (p != NULL && r != SPF_TEMPERROR && p->action > worst)
+            worst = p->action;
+    }
+    return worst;
 }
 
 bool check_spf_is_wanted(const struct options *o)
 {
-    return has_action(o) || o->dmarc.action != POLICY_OFF;
+    return worst_action(o) != POLICY_OFF || o->dmarc.action != POLICY_OFF;
 }
 
 /* With its domain as the DNS has it, where there is such a form. */
@@ -149,9 +153,13 @@ static bool is_left_to_dmarc(struct check *c, bool *out)
 static enum check_result conclude(struct check *c, const struct spf_outcome *o,
                                   const struct policy *p)
 {
+    enum policy_action worst = worst_action(c->ingress->options);
     const char *text = arena_printf(c->mail->arena, "%.*s %s", STR_ARG(o->domain),
                                     replies[o->result].text);
 
+    if (o->result == SPF_TEMPERROR)
+        return check_conclude_later(c, worst, p, replies[o->result].code,
+                                    replies[o->result].enhanced, text);
     /* These are the domain's words, and the reply says so (RFC 7208 6.2). */
     if (o->explanation.n > 0)
         text = arena_printf(c->mail->arena, "%s; it explains: %.*s", text,
@@ -183,8 +191,8 @@ enum check_result check_spf(struct check *c)
     if (p != NULL && p->action > POLICY_IGNORE && !is_left_to_dmarc(c, &is_left))
         return wait(c);
     note(c, o);
-    if (p == NULL || p->action == POLICY_OFF || !has_action(c->ingress->options) ||
-        is_left)
+    if (p == NULL || p->action == POLICY_OFF ||
+        worst_action(c->ingress->options) == POLICY_OFF || is_left)
         return CHECK_PASS;
     return conclude(c, o, p);
 }

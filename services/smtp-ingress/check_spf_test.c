@@ -64,7 +64,8 @@ static void set_all(enum policy_action action)
     options.spf_neutral_action.action = action;
     options.spf_none_action.action = action;
     options.spf_permerr_action.action = action;
-    options.spf_temporary.action = action == POLICY_OFF ? POLICY_IGNORE : action;
+    /* Where nothing follows from the others, nothing follows from it. */
+    options.spf_temporary.action = action <= POLICY_IGNORE ? POLICY_REJECT : action;
 }
 
 static int counted(const char *result)
@@ -151,6 +152,7 @@ static void results_whose_action_is_off(void **state)
     (void)state;
     set_all(POLICY_OFF);
     options.spf_fail_action.action = POLICY_REJECT;
+    options.spf_temporary.action = POLICY_IGNORE;
     submit(&c, "a@soft.test", "carol@_elsewhere.test");
     expect(&c, "250 2.0.0 ");
     submit(&c, "a@late.test", "carol@_elsewhere.test");

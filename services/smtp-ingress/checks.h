@@ -11,6 +11,7 @@
 #include "ingress.h"
 #include "mail/address.h"
 #include "mail/encrypted.h"
+#include "svc/policy.h"
 #include "transaction.h"
 
 #include <stdbool.h>
@@ -21,7 +22,6 @@ struct buf;
 struct db;
 struct judgement;
 struct options;
-struct policy;
 struct session;
 struct transaction;
 
@@ -126,6 +126,11 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
  * what this returns. */
 enum check_result check_conclude(struct check *c, const struct policy *p, int code,
                                  const char *enhanced, const char *text);
+/* For one that cannot know it now.  worst: what would follow at most if it could; where
+ * that is nothing, nothing follows now. */
+enum check_result check_conclude_later(struct check *c, enum policy_action worst,
+                                       const struct policy *p, int code,
+                                       const char *enhanced, const char *text);
 void check_conclude_register_metrics(void);
 
 /* For message_change.c: another message is in the spool, checks_of_message reads it, and

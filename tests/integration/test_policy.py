@@ -154,11 +154,12 @@ def test_a_silent_dns_says_no_name(product):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         at = "127.0.0.1:%d" % silent.getsockname()[1]
-        for policy, code in (("reject 450 4.7.25 Later", 450), ("ignore", 250)):
+        for action, policy, code in (("reject", "reject 450 4.7.25 Later", 450),
+                                     ("reject", "ignore", 250), ("ignore", "reject", 250)):
             with running(product, "smtp-ingress", dns_resolver=at, dns_trust_anchor_file="none",
                          proxy_protocol="true", trusted_proxies="127.0.0.0/8", judge_seconds=1,
-                         require_matching_rdns="reject",
-                         require_matching_rdns_temporary=policy, dnsbl="reject",
+                         require_matching_rdns=action,
+                         require_matching_rdns_temporary=policy, dnsbl=action,
                          dnsbl_lists="bad.test", dnsbl_temporary=policy) as r:
                 got, said = answer(At(r, MATCHING, "mx.good.example"), "a@good.example", user)
                 assert got == code and (code == 250 or said == "4.7.25 Later")
