@@ -4,8 +4,9 @@
  * client's thread once that has taken it from there; in which list it is and whether
  * somebody is told is under the lock.
  *
- * Limits: names are resolved by the system's resolver in threads of libcurl's; one that
- * is silent may outlive the deadline of its request, but nobody waits for it.  Their
+ * Limits: names are resolved by the system's resolver in threads of libcurl's, once a
+ * minute; who asks before the first answer is there asks in a thread of its own.  One
+ * that is silent may outlive the deadline of its request, but nobody waits for it.  Their
  * number is not bounded by requests_max then, but by how often somebody asks within the
  * time that the resolver takes to give up (resolv.conf: timeout and attempts).
  */

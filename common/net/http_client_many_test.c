@@ -1,16 +1,21 @@
 /* http_client_many_test.c - what one request costs while many others wait: one socket is
- * looked at, a connection that is there is used again, and a name is asked for once.
+ * looked at, a connection that is there is used again, a name is asked for once, and
+ * nobody waits for that of another.
  */
 #include "net/http_client_test.h"
 
 #include <dlfcn.h>
 #include <netdb.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <time.h>
 
 enum { FEW = 10, LOOKED_AT_MAX = 4 };
 
 static _Atomic size_t looked_at_once, opened, asked_for;
+static _Atomic bool was_waited_for;
+static sem_t speaking, spoken; /* the resolver, of silent.example */
 
 /* Of all sockets that a client's thread waits for, the most in one call. */
 int poll(struct pollfd *fds, nfds_t n, int ms)
@@ -35,6 +40,19 @@ int socket(int family, int type, int protocol)
     return of_system(family, type, protocol);
 }
 
+/* Until it may speak, or the test is as good as lost. */
+static int say_nothing(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAIT_MS / 1000 / 2;
+    if (sem_timedwait(&speaking, &until) != 0)
+        was_waited_for = true;
+    sem_post(&spoken);
+    return EAI_NONAME;
+}
+
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
@@ -42,6 +60,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
                      struct addrinfo **);
 
     *(void **)&of_system = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name != NULL && strcmp(name, "silent.example") == 0)
+        return say_nothing();
     if (name == NULL || strcmp(name, "named.example") != 0)
         return of_system(name, service, hints, out);
     asked_for++;
@@ -121,6 +141,28 @@ static void a_name_is_asked_for_once(void **state)
     assert_int_equal(asked_for, 1);
 }
 
+static void nobody_waits_for_a_name_of_others(void **state)
+{
+    struct fixture *f = *state;
+    struct http_client_request r = { .url = "http://silent.example/",
+                                     .deadline_ms = SOON_MS,
+                                     .answer_max_bytes = ANSWER_MAX };
+
+    open_client(f, HTTP_CLIENT_ANY, NULL, 0);
+    sem_init(&speaking, 0, 0);
+    sem_init(&spoken, 0, 0);
+    assert_int_equal(http_client_start(f->client, &r, note, f, NULL), RC_OK);
+    expect_body(ASK(f, .url = plain(f, "/a")), "GET /a [] [] ");
+    wait_until(f, &f->done, 1);
+    assert_int_equal(f->fault, HTTP_CLIENT_LATE);
+    expect_body(ASK(f, .url = plain(f, "/a")), "GET /a [] [] ");
+    http_client_free(&f->client);
+    assert_false(was_waited_for);
+    sem_post(&speaking);
+    while (sem_wait(&spoken) != 0)
+        continue;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +170,7 @@ int main(void)
         TEST(connections_are_used_again_while_many_wait),
         TEST(no_more_connections_than_requests),
         TEST(a_name_is_asked_for_once),
+        TEST(nobody_waits_for_a_name_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
