@@ -20,7 +20,7 @@ enum {
     REPLY_TEXT_BYTES = 500,
     LINES_BYTES = 64 * 1024,  /* MAIL, a hundred times RCPT, DATA */
     ENOUGH_BYTES = 48 * 1024, /* of a body, to begin with; chat messages are smaller */
-    CONNECT_MS = 5 * 1000,
+    GREET_MS = 5 * 1000,      /* to connect and be greeted; the next one may be quicker */
     LONGEST_LINE_BYTES = 1 << 20, /* smtp-ingress has its own opinion */
 };
 
@@ -47,15 +47,14 @@ static void say(struct dialogue *d, int status, const char *text)
 /* --- replies --------------------------------------------------------------------------
  */
 
-static enum rc read_reply(struct dialogue *d)
+static enum rc read_reply_by(struct dialogue *d, struct deadline until)
 {
     struct buf *raw = arena_buf(d->arena, REPLY_BYTES);
     enum smtp_reply_frame frame = SMTP_REPLY_MORE;
 
     while (frame == SMTP_REPLY_MORE) {
         str_t line;
-        enum rc rc =
-            stream_read_line(d->stream, SMTP_REPLY_MAX_LINE_BYTES, d->job->until, &line);
+        enum rc rc = stream_read_line(d->stream, SMTP_REPLY_MAX_LINE_BYTES, until, &line);
 
         if (rc != RC_OK)
             return rc;
@@ -64,6 +63,11 @@ static enum rc read_reply(struct dialogue *d)
         frame = smtp_reply_parse(buf_str(raw), &d->reply);
     }
     return frame == SMTP_REPLY_DONE ? RC_OK : RC_INVALID;
+}
+
+static enum rc read_reply(struct dialogue *d)
+{
+    return read_reply_by(d, d->job->until);
 }
 
 /* The reference has 200 and 400 only; a message that is too large has a status of its
@@ -111,15 +115,15 @@ static void put_envelope(const struct mxdeliv_carry *job, struct buf *out)
 }
 
 /* RC_INVALID: it does not want to. */
-static enum rc greet(struct dialogue *d)
+static enum rc greet(struct dialogue *d, struct deadline until)
 {
     struct buf *out = arena_buf(d->arena, LINES_BYTES);
     enum rc rc;
 
     put_hello(d->job, out);
-    rc = stream_write(d->stream, buf_str(out), d->job->until);
+    rc = stream_write(d->stream, buf_str(out), until);
     for (int i = 0; i < 2 && rc == RC_OK; i++) {
-        rc = read_reply(d);
+        rc = read_reply_by(d, until);
         if (rc == RC_OK && d->reply.code / 100 != 2)
             rc = RC_INVALID;
     }
@@ -146,14 +150,14 @@ static enum rc envelope(struct dialogue *d)
 
 static enum rc begin(struct dialogue *d, const struct addr *to)
 {
-    struct deadline soon = deadline_in_ms(CONNECT_MS);
+    struct deadline soon = deadline_in_ms(GREET_MS);
     enum rc rc;
 
     if (soon.at_ms > d->job->until.at_ms)
         soon = d->job->until;
     rc = stream_connect(to, soon, &d->stream);
     if (rc == RC_OK)
-        rc = greet(d);
+        rc = greet(d, soon);
     if (rc == RC_OK)
         rc = envelope(d);
     if (rc == RC_OK && d->answer.status == 503)

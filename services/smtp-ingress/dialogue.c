@@ -19,6 +19,20 @@ static const struct {
     { STR("BDAT"), "" }, { STR("MAIL"), "FROM:" }, { STR("RCPT"), "TO:" },
 };
 
+/* RFC 3030 2: a size, and maybe LAST. */
+static bool is_chunk(str_t rest)
+{
+    str_t size;
+
+    if (!str_split(&rest, ' ', &size) || size.n > 20)
+        return false;
+    for (size_t i = 0; i < size.n; i++)
+        if (!str_is_digit(size.p[i]))
+            return false;
+    rest = str_trim(rest);
+    return rest.n == 0 || str_eq_nocase(rest, S("LAST"));
+}
+
 static bool is_shown(const struct smtp_command *c)
 {
     str_t host;
@@ -27,7 +41,7 @@ static bool is_shown(const struct smtp_command *c)
         if (!str_eq_nocase(c->verb, shown[i].verb))
             continue;
         if (str_eq(shown[i].verb, S("BDAT")))
-            return c->rest.n < 30;
+            return is_chunk(c->rest);
         return shown[i].begin[0] != '\0'
                    ? str_starts_nocase(c->rest, str_of(shown[i].begin))
                    : smtp_command_hello_parse(c->rest, &host) == RC_OK;

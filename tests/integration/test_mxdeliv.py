@@ -282,6 +282,15 @@ def test_a_replica_that_is_not_there_is_followed_by_the_next(product):
     wait_for_messages(inbox(product, user), 4)
 
 
+def test_a_replica_that_is_silent_is_followed_by_the_next(product):
+    """Its system takes connections, and it says nothing, as one that was stopped."""
+    user = mail.new_account(product)
+    with socket.create_server(("127.0.0.1", 0)) as silent, running(product, "smtp-ingress") as other, \
+            registrar(product, [silent.getsockname()[1], other.ports["mxdeliv_port"]], mxdeliv_seconds=20) as r:
+        assert [curl(r, user, body=mail.encrypted(OUTSIDE))[0] for _ in range(2)] == [200, 200]
+    wait_for_messages(inbox(product, user), 2)
+
+
 def test_a_service_that_dies_in_the_middle_has_delivered_nothing(product):
     user = mail.new_account(product)
     text = mail.encrypted(OUTSIDE, "once@test", size=200_000).encode()
