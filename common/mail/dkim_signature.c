@@ -254,7 +254,8 @@ void dkim_signature_parse(struct arena *a, const struct header_field *field,
     *out =
         (struct dkim_signature){ .field = *field, .signed_unix = -1, .expires_unix = -1 };
     out->outcome = DKIM_OUTCOME_SYNTAX;
-    if (dkim_tags_parse(field->value, &tags) != RC_OK)
+    if (field->whole.n > DKIM_SIGNATURE_MAX_BYTES ||
+        dkim_tags_parse(field->value, &tags) != RC_OK)
         return;
     out->outcome = read_tags(a, &tags, out);
     if (out->outcome == DKIM_OUTCOME_PASS)

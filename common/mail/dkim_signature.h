@@ -19,6 +19,8 @@ struct arena;
 enum {
     DKIM_SIGNATURE_MAX = 8,         /* looked at in a message, the first ones */
     DKIM_SIGNATURE_MAX_NAMES = 300, /* in h= */
+    /* Of a field: more is a syntax error, as reading takes some times as much. */
+    DKIM_SIGNATURE_MAX_BYTES = 16 * 1024,
 };
 
 struct dkim_signature {

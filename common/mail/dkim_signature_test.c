@@ -183,12 +183,29 @@ static void not_too_many_names(void **state)
     arena_free(&a);
 }
 
+static void not_too_long(void **state)
+{
+    struct arena *a = arena_new();
+    size_t all = parse(a, "z", "x").field.whole.n;
+    struct buf *z = arena_buf(a, 65536);
+
+    (void)state;
+    while (z->n < DKIM_SIGNATURE_MAX_BYTES + 1 - all)
+        buf_putc(z, 'x');
+    assert_int_equal(parse(a, "z", arena_cstr(a, buf_str(z))).outcome, DKIM_OUTCOME_PASS);
+    buf_putc(z, 'x');
+    assert_int_equal(parse(a, "z", arena_cstr(a, buf_str(z))).outcome,
+                     DKIM_OUTCOME_SYNTAX);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_says),
         cmocka_unit_test(rules),
         cmocka_unit_test(not_too_many_names),
+        cmocka_unit_test(not_too_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

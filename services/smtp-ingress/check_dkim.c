@@ -255,11 +255,10 @@ static enum check_result ask(struct check *c)
     return waits ? CHECK_WAIT : decide(c, s);
 }
 
-static enum dkim_outcome verify(struct check *c, const struct dkim_signature *s,
+static enum dkim_outcome verify(struct arena *a, struct dkim_keys *keys,
+                                const struct dkim_signature *s,
                                 const struct dkim_header *header, str_t rdata)
 {
-    struct dkim_keys *keys = c->ingress->dkim_keys;
-    struct arena *a = c->mail->arena;
     struct dkim_keys_entry *key;
     enum dkim_outcome outcome;
     str_t text;
@@ -274,27 +273,34 @@ static enum dkim_outcome verify(struct check *c, const struct dkim_signature *s,
     return outcome;
 }
 
-/* What is no key at all is the last thing to say of a name with several records. */
+/* What is no key at all is the last thing to say of a name with several records.  Each
+ * takes the header's length a few times, which the message, that may wait for others
+ * then, does not keep. */
 static enum dkim_outcome look(struct check *c, const struct dkim_signature *s,
                               const struct dkim_header *header,
                               const struct dns_question *q)
 {
     enum dkim_outcome outcome = DKIM_OUTCOME_KEY_SYNTAX;
     struct dns_records found;
+    struct arena *scratch;
     enum rc rc = dns_answer_raw(q, c->mail->arena, &found);
 
     if (rc == RC_NOT_FOUND || rc == RC_INVALID)
         return DKIM_OUTCOME_KEY_MISSING;
     if (rc != RC_OK)
         return DKIM_OUTCOME_KEY_UNREACHABLE;
+    scratch = arena_new();
     for (size_t i = 0; i < found.count && i < RECORDS_LOOKED_AT; i++) {
-        enum dkim_outcome one = verify(c, s, header, found.data[i]);
+        enum dkim_outcome one =
+            verify(scratch, c->ingress->dkim_keys, s, header, found.data[i]);
 
-        if (one == DKIM_OUTCOME_PASS)
-            return one;
-        if (outcome == DKIM_OUTCOME_KEY_SYNTAX)
+        arena_reset(scratch);
+        if (outcome == DKIM_OUTCOME_KEY_SYNTAX || one == DKIM_OUTCOME_PASS)
             outcome = one;
+        if (one == DKIM_OUTCOME_PASS)
+            break;
     }
+    arena_free(&scratch);
     return outcome;
 }
 

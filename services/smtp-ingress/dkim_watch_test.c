@@ -152,6 +152,28 @@ static void of_a_header_that_is_too_long_nothing_is_kept(void **state)
     assert_int_equal(watch->header.n, 0);
 }
 
+/* Whoever sends a header full of signatures has no more of our memory than with others.
+ */
+static void what_is_no_signature_takes_no_room(void **state)
+{
+    struct buf *header = arena_buf(arena, 2 * HEADER_MAX_BYTES);
+    size_t before;
+
+    (void)state;
+    while (header->n < HEADER_MAX_BYTES - 32768) {
+        buf_puts(header, SIGNATURE("simple/simple"));
+        header->n -= 2;
+        for (int i = 0; i < 7000; i++)
+            buf_puts(header, "xxxx");
+        buf_puts(header, "\r\n");
+    }
+    buf_puts(header, "\r\n");
+    before = arena_used(arena);
+    feed(buf_str(header));
+    assert_true(watch->count > 5);
+    assert_true(arena_used(arena) - before < HEADER_MAX_BYTES + 65536);
+}
+
 /* The message is refused for want of room, later. */
 static void without_room_nothing_is_seen(void **state)
 {
@@ -173,6 +195,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_that_breaks_off, setup, teardown),
         cmocka_unit_test_setup_teardown(of_a_header_that_is_too_long_nothing_is_kept,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_signature_takes_no_room, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(without_room_nothing_is_seen, setup, teardown),
     };
 
