@@ -138,6 +138,9 @@ static void as_options(void **state)
         { option, "reject 250", "450 to 599" },
         { temporary, "off", "must be one of: ignore quarantine reject" },
         { temporary, "reject 550", "must be 450 to 499" },
+        { "rspamd_io_error_action", "reject 550", "must be 450 to 499" },
+        { "rspamd_error_resp_action", "reject 550", "must be 450 to 499" },
+        { "rspamd_soft_reject_action", "reject 550", "must be 450 to 499" },
     };
     struct arena *a = arena_new();
     struct options *o = arena_alloc(a, sizeof(*o));
