@@ -108,6 +108,11 @@ class JudgingByRspamd(Judging):
         return {"rspamd_url": f"http://{self.waiting.rspamd}", "rspamd_seconds": 60}
 
 
+class JudgingByMilter(Judging):
+    def asked(self):
+        return {"milters": f"inet:{self.waiting.milter}", "milter_seconds": 60}
+
+
 class Neighbour(Postbus):
     """One of two."""
 
@@ -244,7 +249,7 @@ class Bench:
                        "seconds": a.seconds}) for door in AsShipped.DOORS],
             **{name: [(f"EXISTS beside {waiting.CROWD} messages that wait for {whom}", "judging",
                        {"rate": 50, **timed})]
-               for name, whom in (("judging", "the DNS"), ("rspamd", "rspamd"))},
+               for name, whom in (("judging", "the DNS"), ("rspamd", "rspamd"), ("milter", "a milter"))},
             "dkim": [("a message from server to server, unsigned and signed", "dkim",
                       {"count": 100 * min(20, a.seconds)})],
             "walk": [("a message of 26 MB is encrypted", "walk", {"seconds": min(10, a.seconds)})],
@@ -405,6 +410,7 @@ class Bench:
         servers = [Postbus, Reference] if self.a.beside else [Postbus]
         # There are no such rows for the reference.
         alone = {"door": [AsShipped], "judging": [JudgingByDns], "rspamd": [JudgingByRspamd],
+                 "milter": [JudgingByMilter],
                  "walk": [Nobody], "dkim": [Nobody]}
         self.head()
         if not self.a.only or "throughput" in self.a.only:

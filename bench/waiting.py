@@ -1,7 +1,7 @@
-"""A thousand messages of other servers that wait for the DNS or for rspamd, ten seconds each.
+"""A thousand messages of other servers that wait for the DNS, rspamd or a milter, ten seconds each.
 
-A process of its own is their senders, the name server and rspamd: each of its connections sends a message,
-hears the answer ten seconds later, and sends the next.  They begin one after the other over ten
+A process of its own is their senders, the name server, rspamd and the milter: each of its connections
+sends a message, hears the answer ten seconds later, and sends the next.  They begin one after the other over ten
 seconds, so that at any time a thousand wait and a hundred a second are done.
 """
 import asyncio
@@ -55,6 +55,25 @@ async def slow_rspamd(reader, writer):
             body = b'{"action":"no action","score":0}'
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                          b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+async def slow_milter(reader, writer):
+    """Wants to hear everything, and thinks about it for ten seconds."""
+    try:
+        while True:
+            packet = await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big"))
+            command = packet[:1]
+            if command == b"Q":
+                break
+            if command == b"E":
+                await asyncio.sleep(WAIT_S)
+            if command != b"D":
+                said = b"O\0\0\0\x06\0\0\x01\xff\0\0\0\0" if command == b"O" else b"c"
+                writer.write(len(said).to_bytes(4, "big") + said)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
@@ -133,8 +152,9 @@ async def play(told):
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(SlowDns, local_addr=("127.0.0.1", 0))
     rspamd = await asyncio.start_server(slow_rspamd, "127.0.0.1", 0, backlog=CROWD)
+    milter = await asyncio.start_server(slow_milter, "127.0.0.1", 0, backlog=CROWD)
     told.send(["127.0.0.1:%d" % s.getsockname()[1]
-               for s in (transport.get_extra_info("socket"), rspamd.sockets[0])])
+               for s in (transport.get_extra_info("socket"), rspamd.sockets[0], milter.sockets[0])])
     while not told.poll():
         await asyncio.sleep(0.05)
     job = told.recv()
@@ -149,13 +169,13 @@ def process(told):
 
 
 class Waiting:
-    """The process, and the addresses of its name server and its rspamd."""
+    """The process, and the addresses of its name server, its rspamd and its milter."""
 
     def __enter__(self):
         self.told, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(target=process, args=(theirs,), daemon=True)
         self.process.start()
-        self.dns, self.rspamd = self.told.recv()
+        self.dns, self.rspamd, self.milter = self.told.recv()
         return self
 
     def begin(self, port, recipient):

@@ -16,7 +16,7 @@ struct milter_room;
 struct milter_talk;
 struct milters_address;
 
-enum { MILTER_TALK_AT_ONCE = 512 };
+enum { MILTER_TALK_AT_ONCE = 1024 };
 
 struct milter_room *milter_talk_room_new(void);
 /* After the last session: waits for the resolver, if a talk still asks it. */
