@@ -134,7 +134,8 @@ struct placeholder {
     str_t name, value;
 };
 
-static str_t recipients_of(struct arena *a, const struct transaction *t)
+/* RC_LIMIT: there are too many to say. */
+static enum rc recipients_of(struct arena *a, const struct transaction *t, str_t *out)
 {
     struct buf *b = arena_buf(a, EXPANDED_MAX_BYTES);
 
@@ -142,7 +143,8 @@ static str_t recipients_of(struct arena *a, const struct transaction *t)
         buf_puts(b, i > 0 ? "\n" : "");
         buf_put(b, t->recipients[i]);
     }
-    return buf_str(b);
+    *out = buf_str(b);
+    return b->full ? RC_LIMIT : RC_OK;
 }
 
 static void expand(struct buf *to, str_t word, const struct placeholder *all,
@@ -170,6 +172,8 @@ static enum rc set_words(struct check *c, struct run *r)
     const struct transaction *t = c->mail;
     char **from = c->ingress->programs->command;
     char ip[ADDR_TEXT_BYTES];
+    str_t recipients;
+    enum rc rc = recipients_of(r->arena, t, &recipients);
     const struct placeholder all[] = {
         { STR("{source_ip}"), str_of(addr_text(&client->address, ip)) },
         { STR("{source_host}"), client->hello },
@@ -177,7 +181,7 @@ static enum rc set_words(struct check *c, struct run *r)
         { STR("{msg_id}"), t->queue_id },
         { STR("{auth_user}"), c->account_address },
         { STR("{sender}"), t->sender },
-        { STR("{rcpts}"), recipients_of(r->arena, t) },
+        { STR("{rcpts}"), recipients },
         { STR("{address}"), STR("") },
     };
     size_t total = 0;
@@ -193,7 +197,7 @@ static enum rc set_words(struct check *c, struct run *r)
             return RC_LIMIT;
         r->words[i] = arena_cstr(r->arena, buf_str(b));
     }
-    return RC_OK;
+    return rc;
 }
 
 static struct run *run_new(struct check *c)

@@ -58,7 +58,8 @@ def incoming(r, user, text=None):
 
 
 def submit(r, user, friend):
-    codes, said = transaction(mail.smtp(r, user), user, [friend], mail.encrypted(user))
+    to = friend if isinstance(friend, list) else [friend]
+    codes, said = transaction(mail.smtp(r, user), user, to, mail.encrypted(user))
     return codes[-1], said
 
 
@@ -96,6 +97,19 @@ def test_what_it_is_given(product, program, judged):
     program.does("exit 3")
     assert submit(judged, user, friend)[0] == 554
     assert f"[user={user}]" in program.saw("words")
+
+
+def test_it_is_told_of_all_recipients_or_not_asked(product, program, judged):
+    """What fits into its words is 128 KiB."""
+    user = mail.new_account(product)
+    program.does("exit 1")
+    domain = ".".join(["d" * 60] * 3)
+    some = [f"r{i:03}{'x' * 57}@{domain}" for i in range(600)]
+    assert submit(judged, user, some[:500])[0] == 550
+    assert program.saw("words").count("xx@") == 500
+    program.file("words").unlink()
+    assert submit(judged, user, some) == (451, "4.7.9 later")
+    assert not program.file("words").exists()
 
 
 CASES = [("exit 0", 250, ""), ("exit 4", 250, ""), ("exit 2", 250, ""),
