@@ -197,6 +197,7 @@ void alias_book_take(struct alias_book *b, struct alias_book_view *out)
         b->page->readers++;
     *out = (struct alias_book_view){ .of_option = b->of_option,
                                      .of_file = b->page != NULL ? b->page->aliases : NULL,
+                                     .waits = b->file[0] != '\0' && b->page == NULL,
                                      .held = b->page };
     pthread_mutex_unlock(&b->lock);
 }

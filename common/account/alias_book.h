@@ -11,6 +11,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct aliases;
@@ -29,6 +30,7 @@ void alias_book_free(struct alias_book **b);
 /* What is in force, until it is given back; NULL in it: nothing. */
 struct alias_book_view {
     const struct aliases *of_option, *of_file;
+    bool waits; /* there is to be a file, and it was never there yet */
     void *held; /* alias_book.c's */
 };
 void alias_book_take(struct alias_book *b, struct alias_book_view *out);

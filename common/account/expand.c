@@ -288,6 +288,7 @@ static void conclude(struct run *r, size_t root)
     if (!x->is_alias) {
         x->targets = &r->node[root].text;
         x->reached = r->node[root].state == REACHED;
+        x->is_unsure = r->view.waits && x->reached == 0;
         x->count = 1;
         x->takes_clear_text = r->node[root].takes_clear_text;
         x->leaves = r->node[root].leaves;
@@ -364,7 +365,7 @@ bool expand_has_book(const struct expand_rules *r)
     if (r->book == NULL)
         return false;
     alias_book_take(r->book, &view);
-    has = (view.of_option != NULL && aliases_count(view.of_option) > 0) ||
+    has = view.waits || (view.of_option != NULL && aliases_count(view.of_option) > 0) ||
           (view.of_file != NULL && aliases_count(view.of_file) > 0);
     alias_book_give_back(r->book, &view);
     return has;

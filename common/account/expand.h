@@ -35,7 +35,8 @@ struct expand {
     size_t count;         /* with those that nobody has, or may use, any more */
     bool is_alias; /* or else the one target is the address itself, as it was given */
     bool loops;
-    bool leaves;           /* one that is reached is elsewhere */
+    bool is_unsure; /* nobody has it, as far as is known without a file that is to come */
+    bool leaves;    /* one that is reached is elsewhere */
     bool takes_clear_text; /* all that are reached do */
 };
 
@@ -50,5 +51,5 @@ enum rc expand_list(struct arena *a, struct db *db, const struct expand_rules *r
                     const str_t *addresses, size_t n, struct expand *out, str_t **list,
                     size_t *count) RC_CHECKED;
 
-/* Is there any alias outside of the database? */
+/* Is there any alias outside of the database, or may there be? */
 bool expand_has_book(const struct expand_rules *r);

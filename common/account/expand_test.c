@@ -116,6 +116,28 @@ static void the_table_is_looked_at_after_the_book(void **state)
     alias_book_free(&book);
 }
 
+static void a_file_that_is_to_come_may_know_more(void **state)
+{
+    const char *const names[] = { "fixed@example.org", "user1@example.org",
+                                  "a@far.example", "gone@example.org" };
+    struct alias_book *book;
+    struct expand x;
+
+    (void)state;
+    assert_int_equal(
+        alias_book_new(&domains, S("fixed: user1"), "/nonexistent/aliases", &book),
+        RC_OK);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_int_equal(ask(book, names[i], &x), RC_OK);
+        assert_int_equal(x.is_unsure, i == 3);
+    }
+    alias_book_free(&book);
+    book = book_of("fixed: user1");
+    assert_int_equal(ask(book, "gone@example.org", &x), RC_OK);
+    assert_false(x.is_unsure);
+    alias_book_free(&book);
+}
+
 static void the_rest_is_for_names_that_nobody_has(void **state)
 {
     struct alias_book *book = book_of("@example.org: user1");
@@ -273,6 +295,7 @@ int main(void)
         TEST(what_is_no_alias_is_itself),
         TEST(a_name_of_the_book_stands_for_many),
         TEST(the_table_is_looked_at_after_the_book),
+        TEST(a_file_that_is_to_come_may_know_more),
         TEST(the_rest_is_for_names_that_nobody_has),
         TEST(loops_end),
         TEST(depth_and_number_are_bounded),

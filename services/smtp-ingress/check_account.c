@@ -62,8 +62,11 @@ enum check_result check_account(struct check *c)
         str_t *to;
         enum rc found = expand_list(t->arena, c->db, &c->ingress->expand, t->recipients,
                                     n, x, &to, &count);
+        bool fails = found != RC_OK && found != RC_NOT_FOUND;
 
-        if (found != RC_OK && found != RC_NOT_FOUND) {
+        for (size_t i = 0; i < n && !fails; i++)
+            fails = x[i].is_unsure;
+        if (fails) {
             smtp_reply_rc(c->out, RC_RETRY);
             return CHECK_REFUSE;
         }

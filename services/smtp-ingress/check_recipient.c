@@ -73,7 +73,7 @@ enum check_result check_recipient(struct check *c)
     enum rc rc = expand_each(c->mail->arena, c->db, &c->ingress->expand,
                              &c->recipient.text, 1, &x);
 
-    if (rc != RC_OK) {
+    if (rc != RC_OK || x.is_unsure) {
         smtp_reply_rc(c->out, RC_RETRY);
         return CHECK_REFUSE;
     }

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import mail
+from beside import running
 from product import Product, wait_for
 from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
 
@@ -47,6 +48,25 @@ def subjects(at):
 
 
 # --- domains ----------------------------------------------------------------------------
+
+def test_a_file_that_is_not_there_yet(server, tmp_path):
+    """Nobody is told for good that a name does not exist which it may have."""
+    user, path = mail.new_account(server), tmp_path / "aliases"
+    alias = f"coming001@{server.domain}"
+
+    def answer(r, name):
+        client = foreign(r)
+        client.mail(OUTSIDE)
+        return client.rcpt(name)[0]
+    with running(server, "smtp-ingress", aliases_file=path) as r:
+        assert (answer(r, alias), answer(r, user)) == (451, 250)
+        for recipients in ([alias], [user, alias]):
+            assert transaction(mail.smtp(r, user), user, recipients, mail.encrypted(user))[0][-1] == 451
+        path.write_text(f"coming001: {user}\n")
+        wait_for("it is read", lambda: answer(r, alias) == 250)
+        assert answer(r, f"never0001@{server.domain}") == 550
+        assert transaction(mail.smtp(r, user), user, [alias], mail.encrypted(user))[0][-1] == 250
+
 
 def test_each_domain_has_accounts_of_its_own(server):
     one = mail.new_account(server)
