@@ -38,6 +38,8 @@ static bool is_recipient(struct arena *a, str_t value)
     return is_path(a, "TO", ADDRESS_UTF8, value, &path) && !path.is_null;
 }
 
+#define TOO_LONG "500 5.5.2 Line too long"
+
 const char *mxdeliv_form_read(struct arena *a, const str_t *from, size_t from_count,
                               const str_t *to, size_t to_count, struct mxdeliv_form *out)
 {
@@ -46,6 +48,8 @@ const char *mxdeliv_form_read(struct arena *a, const str_t *from, size_t from_co
         return "501 5.5.4 More than one X-MAIL-FROM";
     if (from_count == 1)
         out->sender = str_trim(from[0]);
+    if (out->sender.n > MXDELIV_FORM_ADDRESS_BYTES)
+        return TOO_LONG;
     if (!is_sender(a, out->sender))
         return "501 5.1.7 Invalid address in MAIL FROM";
     if (to_count == 0)
@@ -56,6 +60,8 @@ const char *mxdeliv_form_read(struct arena *a, const str_t *from, size_t from_co
     for (size_t i = 0; i < to_count; i++) {
         str_t value = str_trim(to[i]);
 
+        if (value.n > MXDELIV_FORM_ADDRESS_BYTES)
+            return TOO_LONG;
         if (!is_recipient(a, value))
             return "501 5.1.3 Bad recipient address syntax";
         out->utf8 = out->utf8 || !is_ascii(value);

@@ -13,7 +13,11 @@
 
 struct arena;
 
-enum { MXDELIV_FORM_RECIPIENTS_MAX = 100 }; /* as many as fields: see net/http_framer.h */
+enum {
+    MXDELIV_FORM_RECIPIENTS_MAX = 100, /* as many as fields: see net/http_framer.h */
+    MXDELIV_FORM_ADDRESS_BYTES =
+        1900, /* with a verb and parameters it is one line of SMTP */
+};
 
 struct mxdeliv_form {
     str_t sender; /* empty: the null sender */

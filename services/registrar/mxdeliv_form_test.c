@@ -74,6 +74,28 @@ static void test_table(void **state)
     }
 }
 
+/* What is no line of SMTP is told what port 25 says of it. */
+static void test_how_long(void **state)
+{
+    struct arena *a = arena_new();
+    str_t to = S("a@b.example"), from;
+    struct mxdeliv_form form;
+    char text[MXDELIV_FORM_ADDRESS_BYTES + 1];
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    memcpy(text + sizeof(text) - to.n, "a@b.example", to.n);
+    from = str_n(text, sizeof(text));
+    expect("too long", mxdeliv_form_read(a, &from, 1, &to, 1, &form),
+           "500 5.5.2 Line too long");
+    from = str_skip(from, 1);
+    expect("long", mxdeliv_form_read(a, &from, 1, &to, 1, &form), NULL);
+    from = str_n(text, sizeof(text));
+    expect("recipient too long", mxdeliv_form_read(a, &to, 1, &from, 1, &form),
+           "500 5.5.2 Line too long");
+    arena_free(&a);
+}
+
 static void test_how_many(void **state)
 {
     str_t many[MXDELIV_FORM_RECIPIENTS_MAX + 1];
@@ -98,6 +120,7 @@ static void test_how_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_table),
+                                        cmocka_unit_test(test_how_long),
                                         cmocka_unit_test(test_how_many) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ enum {
     PIECE_BYTES = 32 * 1024,
     REPLY_BYTES = SMTP_REPLY_MAX_LINES * (SMTP_REPLY_MAX_LINE_BYTES + 2),
     LINE_BYTES = SMTP_REPLY_MAX_LINE_BYTES - 2,
+    PATH_BYTES_MAX = 600,  /* more than twice what RFC 5321 4.5.3.1.3 allows */
     LINE_BYTES_MAX = 1200, /* that we write: an address and what RFC 3461 5 adds */
     LINES_MAX = 10000,     /* of one reply, those that are not looked at included */
 };
@@ -273,14 +274,14 @@ static void compose_rcpt(const struct smtp_client *c, const struct smtp_client_r
 }
 
 /* Addresses come from the queue, whose rows were parsed; a line end in one would be a
- * command of the attacker's choice. */
+ * command of the attacker's choice, and so would be half a line. */
 static bool is_safe_path(str_t address)
 {
     for (size_t i = 0; i < address.n; i++)
         if ((unsigned char)address.p[i] <= ' ' || address.p[i] == 0x7f ||
             address.p[i] == '<' || address.p[i] == '>')
             return false;
-    return true;
+    return address.n <= PATH_BYTES_MAX;
 }
 
 /* What need not be asked, because the server has told that it cannot. */

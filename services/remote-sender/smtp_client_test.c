@@ -229,6 +229,12 @@ static void test_impossible(void **state)
     rcpts[0].address = S("a@x>\r\nRSET\r\n");
     assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
     assert_true(str_eq(rcpts[0].answer.status, S("5.1.3")));
+    m = mail_to(1);
+    m.size_bytes = 0;
+    m.sender = str_n(memset(arena_alloc(a, 1200), 'a', 1200),
+                     1200); /* no line has room for it */
+    assert_int_equal(smtp_client_envelope(&c, a, &m), RC_OK);
+    assert_true(str_eq(rcpts[0].answer.status, S("5.1.3")));
     smtp_client_close(&c);
     end(&p);
     arena_free(&a);
