@@ -195,6 +195,27 @@ static void dmarc_decides_where_it_is_on(void **state)
     hang_up(&c);
 }
 
+/* Its domain has no MX record, which is known first; what SPF says comes before that. */
+static void the_first_refusal_in_order_is_the_answer(void **state)
+{
+    struct client c = foreign();
+
+    (void)state;
+    set_all(POLICY_REJECT);
+    options.require_mx_record.action = POLICY_REJECT;
+    submit(&c, "a=b@macro.test", "carol@_elsewhere.test");
+    expect(&c, "550 5.7.23 ");
+    submit(&c, "a=b+c@macro.test", "carol@_elsewhere.test");
+    expect(&c, "550 5.1.8 ");
+    options.spf_fail_action.action = POLICY_IGNORE;
+    submit(&c, "a=b@macro.test", "carol@_elsewhere.test");
+    expect(&c, "550 5.1.8 ");
+    options.require_mx_record.action = POLICY_OFF;
+    submit(&c, "a=b@macro.test", "carol@_elsewhere.test");
+    expect(&c, "250 2.0.0 ");
+    hang_up(&c);
+}
+
 static void without_an_action_nobody_asks(void **state)
 {
     struct client c = foreign();
@@ -246,6 +267,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(each_result_has_its_policy),
         cmocka_unit_test(results_whose_action_is_off),
         cmocka_unit_test(dmarc_decides_where_it_is_on),
+        cmocka_unit_test(the_first_refusal_in_order_is_the_answer),
         cmocka_unit_test(without_an_action_nobody_asks),
         cmocka_unit_test(accounts_are_not_looked_at),
         cmocka_unit_test(what_comes_by_lmtp_is_not_looked_at),

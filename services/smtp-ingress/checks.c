@@ -147,9 +147,27 @@ bool checks_need_judge(const struct options *o, unsigned directions)
     return false;
 }
 
+static enum check_result refused(const struct check *c, size_t row)
+{
+    metric_add(&refusals[row], 1);
+    log_info("smtp.refused", "check=%s verdict=\"%.*s\"", rows[row].name,
+             STR_ARG(verdict_words(&c->mail->verdict, c->mail->arena)));
+    return CHECK_REFUSE;
+}
+
+/* What stands before it still waits and may refuse, too: that would be the answer. */
+static enum check_result keep_refusal(struct check *c, size_t row, size_t mark)
+{
+    c->refused = row + 1;
+    c->refusal = arena_str(c->mail->arena, str_skip(buf_str(c->out), mark));
+    buf_truncate(c->out, mark);
+    return CHECK_WAIT;
+}
+
 enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned places)
 {
     enum check_result all = CHECK_PASS, one;
+    size_t mark = c->out->n;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (rows[i].phase != phase || (rows[i].place & places) == 0 ||
@@ -158,17 +176,19 @@ enum check_result checks_run(struct check *c, enum checks_phase phase, unsigned 
             continue;
         if (rows[i].place == CHECKS_LAST && all == CHECK_WAIT)
             break;
+        if (c->refused == i + 1) {
+            if (all == CHECK_WAIT)
+                return CHECK_WAIT;
+            buf_put(c->out, c->refusal);
+            return refused(c, i);
+        }
         c->state = &c->states[i];
         c->row = i;
         c->row_name = rows[i].name;
         one = rows[i].run(c);
         CHECK(one != CHECK_WAIT || (rows[i].place & (CHECKS_JUDGE | CHECKS_LAST)) != 0);
-        if (one == CHECK_REFUSE) {
-            metric_add(&refusals[i], 1);
-            log_info("smtp.refused", "check=%s verdict=\"%.*s\"", rows[i].name,
-                     STR_ARG(verdict_words(&c->mail->verdict, c->mail->arena)));
-            return CHECK_REFUSE;
-        }
+        if (one == CHECK_REFUSE)
+            return all == CHECK_WAIT ? keep_refusal(c, i, mark) : refused(c, i);
         c->passed[i] = one == CHECK_PASS;
         if (one == CHECK_WAIT)
             all = CHECK_WAIT;

@@ -93,6 +93,8 @@ struct check {
     const char *row_name;
     /* checks.c's: of a message whose checks run in two places, or again after a wait. */
     bool passed[CHECKS_COUNT];
+    size_t refused; /* the row after the one that refuses unless one before it does; 0 */
+    str_t refusal;  /* its reply */
     void *states[CHECKS_COUNT];
 };
 
