@@ -1,7 +1,7 @@
 """fake_mx.py FOLDER NAME=ADDRESS:PORT... - mail hosts that write down what they are told.
 
 Each host speaks STARTTLS with NAME.pem (key and certificate, read for each connection) and
-offers none without that file.  Every command line goes to NAME.journal, in order, with
+offers none without that file, and REQUIRETLS under TLS where there is a NAME.requiretls.  Every command line goes to NAME.journal, in order, with
 "tls " before it when it was encrypted; messages go there, too.
 """
 import pathlib
@@ -39,7 +39,9 @@ class Session(socketserver.BaseRequestHandler):
     def answer(self, verb):
         if verb == "EHLO":
             offers = self.pem.exists() and not self.over_tls
-            self.say("250-fake\r\n250 STARTTLS" if offers else "250 fake")
+            promises = self.over_tls and (folder / f"{self.server.name}.requiretls").exists()
+            word = "STARTTLS" if offers else "REQUIRETLS" if promises else None
+            self.say(f"250-fake\r\n250 {word}" if word else "250 fake")
         elif verb == "STARTTLS":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.pem)

@@ -1,5 +1,5 @@
-"""remote_actor.py DOMAIN new | send FROM TO ID [FIELD] | read USER - for tests in another
-network.  A FIELD is a further line of the header."""
+"""remote_actor.py DOMAIN new | send FROM TO ID [FIELD | PARAMETER] | read USER - for tests in
+another network.  A FIELD is a further line of the header; what has no colon is a parameter of MAIL."""
 import imaplib
 import smtplib
 import sys
@@ -20,12 +20,12 @@ if verb == "new":
     imap(user).logout()
     print(user)
 elif verb == "send":
-    sender, receiver, message_id, *fields = words
-    extra = "".join(f"{field}\r\n" for field in fields)
+    sender, receiver, message_id, *more = words
+    extra = "".join(f"{field}\r\n" for field in more if ":" in field)
     with smtplib.SMTP_SSL("127.0.0.1", 2465, context=mail.tls(), timeout=30) as client:
         client.login(sender, mail.PASSWORD)
         client.sendmail(sender, [receiver], mail.encrypted(
-            sender, message_id, extra=extra).encode())
+            sender, message_id, extra=extra).encode(), [word for word in more if ":" not in word])
 else:
     client = imap(words[0])
     client.select("INBOX")

@@ -4,7 +4,9 @@ import socket
 
 import mail
 from beside import running
+from fake_dns import name_server
 from product import wait_for
+from test_judging import WAITING
 from test_mxdeliv import curl, registrar
 from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
 
@@ -133,6 +135,43 @@ def test_what_is_under_way_is_counted_until_its_end(product):
         assert begin(client) == 250
         # Accounts are bounded otherwise.
         assert mail.smtp(r, user).mail(user)[0] == 250
+    wait_for_messages(inbox(product, user), 1)
+
+
+def test_who_waits_for_the_dns_holds_its_place_and_no_longer(product):
+    user = mail.new_account(product)
+    sender = "someone@held-1.example"
+
+    def wait_in_judge(client, r):
+        assert begin(client, sender) == client.rcpt(user)[0] == 250
+        assert client.docmd("DATA")[0] == 354
+        client.send(mail.encrypted(OUTSIDE).encode() + b".\r\n")
+        wait_for("it waits", lambda: r.metric(WAITING) == 1)
+
+    def is_free(other):
+        wait_for("its place is free", lambda: begin(other) == 250)
+        other.rset()
+
+    with name_server() as names:
+        asking = {"require_mx_record": "reject", "dns_resolver": names.address,
+                  "dns_trust_anchor_file": "none"}
+        with running(product, "smtp-ingress", incoming_at_once=1, judge_seconds=60, **asking) as r:
+            gone, other = foreign(r), foreign(r)
+            wait_in_judge(gone, r)
+            assert begin(other) == 451
+            gone.close()
+            is_free(other)
+            answered = foreign(r)
+            wait_in_judge(answered, r)
+            assert begin(other) == 451
+            names.open_gate()
+            assert answered.getreply()[0] == 250
+            is_free(other)
+        with running(product, "smtp-ingress", incoming_at_once=1, judge_seconds=1, **asking) as r:
+            late, other = foreign(r), foreign(r)
+            assert begin(late, "someone@silent-1.example") == late.rcpt(user)[0] == 250
+            assert late.data(mail.encrypted(OUTSIDE))[0] == 451
+            is_free(other)
     wait_for_messages(inbox(product, user), 1)
 
 

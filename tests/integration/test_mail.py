@@ -186,6 +186,35 @@ def test_unknown_recipient_bounces_and_does_not_spoil_the_others(product):
     assert "BEGIN PGP MESSAGE" not in bounce
 
 
+def test_reports_are_what_the_sender_asked_for(product):
+    """RFC 3461: of whom NOTIFY=NEVER names nobody hears; a report repeats ENVID and ORCPT."""
+    a, b = mail.new_account(product), mail.new_account(product)
+    silent, loud = mail.new_name(product.domain), mail.new_name(product.domain)
+    client = mail.smtp(product, a)
+
+    def send(message_id, *recipients):
+        assert client.mail(a, ["RET=FULL", "ENVID=QQ314159"])[0] == 250
+        for address, *words in recipients:
+            assert client.rcpt(address, words)[0] == 250
+        assert client.data(mail.encrypted(a, message_id))[0] == 250
+        # A report is made in the transaction that delivers to the others, and is a row of its own.
+        wait_for("an empty queue", lambda: product.sql(
+            f"SELECT count(*) FROM queue WHERE sender IN ('', '{a}')") == "0")
+
+    send("asked@test", (silent, "NOTIFY=NEVER"), (b, "NOTIFY=FAILURE"),
+         (loud, "NOTIFY=FAILURE", f"ORCPT=rfc822;list+2B1@{product.domain}"))
+    send("unasked@test", (silent, "NOTIFY=NEVER"), (b,))
+    at_b, at_a = mail.imap(product, b), mail.imap(product, a)
+    wait_for_count(at_b, 2)
+    wait_for_count(at_a, 1)
+    report = at_a.fetch("1", "(RFC822)")[1][0][1].decode()
+    assert "Original-Envelope-Id: QQ314159\r\n" in report
+    assert f"Original-Recipient: rfc822;list+2B1@{product.domain}\r\n" in report
+    assert f"Final-Recipient: rfc822; {loud}\r\n" in report
+    assert silent not in report and b not in report
+    assert "<asked@test>" in report and "BEGIN PGP MESSAGE" in report
+
+
 # What the grammar calls a mailbox and no mail can be brought to, and the status it bounces with.
 UNREACHABLE = {"\"no body\"@elsewhere.example": "5.1.3", "\"a>b\"@elsewhere.example": "5.1.3",
                "a@[x400:c=de]": "5.1.3", "a@[IPv6:none]": "5.1.3",

@@ -12,8 +12,9 @@ import subprocess
 
 import mail
 from beside import running
+from fake_dns import name_server
 from product import wait_for, free_port
-from test_judging import descriptors  # noqa: F401
+from test_judging import WAITING, descriptors  # noqa: F401
 from test_smtp_rules import foreign, inbox, wait_for_messages
 
 OUTSIDE = "someone@_elsewhere.example"  # such domains need no signature
@@ -47,11 +48,11 @@ def through_port_25(product, sender, recipients, text):
 class Upload:
     """A request whose body comes in pieces, by hand."""
 
-    def __init__(self, r, user, client=None):
+    def __init__(self, r, user, client=None, sender=OUTSIDE):
         self.socket = TLS.wrap_socket(
             socket.create_connection(("127.0.0.1", r.port(8443)), timeout=60))
         forwarded = f"X-Forwarded-For: {client}\r\n" if client else ""
-        self.socket.sendall(f"POST /mxdeliv HTTP/1.1\r\nHost: x\r\nX-MAIL-FROM: {OUTSIDE}\r\n"
+        self.socket.sendall(f"POST /mxdeliv HTTP/1.1\r\nHost: x\r\nX-MAIL-FROM: {sender}\r\n"
                             f"X-MAIL-TO: {user}\r\nTransfer-Encoding: chunked\r\n{forwarded}"
                             "\r\n".encode())
 
@@ -312,6 +313,28 @@ def test_a_service_that_dies_in_the_middle_has_delivered_nothing(product):
     assert curl(product, user, body=text)[0] == 200
     at = inbox(product, user)
     wait_for_messages(at, 1)
+
+
+def test_a_service_that_dies_behind_the_dot_has_promised_nothing(product):
+    """All of the message is there and is being judged, and its sender waits for the reply."""
+    user = mail.new_account(product)
+    text = mail.encrypted(OUTSIDE, "dot@test").encode()
+    with name_server() as names, contextlib.suppress(AssertionError), \
+            running(product, "smtp-ingress", require_mx_record="reject", dns_resolver=names.address,
+                    dns_trust_anchor_file="none", judge_seconds=60) as other, \
+            registrar(product, [other.ports["mxdeliv_port"]]) as r:
+        upload = Upload(r, user, sender="someone@held-dot.example")
+        upload.send(text)
+        upload.end()
+        wait_for("it is judged", lambda: other.metric(WAITING) == 1)
+        os.kill(other.process.pid, signal.SIGKILL)
+        other.process.wait()
+        assert upload.answer()[::2] == (503, "451 4.3.0 Try again later")
+        wait_for("no place is held", lambda: held(r) == 0)
+        killed = True
+    assert killed
+    assert curl(product, user, body=text)[0] == 200
+    wait_for_messages(inbox(product, user), 1)
 
 
 def test_only_registrars_are_taken_and_only_where_they_may_come(product):

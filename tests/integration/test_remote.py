@@ -16,7 +16,8 @@ INSTANCES = {"a": ("192.0.2.1", "_a.test"), "b": ("192.0.2.2", "_b.test")}
 
 # Foreign hosts: each domain's MX is mx.<domain>.
 FOREIGN = {"trusted.test": "192.0.2.11", "selfsigned.test": "192.0.2.12",
-           "othername.test": "192.0.2.13", "plain.test": "192.0.2.14"}
+           "othername.test": "192.0.2.13", "plain.test": "192.0.2.14",
+           "lenient.test": "192.0.2.16"}
 # Not in the DNS at all; a route leads there.
 ROUTED, ROUTED_TO = "routed.test", ("192.0.2.15", 2626)
 
@@ -97,6 +98,7 @@ class Network:
         self.certificate("trusted.test", "mx.trusted.test", *self.by_authority)
         self.certificate("selfsigned.test", "mx.selfsigned.test")
         self.certificate("othername.test", "mx.elsewhere.test", *self.by_authority)
+        self.certificate("lenient.test", "mx.lenient.test")
         self.certificate(ROUTED, "mx.elsewhere.test")
         hosts = {**{d: (a, 2525) for d, a in FOREIGN.items()}, ROUTED: ROUTED_TO}
         for address, _ in hosts.values():
@@ -272,6 +274,37 @@ def test_a_host_that_cannot_prove_its_name_never_sees_an_envelope(two, domain, r
     wait_for("an empty queue", lambda: a.waiting(domain)[0] == 0)
     clear = [x for x in a.network.journal(domain).splitlines() if not x.startswith("tls ")]
     assert not [x for x in clear if x.startswith(("MAIL", "RCPT", "DATA"))], clear
+
+
+def test_what_requires_tls_goes_to_hosts_that_promise_it(two):
+    """RFC 8689: others are never told of it, and its sender is, without the body."""
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, "bob@trusted.test", "unpromised@test", "REQUIRETLS")
+    report = wait_for_mail(a, alice, "Status: 5.7.30")
+    assert "<unpromised@test>" in report and "BEGIN PGP MESSAGE" not in report
+    assert "<unpromised@test>" not in a.network.journal("trusted.test")
+    (a.network.folder / "trusted.test.requiretls").touch()
+    a.act("send", alice, "bob@trusted.test", "promised@test", "REQUIRETLS")
+    wait_for_foreign(a, "trusted.test", "<promised@test>")
+    said = [x for x in a.network.journal("trusted.test").splitlines() if x.startswith("tls MAIL")]
+    assert said[-1].startswith(f"tls MAIL FROM:<{alice}>") and " REQUIRETLS" in said[-1]
+    a.act("send", alice, "bob@trusted.test", "ordinary@test")
+    wait_for_foreign(a, "trusted.test", "<ordinary@test>")
+    said = [x for x in a.network.journal("trusted.test").splitlines() if x.startswith("tls MAIL")]
+    assert " REQUIRETLS" not in said[-1]
+
+
+def test_what_requires_no_certificate_goes_by_any(two):
+    a, _ = two
+    alice = a.act("new")
+    a.act("send", alice, "bob@lenient.test", "strict@test")
+    wait_for("the reason", lambda: "self-signed" in a.waiting("lenient.test")[1].lower(), 60)
+    a.act("send", alice, "carol@lenient.test", "lenient@test", "TLS-Required: No")
+    wait_for_foreign(a, "lenient.test", "<lenient@test>")
+    journal = a.network.journal("lenient.test")
+    assert "<strict@test>" not in journal
+    assert not [x for x in journal.splitlines() if x.startswith(("MAIL", "RCPT", "DATA"))], journal
 
 
 def test_letters_beyond_ascii_in_a_header_are_no_reason_to_return_it(two):

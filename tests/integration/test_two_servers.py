@@ -88,10 +88,10 @@ class Server(Product):
         client.select("INBOX")
         return client
 
-    def send(self, user, recipient, message_id):
+    def send(self, user, recipient, message_id, *parameters):
         with smtplib.SMTP_SSL(self.address, 465, context=mail.tls(), timeout=30) as client:
             client.login(user, mail.PASSWORD)
-            client.sendmail(user, [recipient], mail.encrypted(user, message_id))
+            client.sendmail(user, [recipient], mail.encrypted(user, message_id), parameters)
 
     def receive(self, sender, recipient, message):
         """What port 25 says at the end of it."""
@@ -256,6 +256,14 @@ def test_who_sent_it_is_told(servers, names):
     names.say(**{KEY: key})
     a.send(alice, bob, "published@test")
     assert "DKIM-Signature" not in b.wait_for_text(bob, "<published@test>")
+
+
+def test_what_requires_tls_goes_from_one_to_the_other(servers):
+    """Each promises it, and has a certificate of its name."""
+    a, b = servers
+    alice, bob = a.new_account(), b.new_account()
+    a.send(alice, bob, "required@test", "REQUIRETLS")
+    b.wait_for_text(bob, "<required@test>")
 
 
 def test_a_dead_dns_delays_mail_and_loses_none(servers, names):
