@@ -164,6 +164,25 @@ check_dkim() {
     quietly "${compose[@]}" run --rm -T migrate dkim rotate
 }
 
+# What comes over HTTPS goes from a registrar to an ingress, whose answer is the sender's.
+check_mxdeliv() {
+    local said
+    said=$(printf 'From: <a@_elsewhere.test>\r\n\r\nhello\r\n' | curl -sk --max-time 60 --data-binary @- \
+        -H 'X-MAIL-FROM: a@_elsewhere.test' -H 'X-MAIL-TO: nobody@_chat.test' https://127.0.0.1/mxdeliv)
+    [[ $said == '550 5.1.1 '* ]] || die "/mxdeliv says: $said"
+}
+
+# Out of the project's own network come those alone that ask others, or send to them.
+check_ways_out() {
+    local name networks
+    while read -r name networks; do
+        case $name in
+        *smtp-ingress* | *remote-sender* | *door*) [[ $networks != "${project}_back " ]] ;;
+        *) [ "$networks" = "${project}_back " ] ;;
+        esac || die "$name is in: $networks"
+    done < <(inspect '{{.Name}} {{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}')
+}
+
 # All at once, and none had to be killed.
 check_stop() {
     local name code

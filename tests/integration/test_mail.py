@@ -209,7 +209,7 @@ def test_reports_are_what_the_sender_asked_for(product):
     wait_for_count(at_a, 1)
     report = at_a.fetch("1", "(RFC822)")[1][0][1].decode()
     assert "Original-Envelope-Id: QQ314159\r\n" in report
-    assert f"Original-Recipient: rfc822;list+2B1@{product.domain}\r\n" in report
+    assert f"Original-Recipient: rfc822;list+1@{product.domain}\r\n" in report, report
     assert f"Final-Recipient: rfc822; {loud}\r\n" in report
     assert silent not in report and b not in report
     assert "<asked@test>" in report and "BEGIN PGP MESSAGE" in report

@@ -10,6 +10,7 @@ import pytest
 import mail
 from beside import running
 from product import Product, wait_for
+from test_dkim_signing import zone
 from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
 
 TWO, OLD = "_two.localhost", "_old.localhost"
@@ -82,6 +83,13 @@ def test_each_domain_has_accounts_of_its_own(server):
         assert subjects(at) == want
     # Who has an account in one has none in the others.
     assert transaction(client, OUTSIDE, [one.split("@")[0] + "@xn--bcher-kva.example"], "")[0][1] == 550
+
+
+def test_each_domain_has_a_key_for_its_zone(server):
+    """A name that stands for a domain signs nothing."""
+    names = {f"opendkim._domainkey.{d}" for d in ("_routing.localhost", TWO, "xn--bcher-kva.example")}
+    records = wait_for("the keys", lambda: zone(server))
+    assert set(records) == names and len(set(records.values())) == len(names)
 
 
 def test_a_domain_is_one_in_both_its_forms(server):

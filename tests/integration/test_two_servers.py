@@ -163,14 +163,15 @@ def watched(network):
 
 @pytest.fixture(scope="module")
 def servers(network, names, watched):
-    """b is in two domains; what a sends to the second goes by the host that watches."""
-    with Server(network, "b.test", mail_domain_aliases="watched.test=b.test", dkim_algorithm="ed25519",
-                dmarc="reject", spf_fail_action="reject") as b, \
+    """b is in three domains; what a sends to the alias goes by the host that watches."""
+    with Server(network, "b.test", mail_domain_aliases="watched.test=b.test", more_mail_domains="too.test",
+                dkim_algorithm="ed25519", dmarc="reject", spf_fail_action="reject") as b, \
             Server(network, "a.test", routes=f"watched.test=smtp://{WATCHED}:{watched.port}") as a:
         for server in (a, b):
-            # The operator is told at the start.
-            record = f"opendkim._domainkey.{server.domain}. 3600 IN TXT "
-            wait_for("the record", lambda: any(x.startswith(record) for x in server.output))
+            # The operator is told at the start, of each domain.
+            for domain in (server.domain, *(["too.test"] if server is b else [])):
+                record = f"opendkim._domainkey.{domain}. 3600 IN TXT "
+                wait_for("the record", lambda: any(x.startswith(record) for x in server.output))
             names.txt.update(records(server))
         names.say()
         yield a, b
