@@ -331,7 +331,8 @@ def test_the_table_is_changed_while_all_runs(server, aliases):
         wait_for_messages(inbox(server, user), 2)
         assert sorted(sent(server, user)) == ["own@test", "table@test"]
     assert "one of this server's domains" in ctl("set", "x@far.example", "first0001", status=1)
-    assert "targets" in ctl("set", "x", "|/bin/sh", status=1)
+    for wrong in ("|/bin/sh", 'first0001, "quoted"@far.example', "first0001, back\\slash@far.example", ","):
+        assert "targets" in ctl("set", "x", wrong, status=1)
     assert ctl("remove", "help") == {} and ctl("remove", f"more@{server.domain}") == {}
     ctl("remove", "help", status=3)
     assert ctl("list") == {} and ask(server, info)[0] == 550
