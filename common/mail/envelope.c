@@ -8,8 +8,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "mail/xtext.h"
+#include "mail/address.h"
 #include "mail/dkim_body.h"
+#include "mail/xtext.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -80,17 +81,21 @@ static void put_text(struct buf *b, const char *key, str_t value)
 }
 
 /* The usual one repeats the address. */
-static bool is_own_orcpt(const struct envelope_recipient *r)
+static bool is_own_orcpt(str_t orcpt, str_t address)
 {
-    return str_starts_nocase(r->orcpt, S("rfc822;")) &&
-           str_eq(str_skip(r->orcpt, strlen("rfc822;")), r->address);
+    return str_starts_nocase(orcpt, S("rfc822;")) &&
+           str_eq(str_skip(orcpt, strlen("rfc822;")), address);
 }
 
-/* "address letters orcpt", each of them XTEXT or "-", and "=" for the address. */
-static void put_recipient(struct buf *b, const struct envelope_recipient *r)
+/* "address letters orcpt", each of them XTEXT or "-", and "=" for the address, which has
+ * no quotes that it can do without: on its way it may lose them. */
+static void put_recipient(struct arena *a, struct buf *b,
+                          const struct envelope_recipient *r)
 {
+    str_t address = address_unquote(a, r->address);
+
     buf_puts(b, b->p[b->n - 1] == '[' ? "\"" : ",\"");
-    xtext_put_quotable(b, r->address);
+    xtext_put_quotable(b, address);
     buf_putc(b, ' ');
     if (r->notify == 0)
         buf_putc(b, '-');
@@ -100,7 +105,7 @@ static void put_recipient(struct buf *b, const struct envelope_recipient *r)
     buf_putc(b, ' ');
     if (r->orcpt.n == 0)
         buf_putc(b, '-');
-    else if (is_own_orcpt(r))
+    else if (is_own_orcpt(r->orcpt, address))
         buf_putc(b, '=');
     else
         xtext_put_quotable(b, r->orcpt);
@@ -112,18 +117,18 @@ size_t envelope_recipient_bytes(struct arena *a, const struct envelope_recipient
     struct buf *b = arena_buf(a, ENVELOPE_MAX_BYTES);
 
     buf_putc(b, ',');
-    put_recipient(b, r);
+    put_recipient(a, b, r);
     return b->n - 1;
 }
 
-static void put_recipients(struct buf *b, const struct envelope *e)
+static void put_recipients(struct arena *a, struct buf *b, const struct envelope *e)
 {
     if (e->recipient_count == 0)
         return;
     put_key(b, "recipients");
     buf_putc(b, '[');
     for (size_t i = 0; i < e->recipient_count; i++)
-        put_recipient(b, &e->recipients[i]);
+        put_recipient(a, b, &e->recipients[i]);
     buf_putc(b, ']');
 }
 
@@ -142,7 +147,7 @@ str_t envelope_format(struct arena *a, const struct envelope *e)
     put_flag(b, "ret_full", e->ret == ENVELOPE_RET_FULL);
     put_flag(b, "ret_hdrs", e->ret == ENVELOPE_RET_HDRS);
     put_text(b, "envid", e->envid);
-    put_recipients(b, e);
+    put_recipients(a, b, e);
     if (e->account != 0) {
         put_key(b, "account");
         buf_printf(b, "%" PRId64, e->account);
@@ -329,10 +334,12 @@ static str_t entry_address(str_t entry, str_t *rest)
     return str_head(entry, blank);
 }
 
+/* As put_recipient writes it. */
 static str_t quotable(struct arena *a, str_t address)
 {
     struct buf *b = arena_buf(a, 3 * address.n + 1);
 
+    address = address_unquote(a, address);
     xtext_put_quotable(b, address);
     return buf_str(b);
 }
@@ -369,7 +376,7 @@ bool envelope_find(struct arena *a, const struct envelope *e, str_t address,
             continue;
         out->notify = read_notify(str_head(rest, str_find_char(rest, ' ')));
         (void)entry_address(rest, &rest);
-        out->orcpt = read_orcpt(a, rest, address);
+        out->orcpt = read_orcpt(a, rest, address_unquote(a, address));
         return true;
     }
     return false;

@@ -154,12 +154,39 @@ static void test_recipients(void **state)
     arena_free(&a);
 }
 
+/* A name is quoted or not, as its writer likes: it is one recipient's. */
+static void test_quoted(void **state)
+{
+    static const str_t ways[] = { STR("\"a\\b\"@x.example"), STR("ab@x.example") };
+    static const str_t orcpts[] = { STR("rfc822;ab@x.example"),
+                                    STR("rfc822;\"ab\"@x.example") };
+    struct arena *a = arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        struct envelope_recipient r = { ways[i & 1], ENVELOPE_NOTIFY_NEVER,
+                                        orcpts[i >> 2] };
+        struct envelope in = { .recipients = &r, .recipient_count = 1 }, out;
+        str_t text = envelope_format(a, &in);
+        const str_t *other = &ways[i >> 1 & 1];
+        struct envelope_recipient found;
+
+        text = envelope_narrow(a, text, other, 1);
+        assert_true(envelope_parse(text, &out));
+        assert_true(envelope_find(a, &out, *other, &found));
+        assert_int_equal(found.notify, ENVELOPE_NOTIFY_NEVER);
+        assert_true(str_eq(found.orcpt, r.orcpt));
+        assert_true(str_eq(found.address, *other));
+    }
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_body_hash),
         cmocka_unit_test(test_tolerance),  cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_recipients),
+        cmocka_unit_test(test_recipients), cmocka_unit_test(test_quoted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
