@@ -60,6 +60,20 @@ static void put_value(struct buf *to, const json_t *value)
         buf_putc(to, '-');
 }
 
+/* Its values alone: what is of one kind has the same keys. */
+static void put_object(struct buf *to, json_t *object)
+{
+    const char *separator = "", *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        buf_puts(to, separator);
+        put_value(to, value);
+        separator = ", ";
+    }
+}
+
 static void put_list(struct buf *to, const json_t *list)
 {
     if (json_array_size(list) == 0)
@@ -94,6 +108,8 @@ bool answer_text(str_t json, struct buf *to)
         put_key(to, key);
         if (json_is_array(value))
             put_list(to, value);
+        else if (json_is_object(value))
+            put_object(to, value);
         else
             put_value(to, value);
         buf_putc(to, '\n');

@@ -22,7 +22,7 @@
 
 enum {
     DEADLINE_MS = 30000,
-    ANSWER_MAX_BYTES = 1 << 20,
+    ANSWER_MAX_BYTES = 4 << 20,
     TEXT_MAX_BYTES = 6 * ANSWER_MAX_BYTES + 2, /* each byte may become an escape */
     ESCAPED_MAX_BYTES = 16384,
 };

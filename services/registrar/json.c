@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/store_account.h"
 #include "store/store_account_show.h"
+#include "svc/federation.h"
 #include "store/store_alias.h"
 
 #include <inttypes.h>
@@ -165,6 +166,41 @@ bool json_alias_targets(struct arena *a, str_t text, str_t **out, size_t *n)
         fine &= json_is_string(one);
         (*out)[i] = arena_str(a, str_n(json_string_value(one), json_string_length(one)));
     }
+    json_decref(object);
+    return fine;
+}
+
+void json_federation(const struct store_federation_row *list, size_t n, struct buf *out)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *row = json_object();
+
+        set(row, "verdict", str_of(federation_verdict_word(list[i].blocks)));
+        set(row, "direction", str_of(federation_direction_word(list[i].directions)));
+        CHECK(json_object_setn_new(object, list[i].pattern.p, list[i].pattern.n, row) ==
+              0);
+    }
+    dump(object, out);
+}
+
+static str_t text_of(const json_t *value)
+{
+    return str_n(json_string_value(value), json_string_length(value));
+}
+
+bool json_federation_row(str_t text, struct store_federation_row *out)
+{
+    json_t *object = load(text);
+    const json_t *verdict = json_object_get(object, "verdict");
+    const json_t *direction = json_object_get(object, "direction");
+    bool fine = json_object_size(object) == (direction != NULL ? 2 : 1) &&
+                federation_parse_verdict(text_of(verdict), &out->blocks);
+
+    out->directions = FEDERATION_BOTH;
+    if (direction != NULL)
+        fine &= federation_parse_direction(text_of(direction), &out->directions);
     json_decref(object);
     return fine;
 }

@@ -39,5 +39,12 @@ void json_aliases(const struct store_alias *list, size_t n, struct buf *out);
 /* {"targets": ["ann@chat.example", ...]}, copied into a.  False: it is nothing such. */
 bool json_alias_targets(struct arena *a, str_t text, str_t **out, size_t *n);
 
+/* Federation lists: {"far.example": {"verdict": "block", "direction": "both"}, ...}. */
+struct store_federation_row;
+void json_federation(const struct store_federation_row *list, size_t n, struct buf *out);
+/* {"verdict": "block", "direction": "both"}, in any order, the direction "both" if it is
+ * not there.  False: it is nothing such. */
+bool json_federation_row(str_t text, struct store_federation_row *out);
+
 /* Is it one JSON object, without doubled keys, and of bounded depth? */
 bool json_is_one(str_t text);

@@ -275,6 +275,7 @@ static enum rc start(struct svc *svc)
     const struct options *o = svc->options;
     enum rc rc = make_web(o);
 
+    registrar.web.bus = svc->bus;
     registrar.web.hour = hour_new(svc);
     registrar.web.pool = api_pool_new(svc);
     registrar.web.mxdeliv = mxdeliv_new(o);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+struct bus;
 struct db;
 struct hour;
 struct http_exchange;
@@ -29,6 +30,7 @@ struct web {
     bool api_on_https;         /* it is here, too */
     struct worker_pool *pool;  /* for rows that say WORKER */
     struct rate *wrong_tokens; /* per client network */
+    struct bus *bus;           /* for who keeps at hand what is changed here */
 
     /* Of one request. */
     struct db *db;                          /* WORKER rows: the worker's; others: NULL */

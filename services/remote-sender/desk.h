@@ -11,6 +11,7 @@
 
 struct dbs;
 struct destination_guard;
+struct federation_book;
 struct routes;
 struct tls_context;
 
@@ -20,6 +21,7 @@ struct desk {
     struct tls_context *tls;
     struct destination_guard *guard;
     struct dbs *dbs;
+    struct federation_book *federation; /* NULL: tests, where nobody is blocked */
     const char *helo;
     int64_t connect_ms, command_ms;
     bool disable_ipv6;

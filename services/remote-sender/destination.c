@@ -17,6 +17,7 @@
 #include "proven_list.h"
 #include "store/db.h"
 #include "store/store_clock.h"
+#include "svc/federation_book.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -255,10 +256,31 @@ static bool hand_back(struct destination *t, struct parcel *p)
     return rc == RC_OK || rc == RC_CONFLICT; /* somebody else's: also fine */
 }
 
+/* Before any host is looked up, whatever way the row would take. */
+static bool is_blocked(struct destination *t, struct arena *a, const struct parcel *p,
+                       struct delivery_result *out)
+{
+    const struct smtp_client_answer no = {
+        554, S("5.7.1"), S("554 5.7.1 no mail is sent to this domain")
+    };
+    size_t n = p->row.recipient_count;
+
+    if (!federation_book_blocks(t->rules->desk->federation, p->row.domain,
+                                FEDERATION_OUT))
+        return false;
+    *out = (struct delivery_result){ .rcpt = arena_array(a, n + 1, sizeof(*out->rcpt)),
+                                     .rcpt_count = n };
+    for (size_t i = 0; i < n; i++)
+        out->rcpt[i] =
+            (struct smtp_client_rcpt){ .address = p->row.recipients[i], .answer = no };
+    return true;
+}
+
 static void serve_one(struct destination *t, struct arena *a, struct parcel *p)
 {
     struct delivery_result result;
-    enum rc rc = delivery_send(t->delivery, a, p, &result);
+    enum rc rc =
+        is_blocked(t, a, p, &result) ? RC_OK : delivery_send(t->delivery, a, p, &result);
 
     if (rc == RC_OK)
         conclude(t, a, p, &result);

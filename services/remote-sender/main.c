@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "net/dns.h"
 #include "net/tls.h"
+#include "svc/federation_book.h"
 #include "svc/routes.h"
 #include "svc/svc.h"
 #include "svc/svc_dns.h"
@@ -40,6 +41,8 @@ static enum rc open_doors(struct svc *svc, struct desk *desk, struct buf *why)
 
     if (rc == RC_OK)
         rc = tls_client_new(&tls, why, &desk->tls);
+    if (rc == RC_OK)
+        rc = federation_book_new(o, svc->service->name, &desk->federation);
     return rc;
 }
 
@@ -114,6 +117,7 @@ static void stop(struct svc *svc)
         log_warn("remote.stop_cut", "reason=\"the database does not answer\"");
         _exit(0);
     }
+    federation_book_free(&s->desk.federation);
     dbs_free(&s->desk.dbs);
     destination_guard_free(&s->desk.guard);
     tls_context_free(&s->desk.tls);
@@ -128,6 +132,17 @@ static void on_message(struct svc *svc, const struct msg *m)
 
     if (s != NULL && m->kind == MSG_remote_ready)
         dispatch_wake(s->dispatch);
+    if (s != NULL && m->kind == MSG_config_changed)
+        federation_book_wake(s->desk.federation);
+}
+
+/* What a registrar said before may have been missed. */
+static void on_event_peer(struct svc *svc)
+{
+    struct sender *s = svc->user;
+
+    if (s != NULL)
+        federation_book_wake(s->desk.federation);
 }
 
 static const struct svc_service service = {
@@ -139,6 +154,7 @@ static const struct svc_service service = {
     .is_drained = is_drained,
     .stop = stop,
     .on_message = on_message,
+    .on_event_peer = on_event_peer,
 };
 
 int main(int argc, char **argv)

@@ -14,9 +14,13 @@
 #include "ingress.h"
 #include "smtp/smtp_reply.h"
 #include "store/store_account.h"
+#include "svc/federation_book.h"
 #include "transaction.h"
 
-/* Clients add their own address for their other devices; that copy does not count. */
+/* Clients add their own address for their other devices; that copy does not count.  What
+ * is for a domain that the federation lists block counts only if there is nobody else:
+ * remote-sender returns it, as no client shall give up a message for all because of one.
+ */
 static void find_others(struct check *c, const str_t *to, size_t n)
 {
     struct transaction *t = c->mail;
@@ -25,14 +29,22 @@ static void find_others(struct check *c, const str_t *to, size_t n)
     n = route_all(t->arena, &c->ingress->route, to, n, &route);
     c->others = arena_array(t->arena, n + 1, sizeof(*c->others));
     c->other_count = 0;
+    c->blocked = S("");
     for (size_t i = 0; i < n; i++) {
-        if (route[i].kind != ROUTE_LOCAL) {
+        if (route[i].kind == ROUTE_LOCAL) { /* these come first */
+            if (!str_eq(route[i].address, c->account_address))
+                c->others[c->other_count++] = route[i].address;
+            continue;
+        }
+        c->leaves |= route[i].kind == ROUTE_REMOTE;
+        if (c->other_count > 0 || route[i].kind != ROUTE_REMOTE ||
+            !federation_book_blocks(c->ingress->federation, route[i].domain,
+                                    FEDERATION_OUT)) {
             c->other_count = 0;
-            c->leaves = route[i].kind == ROUTE_REMOTE; /* these come before others */
+            c->blocked = S("");
             return;
         }
-        if (!str_eq(route[i].address, c->account_address))
-            c->others[c->other_count++] = route[i].address;
+        c->blocked = route[i].address;
     }
 }
 

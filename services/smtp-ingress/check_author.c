@@ -1,14 +1,15 @@
 /* check_author.c - the From field says who the sender is.
  *
- * Of an account it must be the account.  Of a stranger it must not be one of us, and when
- * it is somebody else than the envelope's sender, that one gets no bounce (chatmail spec
- * 2.4 a to c, 3.2.2, 3.2.3).
+ * Of an account it must be the account.  Of a stranger it must not be one of us, nor of a
+ * domain that the federation lists block, and when it is somebody else than the
+ * envelope's sender, that one gets no bounce (chatmail spec 2.4 a to c, 3.2.2, 3.2.3).
  */
 #include "checks.h"
 
 #include "ingress.h"
 #include "mail/domains.h"
 #include "smtp/smtp_reply.h"
+#include "svc/federation_book.h"
 #include "transaction.h"
 
 static enum check_result refuse(struct check *c, const char *text)
@@ -48,6 +49,13 @@ static enum check_result judge_incoming(struct check *c)
         smtp_reply_put(c->out, 554, "5.7.1",
                        S("From header rejected: accounts of this domain submit their "
                          "mail"));
+        return CHECK_REFUSE;
+    }
+    if (!c->mail->answers_each && /* LMTP: the operator's own */
+        federation_book_blocks(c->ingress->federation, c->judged.author.domain,
+                               FEDERATION_IN)) {
+        smtp_reply_put(c->out, 554, "5.7.1",
+                       S("From header rejected: no mail is taken from this domain"));
         return CHECK_REFUSE;
     }
     /* Where a milter has reports go is none of the author's business. */

@@ -2,7 +2,8 @@
  *
  * Clients throw bounces away, so who writes to an account that is gone or full would
  * never learn it.  With one good recipient, or one elsewhere, the message is accepted and
- * the others bounce: a client gives a message up for all when it is refused.
+ * the others bounce: a client gives a message up for all when it is refused.  Elsewhere
+ * is nobody to whom the federation lists allow no mail.
  */
 #include "checks.h"
 
@@ -15,6 +16,13 @@ enum check_result check_reachable(struct check *c)
 {
     int64_t *ids = arena_array(c->mail->arena, c->other_count + 1, sizeof(*ids));
 
+    if (c->blocked.n > 0) {
+        smtp_reply_printf(c->out, 554, "5.7.1",
+                          "<%.*s>: Recipient address rejected: no mail is sent to this "
+                          "domain",
+                          STR_ARG(c->blocked));
+        return CHECK_REFUSE;
+    }
     /* Only to say why; whoever cannot say so lets it pass. */
     if (!c->reaches_none ||
         store_account_resolve(c->db, c->others, c->other_count, ids) != RC_OK)

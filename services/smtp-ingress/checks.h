@@ -84,10 +84,11 @@ struct check {
     str_t *others;                  /* WORKER: whom of us it is for, but the sender; */
     size_t other_count;             /* 0: also if it is for somebody elsewhere */
     bool reaches_none;              /* of the others */
-    bool leaves;                    /* WORKER: it is for another server, too */
-    bool in_clear;                  /* incoming: over SMTP without TLS */
-    int64_t now_us;                 /* monotonic */
-    bool is_last_word;              /* set: the connection ends with the reply */
+    str_t blocked;     /* WORKER: one of them, if it is for blocked domains only */
+    bool leaves;       /* WORKER: it is for another server, too */
+    bool in_clear;     /* incoming: over SMTP without TLS */
+    int64_t now_us;    /* monotonic */
+    bool is_last_word; /* set: the connection ends with the reply */
     struct buf *out;
     size_t row; /* which check runs, and its name: checks_run's */
     const char *row_name;

@@ -24,6 +24,7 @@ struct cidr_list;
 struct dkim_keys;
 struct dns;
 struct door;
+struct federation_book;
 struct judge;
 struct login;
 struct options;
@@ -74,10 +75,11 @@ struct ingress {
     struct programs *programs;    /* likewise */
     struct login *login;
     struct rate *rate;
-    struct sender_book *senders; /* NULL: no file says who may send */
-    bool accepts_unknown;        /* recipients that do not exist get a bounce */
-    struct traffic *traffic;     /* NULL: mail from other servers has no such limits */
-    struct rate *guesses;        /* recipients that do not exist, per client network */
+    struct sender_book *senders;        /* NULL: no file says who may send */
+    bool accepts_unknown;               /* recipients that do not exist get a bounce */
+    struct federation_book *federation; /* NULL: tests, where nobody is blocked */
+    struct traffic *traffic; /* NULL: mail from other servers has no such limits */
+    struct rate *guesses;    /* recipients that do not exist, per client network */
     struct accept *accept;
     _Atomic bool draining;
 };

@@ -28,6 +28,7 @@
 #include "session.h"
 #include "sender_book.h"
 #include "smtp_commands.h"
+#include "svc/federation_book.h"
 #include "svc/svc.h"
 #include "svc/svc_dns.h"
 #include "svc/svc_listen.h"
@@ -405,6 +406,8 @@ static enum rc start(struct svc *svc)
     find_roles(o, &s->ingress);
     if (rc == RC_OK)
         rc = open_aliases(o, &s->ingress);
+    if (rc == RC_OK)
+        rc = federation_book_new(o, svc->service->name, &s->ingress.federation);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
         s->spool_chunks[i] = spool_chunks_new(o->spool_memory / 2, o->max_message_size);
     start_loops(svc, s);
@@ -485,10 +488,28 @@ static void stop(struct svc *svc)
     traffic_free(&s->ingress.traffic);
     login_free(&s->ingress.login);
     alias_book_free(&s->ingress.expand.book);
+    federation_book_free(&s->ingress.federation);
     cidr_list_free(&s->trusted_proxies);
     cidr_list_free(&s->lmtp_networks);
     cidr_list_free(&s->registrars);
     mem_free(s);
+}
+
+static void on_message(struct svc *svc, const struct msg *m)
+{
+    struct service *s = svc->user;
+
+    if (s != NULL && m->kind == MSG_config_changed)
+        federation_book_wake(s->ingress.federation);
+}
+
+/* What a registrar said before may have been missed. */
+static void on_event_peer(struct svc *svc)
+{
+    struct service *s = svc->user;
+
+    if (s != NULL)
+        federation_book_wake(s->ingress.federation);
 }
 
 static int64_t connections_at_most(const struct options *o)
@@ -513,6 +534,8 @@ static const struct svc_service service = {
     .is_drained = is_drained,
     .part = part,
     .stop = stop,
+    .on_message = on_message,
+    .on_event_peer = on_event_peer,
 };
 
 int main(int argc, char **argv)
