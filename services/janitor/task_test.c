@@ -289,7 +289,8 @@ static int setup(void **state)
 
     if (test_group_setup(state) != 0 || bus_start(&bus, &tools.bus, error) != RC_OK)
         return -1;
-    options = (struct options){ .delete_mails_after = 20,
+    options = (struct options){ .mail_domain = "_task.localhost",
+                                .delete_mails_after = 20,
                                 .delete_large_after = 7,
                                 .delete_inactive_users_after = 90,
                                 .expiry_interval_seconds = 3600 };
