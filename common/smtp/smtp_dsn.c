@@ -22,7 +22,7 @@ static const struct {
 static bool is_printable(str_t s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < ' ' || s.p[i] == 127)
+        if ((unsigned char)s.p[i] < ' ' || (unsigned char)s.p[i] >= 127)
             return false;
     return true;
 }
@@ -116,9 +116,10 @@ enum rc smtp_dsn_orcpt(struct arena *a, str_t value, bool utf8, str_t *out)
     if (value.n > SMTP_DSN_ORCPT_BYTES || type.n == 0 || type.n > 63 || address.n == 0)
         return RC_INVALID;
     /* addr-type is an atom */
+    if (!is_printable(type))
+        return RC_INVALID;
     for (size_t i = 0; i < type.n; i++)
-        if (type.p[i] <= ' ' || type.p[i] == 127 ||
-            strchr("()<>@,;:\\\".[]", type.p[i]) != NULL)
+        if (strchr(" ()<>@,;:\\\".[]", type.p[i]) != NULL)
             return RC_INVALID;
     if (str_eq_nocase(type, S("utf-8")))
         return take_utf8(a, address, utf8, out);

@@ -57,9 +57,9 @@ def incoming(r, user, text=None):
     return codes[-1], said
 
 
-def submit(r, user, friend):
+def submit(r, user, friend, extra=""):
     to = friend if isinstance(friend, list) else [friend]
-    codes, said = transaction(mail.smtp(r, user), user, to, mail.encrypted(user))
+    codes, said = transaction(mail.smtp(r, user), user, to, mail.encrypted(user, extra=extra))
     return codes[-1], said
 
 
@@ -74,6 +74,8 @@ def test_results_under_our_name_are_not_shown(product, program, judged):
         text = program.saw("input")
         assert "forged.example" not in text and text.count("shown.example") == shown
         assert text.startswith("From: ") and "BEGIN PGP MESSAGE" in text
+    assert submit(judged, user, mail.new_account(product), extra=forged + other)[0] == 250
+    assert "forged.example" not in program.saw("input")
 
 
 def test_what_it_is_given(product, program, judged):

@@ -48,7 +48,7 @@ def test_the_admin_port_keeps_descriptors_of_its_own(product):
     with running(product, "smtp-ingress", prefix=("prlimit", "--nofile=500:500"),
                  max_smtp_connections=1000, max_connections_per_network=1000,
                  dkim="off") as r:  # the DNS has descriptors, too
-        assert r.logged(r"service.file_limit limit=500 needed=3\d\d\d connections=3000 advice=")
+        assert r.logged(r"service.file_limit limit=500 needed=5\d\d\d connections=5\d\d\d advice=")
         with contextlib.ExitStack() as stack:
             for _ in range(700):
                 stack.enter_context(socket.create_connection(("127.0.0.1", r.port(2525)), 30))
