@@ -1,6 +1,7 @@
 """The federation lists: domains with which no mail is exchanged, changed while all runs."""
 import http.client
 import json
+import smtplib
 
 import pytest
 
@@ -18,7 +19,7 @@ def server():
     # Nobody listens there, so what may leave stays in the queue and is tried again at once.
     with Product(domain="_federation.localhost", options={
             "routes": f"*=smtp://127.0.0.1:{free_port()}", "retry_min_seconds": 1,
-            "retry_max_seconds": 2}) as p:
+            "retry_max_seconds": 2, "lmtp_networks": "127.0.0.0/8"}) as p:
         yield p
 
 
@@ -89,6 +90,10 @@ def test_mail_of_a_blocked_domain_is_refused_while_all_runs(server):
         codes, text = arrive(server, sender, user, BAD)
         assert codes == [250, 250, 554] and text.startswith("5.7.1 From header rejected"), text
     assert arrive(server, OUTSIDE, user)[0] == [250] * 3
+    # By LMTP the operator's own server brings what it has taken.
+    with smtplib.LMTP("127.0.0.1", server.port(2424), "edge.example") as client:
+        client.ehlo()
+        assert transaction(client, BAD, [user], mail.encrypted(BAD))[0] == [250] * 3
     # Over HTTPS it is the same.
     assert curl(server, [user], BAD, mail.encrypted(BAD).encode())[0] == 400
     assert curl(server, [user], OUTSIDE, mail.encrypted(OUTSIDE).encode())[0] == 200
