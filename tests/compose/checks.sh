@@ -174,12 +174,14 @@ check_mxdeliv() {
 
 # Out of the project's own network come those alone that ask others, or send to them.
 check_ways_out() {
-    local name networks
+    local name networks wanted
     while read -r name networks; do
+        wanted=${project}_back
         case $name in
-        *smtp-ingress* | *remote-sender* | *door*) [[ $networks != "${project}_back " ]] ;;
-        *) [ "$networks" = "${project}_back " ] ;;
-        esac || die "$name is in: $networks"
+        *smtp-ingress* | *remote-sender*) wanted+=" ${project}_front" ;;
+        *door*) wanted=host ;;
+        esac
+        [ "$networks" = "$wanted" ] || die "$name is in: $networks"
     done < <(inspect '{{.Name}} {{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}')
 }
 
