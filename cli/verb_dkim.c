@@ -7,44 +7,24 @@
 #include "verb.h"
 
 #include "base/arena.h"
+#include "database.h"
 #include "mail/domains.h"
 #include "store/db.h"
 #include "svc/signing_keys.h"
 #include "svc/options.h"
-#include "svc/svc_db.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { CONNECT_MS = 3000, STRING_MAX = 255, TIME_BYTES = 32, TTL_S = 3600 };
+enum { STRING_MAX = 255, TIME_BYTES = 32, TTL_S = 3600 };
 
-/* NULL: said why. */
-static struct db *open_database(const struct options *o)
+static int fail(const char *what, enum rc rc, const struct db *db)
 {
-    struct db *db = svc_db_open(o, "postbusctl");
-
-    if (db_connect(db, deadline_in_ms(CONNECT_MS)) == RC_OK)
-        return db;
-    verb_fail("cannot enter database %s as %s: %s", o->database_name, o->database_user,
-              db_why(db));
-    db_free(&db);
-    return NULL;
-}
-
-static int fail(const char *what, enum rc rc, struct db *db)
-{
-    if (strcmp(db_sqlstate(db), "42501") == 0)
-        return verb_fail("%s: this role may not do that; come as the owner of the "
-                         "database (database_user)",
-                         what);
-    if (strcmp(db_sqlstate(db), "42P01") == 0)
-        return verb_fail("%s: the database has no keys yet; run postbusctl migrate",
-                         what);
     if (rc == RC_EXISTS)
         return verb_fail("%s: a key was made in this minute; wait for the next one",
                          what);
-    return verb_fail("%s: %s", what, rc_name(rc));
+    return database_fail(what, "keys", rc, db);
 }
 
 static const char *date(int64_t unix_s, char out[TIME_BYTES])
@@ -160,7 +140,7 @@ static int run(bool is_rotate, bool at_once, const char *domain, const char *con
 
     if (options_load(options_file(config), OPTIONS_QUEUE_WORKER, &o, error) != RC_OK)
         return verb_fail("%s", error);
-    c = (struct call){ .db = open_database(o), .options = o, .at_once = at_once };
+    c = (struct call){ .db = database_open(o), .options = o, .at_once = at_once };
     if (c.db == NULL)
         return VERB_FAILED;
     c.arena = arena_new();

@@ -3,10 +3,10 @@
 
 #include "base/arena.h"
 #include "base/crypto.h"
+#include "database.h"
 #include "operator_token.h"
 #include "store/store_api_token.h"
 #include "svc/options.h"
-#include "svc/svc_db.h"
 #include "token_file.h"
 
 #include <errno.h>
@@ -16,38 +16,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 3000, TIME_BYTES = 32 };
+enum { TIME_BYTES = 32 };
 
 /* NULL: said why. */
 static struct db *open_database(const char *config)
 {
     char error[OPTIONS_ERROR_BYTES];
     const struct options *o;
-    struct db *db;
 
     if (options_load(options_file(config), OPTIONS_POSTBUSCTL, &o, error) != RC_OK) {
         verb_fail("%s", error);
         return NULL;
     }
-    db = svc_db_open(o, "postbusctl");
-    if (db_connect(db, deadline_in_ms(CONNECT_MS)) == RC_OK)
-        return db;
-    verb_fail("cannot enter database %s as %s: %s", o->database_name, o->database_user,
-              db_why(db));
-    db_free(&db);
-    return NULL;
-}
-
-static int fail(const char *what, enum rc rc, struct db *db)
-{
-    if (strcmp(db_sqlstate(db), "42501") == 0)
-        return verb_fail("%s: this role may not do that; come as the owner of the "
-                         "database (database_user)",
-                         what);
-    if (strcmp(db_sqlstate(db), "42P01") == 0)
-        return verb_fail("%s: the database has no tokens yet; run postbusctl migrate",
-                         what);
-    return verb_fail("%s: %s", what, rc_name(rc));
+    return database_open(o);
 }
 
 /* To standard output, or into a new file.  False: said why. */
@@ -66,7 +47,7 @@ static int fail_to_add(struct db *db, str_t name, enum rc rc)
     if (rc == RC_EXISTS)
         return verb_fail("there is a token %.*s already; revoke it or take another name",
                          STR_ARG(name));
-    return fail("no token was made", rc, db);
+    return database_fail("no token was made", "tokens", rc, db);
 }
 
 /* The token is told before it becomes valid, since nobody can tell it later. */
@@ -92,7 +73,7 @@ static int put(struct db *db, str_t name, const char *token, const char *file)
             STR_ARG(name));
     if (file != NULL)
         unlink(file);
-    return fail("no token was made", rc, db);
+    return database_fail("no token was made", "tokens", rc, db);
 }
 
 static int create(int argc, char **argv)
@@ -169,7 +150,7 @@ static int list(int argc, char **argv)
     if (rc == RC_OK)
         printf("%-32s  %-10s  %-10s  %s\n", "NAME", "MADE", "LAST USED", "REVOKED");
     else
-        fail("no list", rc, db);
+        database_fail("no list", "tokens", rc, db);
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         print_token(&tokens[i]);
     arena_free(&a);
@@ -198,7 +179,7 @@ static int revoke_token(int argc, char **argv)
                   name);
         status = VERB_NOT_FOUND;
     } else if (rc != RC_OK) {
-        status = fail("it was not revoked", rc, db);
+        status = database_fail("it was not revoked", "tokens", rc, db);
     }
     db_free(&db);
     return status;
