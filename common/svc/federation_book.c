@@ -24,7 +24,8 @@ enum {
 struct page {
     struct arena *arena; /* holds it */
     struct federation *lists;
-    size_t rows;
+    const struct store_federation_row *rows;
+    size_t count;
 };
 
 struct federation_book {
@@ -53,10 +54,11 @@ static enum rc read_page(struct federation_book *b, struct page **out)
     enum rc rc;
 
     page->arena = arena_new();
-    rc = store_federation_list(page->arena, db, &rows, &page->rows);
-    if (rc == RC_OK)
-        page->lists = federation_new(page->arena, rows, page->rows);
-    else
+    rc = store_federation_list(page->arena, db, &rows, &page->count);
+    if (rc == RC_OK) {
+        page->rows = rows;
+        page->lists = federation_new(page->arena, rows, page->count);
+    } else
         log_warn("federation.not_read", "rc=%s sqlstate=%s", rc_name(rc),
                  db_sqlstate(db));
     db_free(&db);
@@ -68,18 +70,34 @@ static enum rc read_page(struct federation_book *b, struct page **out)
     return rc;
 }
 
+static bool is_same(const struct page *x, const struct page *y)
+{
+    if (x == NULL || x->count != y->count)
+        return false;
+    for (size_t i = 0; i < x->count; i++)
+        if (!str_eq(x->rows[i].pattern, y->rows[i].pattern) ||
+            x->rows[i].directions != y->rows[i].directions ||
+            x->rows[i].blocks != y->rows[i].blocks)
+            return false;
+    return true;
+}
+
+/* A page without news is not turned: what was taken early stays where it is, and no new
+ * piece comes to lie behind what connections give back. */
 static bool turn_page(struct federation_book *b)
 {
-    struct page *page, *last;
+    struct page *page, *last = b->page; /* changed only here */
 
     if (read_page(b, &page) != RC_OK)
         return false;
+    if (is_same(last, page)) {
+        free_page(page);
+        return true;
+    }
     pthread_mutex_lock(&b->lock);
-    last = b->page;
     b->page = page;
     pthread_mutex_unlock(&b->lock);
-    if (last == NULL || last->rows != page->rows)
-        log_info("federation.read", "rows=%zu", page->rows);
+    log_info("federation.read", "rows=%zu", page->count);
     free_page(last);
     return true;
 }
