@@ -50,7 +50,7 @@ struct milter_message {
 enum milter_verdict {
     MILTER_PASSES,
     MILTER_REJECTS,
-    MILTER_FAILS, /* for now */
+    MILTER_FAILS, /* it cannot judge this time: 451, or as the policy says */
     MILTER_DISCARDS,
     MILTER_REPLIES, /* refuses, by a reply of its own */
 };

@@ -2,7 +2,7 @@
  *
  * SPF and DKIM have added what they found to the verdict; here it is compared with the
  * domain in From.  What the domain publishes is asked meanwhile, and followed as far as
- * our own policy goes.  What cannot be known for now is refused for now.  Without SPF,
+ * our own policy goes.  What the DNS cannot say is refused with 451.  Without SPF,
  * which is so of mail that a server of the operator's passes on, nothing is compared.
  * RFC 7489 6.6, 10.3.
  */
