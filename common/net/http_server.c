@@ -50,7 +50,8 @@ struct http_server {
     struct http_server_options options;
     struct MHD_Daemon *daemon;
     uint16_t port;
-    bool listening;
+    int listening_fd; /* -1: none */
+    bool quiesced;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     size_t handled; /* under lock: exchanges between handler and finish */
@@ -406,7 +407,7 @@ enum rc http_server_new(const struct http_server_options *o, struct http_server 
         mem_free(s);
         return rc;
     }
-    s->listening = fd >= 0;
+    s->listening_fd = fd;
     *out = s;
     return RC_OK;
 }
@@ -421,9 +422,12 @@ void http_server_stop_listening(struct http_server *s)
     pthread_mutex_lock(&s->lock);
     s->closing = true;
     pthread_mutex_unlock(&s->lock);
-    if (s->listening)
-        close(MHD_quiesce_daemon(s->daemon));
-    s->listening = false;
+    /* Its number is given back when the threads that may be in accept() have ended. */
+    if (s->listening_fd < 0 || s->quiesced)
+        return;
+    MHD_quiesce_daemon(s->daemon);
+    shutdown(s->listening_fd, SHUT_RDWR);
+    s->quiesced = true;
 }
 
 void http_server_free(struct http_server **server)
@@ -438,6 +442,8 @@ void http_server_free(struct http_server **server)
         pthread_cond_wait(&s->idle, &s->lock);
     pthread_mutex_unlock(&s->lock);
     MHD_stop_daemon(s->daemon);
+    if (s->listening_fd >= 0)
+        close(s->listening_fd);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);

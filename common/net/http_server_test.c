@@ -336,6 +336,19 @@ static void test_port_taken(void **state)
     assert_int_equal(http_server_new(&f->options, &second), RC_EXISTS);
 }
 
+static void test_who_comes_too_late_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct addr to = { .family = 4, .ip = { 127, 0, 0, 1 } };
+    struct stream *late = NULL;
+
+    serve(f);
+    to.port = http_server_port(f->server);
+    http_server_stop_listening(f->server);
+    assert_int_not_equal(stream_connect(&to, deadline_in_ms(WAIT_MS), &late), RC_OK);
+    assert_null(late);
+}
+
 static void test_who_says_nothing_is_cut_off(void **state)
 {
     struct fixture *f = *state;
@@ -500,6 +513,7 @@ int main(void)
         TEST(test_forwarded_header_of_a_stranger_is_ignored),
         TEST(test_forwarded_header_of_a_proxy_counts),
         TEST(test_port_taken),
+        TEST(test_who_comes_too_late_is_refused),
         TEST(test_who_says_nothing_is_cut_off),
         TEST(test_https),
         TEST(test_what_is_no_request_is_refused_in_own_words),
