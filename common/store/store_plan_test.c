@@ -20,6 +20,7 @@ static void plan_all(struct db *db)
                                             .per_destination = 1,
                                             .lease_s = 60 };
     struct store_remote_outcome done = { .retry = NULL };
+    struct store_remote_pause pause = { .id = 1, .wait_ms = 1 };
     struct store_remote_cursor turn = { { 0 } };
     struct store_queue_cursor cursor = { 0 };
     struct store_remote_failed *failed;
@@ -48,6 +49,7 @@ static void plan_all(struct db *db)
     assert_int_equal(
         store_remote_settle(db, &(struct store_remote_row){ .id = 1 }, &done),
         RC_CONFLICT);
+    assert_int_equal(store_remote_put_off(db, &pause, 1), RC_OK);
     assert_int_equal(store_expire_messages(test_arena, db, &rule, &inbox, 1, &hints, &n),
                      RC_OK);
     assert_int_equal(store_expire_trim(test_arena, db, 1, 70, 0, &hints, &n), RC_OK);
@@ -138,6 +140,7 @@ static const struct {
     { "remote_ahead(3600, 60, 1000)", 10 },
     { "remote_claim('', '', '{}', 10, 100, 60)", 100 },
     { "remote_finish(1, 0, '{a}', '{5}', '{x}', '{y}')", 1 },
+    { "remote_put_off('{1,2,3,4,5}', '{0,0,0,0,0}', '{9,9,9,9,9}')", 5 },
     { "remote_claim_failed(64)", 64 },
     { "remote_oldest", 10 },
     { "remote_ways(100, 1000)", 1000 },

@@ -69,6 +69,18 @@ enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_c
 enum rc store_remote_extend(struct db *db, const struct store_remote_row *r,
                             int lease_s) RC_CHECKED;
 
+/* A row that its sender takes no attempt at for now. */
+struct store_remote_pause {
+    int64_t id;
+    int32_t lease;
+    int64_t wait_ms;
+};
+
+/* Own transaction.  As if they had not been claimed, but due when the wait is over, in
+ * the order of the list.  Those whose lease was lost are left as they are. */
+enum rc store_remote_put_off(struct db *db, const struct store_remote_pause *list,
+                             size_t n) RC_CHECKED;
+
 struct store_remote_failure {
     str_t recipient;
     str_t status;     /* enhanced code, "5.1.1" */

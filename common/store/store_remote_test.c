@@ -325,6 +325,45 @@ static void what_a_clock_put_far_ahead_comes_back(void **state)
     assert_in_range(seconds("expires - now_unix()"), 172800 - 10, 172800);
 }
 
+/* As if nobody had claimed them, but later; in their order. */
+static void what_is_put_off_was_not_tried(void **state)
+{
+    struct store_remote_pause pauses[3];
+    struct store_remote_row *r;
+    int64_t ids[2];
+    size_t n;
+
+    (void)state;
+    add("far.example", 3);
+    test_sql("UPDATE queue_remote SET attempts = 4, last_error = 'no route'");
+    r = claim_any(&n);
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++)
+        pauses[i] = (struct store_remote_pause){ r[i].id, r[i].lease, 50000 };
+    ids[0] = r[0].id;
+    ids[1] = r[1].id;
+    pauses[2].lease--; /* lost meanwhile */
+    assert_int_equal(store_remote_put_off(test_db, pauses, 3), RC_OK);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote WHERE "
+                                          "attempts = 4 AND lease = 2 AND due > "
+                                          "now_us() + 30000000 AND due <= now_us() + "
+                                          "50000002 AND last_error = 'no route'"),
+                     2);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote WHERE "
+                                          "attempts = 5 AND lease = 1"),
+                     1);
+    assert_int_equal(store_remote_extend(test_db, &r[0], 60), RC_CONFLICT);
+    test_sql("UPDATE queue_remote SET due = due - 50000100");
+    for (size_t i = 0; i < 2; i++) {
+        struct store_remote_cursor c = { 0 };
+
+        r = claim(&c, 1, 1, NULL, 0, &n);
+        assert_int_equal(n, 1);
+        assert_int_equal(r[0].id, ids[i]);
+        assert_int_equal(r[0].attempts, 5);
+    }
+}
+
 static void the_oldest_one_that_is_due_is_told(void **state)
 {
     int64_t age_s;
@@ -356,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup(who_lost_the_lease_changes_nothing, test_setup),
         cmocka_unit_test_setup(an_attempt_can_end_in_three_ways_at_once, test_setup),
         cmocka_unit_test_setup(what_a_clock_put_far_ahead_comes_back, test_setup),
+        cmocka_unit_test_setup(what_is_put_off_was_not_tried, test_setup),
         cmocka_unit_test_setup(the_oldest_one_that_is_due_is_told, test_setup),
     };
 

@@ -17,6 +17,7 @@
 #include "svc/options.h"
 #include "svc/routes.h"
 #include "svc/svc.h"
+#include "throttle.h"
 #include "upkeep.h"
 
 enum {
@@ -40,7 +41,8 @@ struct dispatch {
     struct store_remote_cursor cursor;
     size_t concurrency, per_destination;
     struct upkeep upkeep;
-    int failures; /* in a row */
+    struct throttle *throttle; /* NULL: no rate */
+    int failures;              /* in a row */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake, at_end;
@@ -318,10 +320,11 @@ static enum rc claim(struct dispatch *d)
     struct store_remote_claim how = { .per_destination = PER_CLAIM,
                                       .lease_s = PARCEL_LEASE_S };
     struct store_remote_row *rows;
+    struct store_remote_pause *late;
     int64_t now = clock_monotonic_ms();
     struct roster_census c;
     str_t *busy;
-    size_t n = 0;
+    size_t n = 0, go;
     enum rc rc;
 
     pthread_mutex_lock(&d->lock);
@@ -330,6 +333,7 @@ static enum rc claim(struct dispatch *d)
     how.busy_count = roster_busy(d->arena, d->list, d->lobby, d->per_destination, &busy);
     pthread_mutex_unlock(&d->lock);
     metric_set(&in_progress, (int64_t)(c.working + c.idle));
+    how.busy_count = throttle_busy(d->throttle, d->arena, now, &busy, how.busy_count);
     if (c.working >= d->concurrency)
         return RC_OK;
     how.busy = busy;
@@ -339,11 +343,12 @@ static enum rc claim(struct dispatch *d)
         return rc;
     for (size_t i = 0; i < n; i++)
         choose_way(d, &rows[i]);
-    hand_out(d, rows, n, now);
+    go = throttle_admit(d->throttle, d->arena, rows, n, now * 1000, &late);
+    hand_out(d, rows, go, now);
     pthread_mutex_lock(&d->lock);
     d->woken = d->woken || n == how.limit; /* there may be more */
     pthread_mutex_unlock(&d->lock);
-    return RC_OK;
+    return throttle_put_off(d->throttle, d->db, &rows[go], late, n - go);
 }
 
 /* With the lock: is it time to renew this one's lease? */
@@ -442,11 +447,21 @@ static bool is_draining(struct dispatch *d)
     return draining;
 }
 
-static void *dispatch_main(void *arg)
+/* Whoever drains claims nothing more, also when a rest has ended. */
+static int64_t pause_ms(struct dispatch *d)
 {
     static const struct backoff rest = { .min_ms = 50, .max_ms = 5000 };
+    int64_t ms = d->svc->options->queue_poll_ms;
+
+    if (d->failures > 0)
+        return backoff_ms(&rest, d->failures, crypto_random_u64());
+    ms -= crypto_random_below((uint32_t)ms / 5);
+    return is_draining(d) ? ms : throttle_wait_ms(d->throttle, clock_monotonic_ms(), ms);
+}
+
+static void *dispatch_main(void *arg)
+{
     struct dispatch *d = arg;
-    int64_t poll_ms = d->svc->options->queue_poll_ms;
     int64_t wait_ms = 0;
 
     log_context("dispatch");
@@ -462,8 +477,7 @@ static void *dispatch_main(void *arg)
         note_result(d, rc);
         db_reset(d->db);
         arena_reset(d->arena);
-        wait_ms = d->failures > 0 ? backoff_ms(&rest, d->failures, crypto_random_u64())
-                                  : poll_ms - crypto_random_below((uint32_t)poll_ms / 5);
+        wait_ms = pause_ms(d);
     }
     empty_lobby(d);
     reap(d);
@@ -502,6 +516,7 @@ struct dispatch *dispatch_new(struct svc *svc, const struct desk *desk)
     };
     d->db = svc_db_new(svc);
     upkeep_init(&d->upkeep);
+    d->throttle = throttle_new(o->remote_per_destination_per_minute);
     d->arena = arena_new();
     d->concurrency = (size_t)o->remote_concurrency;
     d->per_destination = (size_t)o->remote_per_destination;
@@ -559,6 +574,7 @@ bool dispatch_free(struct dispatch **pd)
         return false;
     pthread_join(d->thread, NULL);
     db_free(&d->db);
+    throttle_free(&d->throttle);
     arena_free(&d->arena);
     pthread_cond_destroy(&d->at_end);
     pthread_cond_destroy(&d->wake);

@@ -127,6 +127,59 @@ static void test_sends(void **state)
     end(&p);
 }
 
+/* Beyond the rate nothing is tried, nobody is held up, and nothing is claimed again. */
+static void test_rate_of_a_destination(void **state)
+{
+    enum { ROWS = 25, CLAIMED = 10 };
+    int mute = mute_host();
+    struct peer p;
+    struct addr to = begin(&p, takes_one);
+
+    (void)state;
+    route_to(&to);
+    for (int i = 0; i < ROWS; i++)
+        add("x.org");
+    options.remote_per_destination_per_minute = 1;
+    begin_dispatch(20);
+    wait_for_number("SELECT count(*) FROM queue_remote", ROWS - 1);
+    wait_for_number("SELECT count(*) FROM queue_remote WHERE lease = 2 AND attempts = 0 "
+                    "AND last_error = '' AND due > now_us() AND due <= now_us() + "
+                    "60000000",
+                    CLAIMED - 1);
+    add("[127.0.0.2]"); /* another, which is claimed behind them */
+    wait_for_number("SELECT count(*) FROM queue_remote WHERE lease = 1", 1);
+    assert_int_equal(test_number(test_db, "SELECT count(*) FROM queue_remote WHERE "
+                                          "lease = 0 AND attempts = 0 AND due <= "
+                                          "now_us()"),
+                     ROWS - CLAIMED);
+    assert_true(dispatch_free(&dispatch));
+    options.remote_per_destination_per_minute = 0;
+    end(&p);
+    close(mute);
+}
+
+/* The end of the wait brings it back: the poll is far, and no thread has been left. */
+static void test_comes_back_when_the_rate_lets_it_go(void **state)
+{
+    enum { PER_MINUTE = 60, AT_ONCE = 6 };
+    int64_t poll_ms = options.queue_poll_ms;
+
+    (void)state;
+    close(mute_host()); /* a port where nobody listens */
+    for (int i = 0; i < AT_ONCE + 1; i++)
+        add("[127.0.0.2]");
+    options.queue_poll_ms = 60000;
+    options.remote_per_destination_per_minute = PER_MINUTE;
+    begin_dispatch(4);
+    wait_for_number("SELECT count(*) FROM queue_remote WHERE attempts = 1 AND "
+                    "lease % 2 = 0 AND last_error <> ''",
+                    AT_ONCE + 1);
+    assert_int_equal(test_number(test_db, "SELECT max(lease) FROM queue_remote"), 4);
+    assert_true(dispatch_free(&dispatch));
+    options.queue_poll_ms = poll_ms;
+    options.remote_per_destination_per_minute = 0;
+}
+
 /* From now on the database refuses to remove rows, and counts how often it was asked. */
 static void refuse_removal(const char *sqlstate, int times)
 {
@@ -382,6 +435,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_sends, setup),
+        cmocka_unit_test_setup(test_rate_of_a_destination, setup),
+        cmocka_unit_test_setup(test_comes_back_when_the_rate_lets_it_go, setup),
         cmocka_unit_test_setup(test_strangers_share_half_of_the_threads, setup),
         cmocka_unit_test_setup(test_strangers_make_room_for_strangers, setup),
         cmocka_unit_test_setup(test_no_more_than_a_smarthost_takes, setup),
