@@ -1,6 +1,9 @@
 /* verb_config.c - the configuration as each service would read it. */
 #include "verb.h"
 
+#include "account/aliases.h"
+#include "account/replace_sender.h"
+#include "account/route.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "svc/options.h"
@@ -19,6 +22,23 @@ static int print_buf(struct buf *b)
     return status;
 }
 
+static bool can_replace_senders(const struct options *o)
+{
+    const struct route_rules route = { options_domains(o),
+                                       str_of(o->recipient_delimiter) };
+    const str_t postmaster = str_of(o->postmaster_account),
+                abuse = str_of(o->abuse_account);
+    const struct aliases_senders rules = { &route, { postmaster, abuse } };
+    char why[REPLACE_SENDER_WHY_BYTES];
+    struct replace_sender *all;
+    bool good = replace_sender_new(&rules, str_of(o->replace_sender), &all, why) == RC_OK;
+
+    if (!good)
+        verb_fail("%s: replace_sender: %s", options_user_name(OPTIONS_SMTP_INGRESS), why);
+    replace_sender_free(&all);
+    return good;
+}
+
 /* Every service must be able to start, the secrets that each reads among it. */
 static int check(const char *file)
 {
@@ -29,6 +49,8 @@ static int check(const char *file)
         if (options_load(file, 1 << i, &o, error) != RC_OK ||
             options_look(o, 1 << i, error) != RC_OK)
             return verb_fail("%s: %s", options_user_name(1 << i), error);
+        if ((1 << i) == OPTIONS_SMTP_INGRESS && !can_replace_senders(o))
+            return VERB_FAILED;
         log_init("postbusctl", LOG_LEVEL_ERROR, false); /* say warnings once */
     }
     puts("the configuration is good");

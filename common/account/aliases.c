@@ -1,8 +1,10 @@
 /* aliases.c - names that stand for other addresses, as an operator writes them down. */
 #include "account/aliases.h"
 
+#include "account/route.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/idn.h"
 #include "base/mem.h"
 #include "base/pattern.h"
 #include "mail/address.h"
@@ -35,6 +37,7 @@ struct aliases {
 
 struct reading {
     const struct domains *domains;
+    const struct aliases_senders *senders; /* NULL: they are names of ours */
     struct aliases *to;
     struct alias *last; /* which an indented line goes on with */
     size_t line;
@@ -48,14 +51,23 @@ static enum rc refuse(char *why, str_t what, const char *reason)
     return RC_INVALID;
 }
 
+/* A sender's name may have an '@' in its quotes. */
+static size_t find_at(str_t address)
+{
+    for (size_t i = address.n; i > 0; i--)
+        if (address.p[i - 1] == '@')
+            return i - 1;
+    return SIZE_MAX;
+}
+
 static str_t local_of(str_t address)
 {
-    return str_head(address, str_find_char(address, '@'));
+    return str_head(address, find_at(address));
 }
 
 static str_t domain_of(str_t address)
 {
-    return str_skip(address, str_find_char(address, '@') + 1);
+    return str_skip(address, find_at(address) + 1);
 }
 
 static bool is_name(struct arena *a, str_t text)
@@ -115,20 +127,111 @@ str_t aliases_complete(struct arena *a, str_t target, str_t address)
         arena_printf(a, "%.*s@%.*s", STR_ARG(target), STR_ARG(domain_of(address))));
 }
 
-/* --- reading --------------------------------------------------------------------------
- */
-
-/* What a target with groups could become is seen when it does. */
 static bool has_group(str_t text)
 {
     return str_find_char(text, '$') != SIZE_MAX;
 }
 
+/* $1 becomes what the first group fitted, $$ a dollar. */
+static str_t fill_in(struct arena *a, str_t target, const str_t group[PATTERN_GROUPS])
+{
+    struct buf *b = arena_buf(a, target.n * ADDRESS_MAX_BYTES);
+
+    for (size_t i = 0; i < target.n; i++) {
+        char next = target.p[i] == '$' && i + 1 < target.n ? target.p[i + 1] : '\0';
+
+        if (str_is_digit(next))
+            buf_put(b, group[next - '0']);
+        else
+            buf_putc(b, target.p[i]);
+        i += str_is_digit(next) || next == '$';
+    }
+    return buf_str(b);
+}
+
+/* --- senders --------------------------------------------------------------------------
+ */
+
+str_t aliases_sender_form(struct arena *a, str_t address)
+{
+    str_t text = address_unquote(a, address);
+    struct idn_name domain;
+
+    if (idn_to_ascii(domain_of(text), &domain) != RC_OK)
+        return arena_str_lower(a, text);
+    return arena_str_lower(a, str_of(arena_printf(a, "%.*s@%.*s", STR_ARG(local_of(text)),
+                                                  (int)domain.n, domain.text)));
+}
+
+bool aliases_is_sender(const struct aliases_senders *s, struct arena *a, str_t address)
+{
+    struct route to;
+
+    route_find(a, s->route, address, &to);
+    if (to.kind != ROUTE_LOCAL)
+        return to.kind == ROUTE_REMOTE;
+    return (s->own[0].n > 0 && str_eq_nocase(to.address, s->own[0])) ||
+           (s->own[1].n > 0 && str_eq_nocase(to.address, s->own[1]));
+}
+
+static enum rc sender_key(struct reading *r, str_t text, str_t *out)
+{
+    struct arena *a = r->to->arena;
+    size_t at = find_at(text);
+    str_t domain = domain_of(text);
+    struct address parsed;
+
+    if (at == SIZE_MAX)
+        return aliases_key(r->domains, a, text, out, r->why);
+    if (at == 0 && !address_is_domain(domain, ADDRESS_UTF8) &&
+        !address_is_ipv4_literal(domain))
+        return refuse(r->why, text, "is not @ and a domain");
+    if (at > 0 && address_parse(text, ADDRESS_UTF8, &parsed) != RC_OK)
+        return refuse(r->why, text, "is not an address");
+    if (is_ours(r->domains, domain))
+        return refuse(r->why, text,
+                      "is in one of this server's domains, in whose names nobody else "
+                      "sends");
+    *out = aliases_sender_form(a, text);
+    return RC_OK;
+}
+
+/* --- reading --------------------------------------------------------------------------
+ */
+
+/* Of a target with groups something that it could become. */
+static enum rc check_sender_target(struct reading *r, bool expression, str_t text)
+{
+    const str_t x = S("x"), group[PATTERN_GROUPS] = { x, x, x, x, x, x, x, x, x, x };
+    struct arena *a = r->to->arena;
+    str_t target = text;
+    enum rc rc;
+
+    if (expression && text.n <= ADDRESS_MAX_BYTES)
+        target = fill_in(a, text, group);
+    rc = aliases_target(a, target, &target, r->why);
+    if (rc != RC_OK || find_at(target) == SIZE_MAX ||
+        aliases_is_sender(r->senders, a, target))
+        return rc;
+    return refuse(r->why, text,
+                  "is this server's own, of which only postmaster_account and "
+                  "abuse_account may stand for a sender");
+}
+
+/* What a target with groups could become is seen when it does. */
 static enum rc add_target(struct reading *r, struct alias *to, bool expression,
                           str_t text)
 {
+    enum rc rc = RC_OK;
+
+    if (r->senders != NULL && to->count == 1)
+        return refuse(r->why, text, "is one too many; a sender is replaced by one");
     if (to->count == ALIASES_TARGETS_MAX)
         return refuse(r->why, text, "is one too many; a name stands for 1000 at most");
+    if (r->senders != NULL)
+        rc = check_sender_target(r, expression, text);
+    if (rc != RC_OK)
+        return rc;
     if (expression && has_group(text)) {
         to->targets[to->count++] = arena_str(r->to->arena, text);
         return RC_OK;
@@ -216,6 +319,7 @@ static enum rc add_line(struct reading *r, str_t line)
 {
     size_t colon = str_find_char(line, ':');
     struct alias *to;
+    str_t key;
     enum rc rc;
 
     if (line.p[0] == '/')
@@ -225,8 +329,10 @@ static enum rc add_line(struct reading *r, str_t line)
     to = new_alias(r->to);
     to->line = r->line;
     r->last = to;
-    rc = aliases_key(r->domains, r->to->arena, str_trim(str_head(line, colon)), &to->key,
-                     r->why);
+    key = str_trim(str_head(line, colon));
+    rc = r->senders != NULL
+             ? sender_key(r, key, &to->key)
+             : aliases_key(r->domains, r->to->arena, key, &to->key, r->why);
     return rc == RC_OK ? add_targets(r, to, false, str_skip(line, colon + 1)) : rc;
 }
 
@@ -296,14 +402,16 @@ static bool next_line(str_t *rest, char separator, str_t *line)
     return true;
 }
 
-enum rc aliases_parse(const struct domains *d, str_t text, char separator,
-                      struct aliases **out, size_t *line, char why[ALIASES_WHY_BYTES])
+static enum rc parse(struct reading *how, str_t text, char separator,
+                     struct aliases **out, size_t *line)
 {
     struct aliases *l = mem_alloc(sizeof(*l));
-    struct reading r = { .domains = d, .to = l, .why = why };
+    struct reading r = *how;
+    char *why = r.why;
     enum rc rc = RC_OK;
     str_t one;
 
+    r.to = l;
     why[0] = '\0';
     l->arena = arena_new();
     if (text.n > ALIASES_MAX_BYTES)
@@ -322,6 +430,23 @@ enum rc aliases_parse(const struct domains *d, str_t text, char separator,
         aliases_free(&l);
     *out = l;
     return rc;
+}
+
+enum rc aliases_parse(const struct domains *d, str_t text, char separator,
+                      struct aliases **out, size_t *line, char why[ALIASES_WHY_BYTES])
+{
+    struct reading r = { .domains = d, .why = why };
+
+    return parse(&r, text, separator, out, line);
+}
+
+enum rc aliases_parse_senders(const struct aliases_senders *s, str_t text,
+                              struct aliases **out, size_t *line,
+                              char why[ALIASES_WHY_BYTES])
+{
+    struct reading r = { .domains = s->route->domains, .senders = s, .why = why };
+
+    return parse(&r, text, ';', out, line);
 }
 
 void aliases_free(struct aliases **pl)
@@ -361,23 +486,6 @@ static size_t complete(struct arena *a, const struct alias *found, str_t address
         to[i] = aliases_complete(a, found->targets[i], address);
     *out = to;
     return found->count;
-}
-
-/* $1 becomes what the first group fitted, $$ a dollar. */
-static str_t fill_in(struct arena *a, str_t target, const str_t group[PATTERN_GROUPS])
-{
-    struct buf *b = arena_buf(a, target.n * ADDRESS_MAX_BYTES);
-
-    for (size_t i = 0; i < target.n; i++) {
-        char next = target.p[i] == '$' && i + 1 < target.n ? target.p[i + 1] : '\0';
-
-        if (str_is_digit(next))
-            buf_put(b, group[next - '0']);
-        else
-            buf_putc(b, target.p[i]);
-        i += str_is_digit(next) || next == '$';
-    }
-    return buf_str(b);
 }
 
 static size_t apply(const struct expression *x, struct arena *a, str_t address,

@@ -17,10 +17,12 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
 struct domains;
+struct route_rules;
 
 enum {
     ALIASES_MAX_BYTES = 16 * 1024 * 1024,
@@ -37,6 +39,24 @@ struct aliases;
 enum rc aliases_parse(const struct domains *d, str_t text, char separator,
                       struct aliases **out, size_t *line,
                       char why[ALIASES_WHY_BYTES]) RC_CHECKED;
+
+/* Other addresses for senders that are none of ours: the same rows, but before the colon
+ * stand addresses, domains and names of others, and behind it stands one target. */
+struct aliases_senders {
+    const struct route_rules *route;
+    str_t own[2]; /* addresses of ours that may be a target, with a tag, too; or empty */
+};
+
+/* An option of such rows; line is the row, from 1.  Look for a sender in the form that
+ * aliases_sender_form gives it. */
+enum rc aliases_parse_senders(const struct aliases_senders *s, str_t text,
+                              struct aliases **out, size_t *line,
+                              char why[ALIASES_WHY_BYTES]) RC_CHECKED;
+/* Lower case, without needless quotes, the domain as A-labels. */
+str_t aliases_sender_form(struct arena *a, str_t address);
+/* May it stand for a sender? */
+bool aliases_is_sender(const struct aliases_senders *s, struct arena *a, str_t address);
+
 void aliases_free(struct aliases **a);
 
 /* The strings are in a.  What an address of ours (as in struct route) stands for: by the

@@ -288,7 +288,9 @@ static void send_on(const char *const *senders, size_t n)
  * anything signed by us.  So it waits for no key either. */
 static void what_others_wrote_is_not_signed(void **state)
 {
-    static const char *const senders[] = { "", "someone@far.example" };
+    /* The last one is what replace_sender has put there. */
+    static const char *const senders[] = { "", "someone@far.example",
+                                           "postmaster@" DOMAIN };
     struct store_remote_row *rows;
 
     (void)state;

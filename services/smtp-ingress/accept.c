@@ -6,6 +6,7 @@
  */
 #include "accept.h"
 
+#include "account/replace_sender.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -215,6 +216,12 @@ enum cmd_result accept_message(struct session *s, struct worker *w, struct buf *
         wishes.trace = verdict_print(&t->verdict, t->arena, s->ingress->host);
     if (kind == SCRUB_SUBMISSION && o->add_missing_fields)
         add_missing(s, &wishes);
+    /* Not sooner: whoever judges is asked about the sender that was given.  Reports to
+     * such an address are the operator's wish, whoever the author is. */
+    if (s->ingress->replace_sender != NULL && kind != SCRUB_SUBMISSION &&
+        !t->return_path_is_set)
+        t->return_path = replace_sender_with(s->ingress->replace_sender, t->arena,
+                                             t->sender, t->return_path);
     if (scrub_compose(t->arena, kind, &wishes, t->return_path, c->message, &scrubbed) !=
         RC_OK) {
         smtp_reply_put(out, 500, NULL, S("Failed to parse message"));

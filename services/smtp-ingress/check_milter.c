@@ -170,6 +170,7 @@ static bool set_sender(struct check *c, str_t address)
          is_ours(c->ingress->route.domains, a.domain)))
         return false;
     c->mail->return_path = arena_str(c->mail->arena, address);
+    c->mail->return_path_is_set = true;
     return true;
 }
 

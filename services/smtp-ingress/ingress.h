@@ -30,6 +30,7 @@ struct login;
 struct options;
 struct programs;
 struct rate;
+struct replace_sender;
 struct sender_book;
 struct tls_context;
 struct traffic;
@@ -65,7 +66,8 @@ struct ingress {
     char name[OPTIONS_NAME_BYTES];
     str_t host; /* what this server calls itself */
     struct expand_rules expand;
-    struct address postmaster, abuse; /* the accounts; empty: there is none */
+    struct replace_sender *replace_sender; /* NULL: senders stay as they are given */
+    struct address postmaster, abuse;      /* the accounts; empty: there is none */
     struct bus *bus;
     struct worker_pool *commands; /* context: struct db */
     struct worker_pool *logins;   /* context: struct db */

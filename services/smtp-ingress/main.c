@@ -6,6 +6,8 @@
  */
 #include "accept.h"
 #include "account/alias_book.h"
+#include "account/aliases.h"
+#include "account/replace_sender.h"
 #include "account/login.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -320,6 +322,21 @@ static enum rc open_aliases(const struct options *o, struct ingress *in)
                           &in->expand.book);
 }
 
+static enum rc open_replace_sender(const struct options *o, struct ingress *in)
+{
+    const struct aliases_senders rules = { &in->route,
+                                           { in->postmaster.text, in->abuse.text } };
+    char why[REPLACE_SENDER_WHY_BYTES];
+    enum rc rc;
+
+    if (o->replace_sender[0] == '\0')
+        return RC_OK;
+    rc = replace_sender_new(&rules, str_of(o->replace_sender), &in->replace_sender, why);
+    if (rc != RC_OK)
+        log_error("replace_sender.bad_option", "reason=\"%s\"", why);
+    return rc;
+}
+
 /* Every port on every loop. */
 static enum rc listen_on(struct service *s, struct port *port, const char *option)
 {
@@ -407,6 +424,8 @@ static enum rc start(struct svc *svc)
     if (rc == RC_OK)
         rc = open_aliases(o, &s->ingress);
     if (rc == RC_OK)
+        rc = open_replace_sender(o, &s->ingress);
+    if (rc == RC_OK)
         rc = federation_book_new(o, svc->service->name, &s->ingress.federation);
     for (size_t i = 0; i < ARRAY_LEN(s->spool_chunks); i++)
         s->spool_chunks[i] = spool_chunks_new(o->spool_memory / 2, o->max_message_size);
@@ -488,6 +507,7 @@ static void stop(struct svc *svc)
     traffic_free(&s->ingress.traffic);
     login_free(&s->ingress.login);
     alias_book_free(&s->ingress.expand.book);
+    replace_sender_free(&s->ingress.replace_sender);
     federation_book_free(&s->ingress.federation);
     cidr_list_free(&s->trusted_proxies);
     cidr_list_free(&s->lmtp_networks);

@@ -43,6 +43,7 @@ struct transaction {
     struct arena *arena;
     str_t sender;               /* as MAIL gave it; empty: the null sender */
     str_t return_path;          /* who gets a bounce: the sender, or nobody */
+    bool return_path_is_set;    /* by a milter, which has the last word on it */
     bool utf8;                  /* SMTPUTF8 was given */
     bool eight_bit;             /* BODY=8BITMIME was given */
     bool quarantine;            /* a check found something: into Junk, and nowhere else */

@@ -136,8 +136,9 @@ def test_a_policy_of_ours_is_the_most_that_follows(product, names):
 def test_the_verdict_may_stand_in_the_header(product, names, key):
     forged = f"Authentication-Results: mail.{product.domain}; spf=pass smtp.mailfrom=x\r\n"
     user = mail.new_account(product)
-    with judging(product, names, dmarc="ignore", authentication_results="true") as r, \
-            foreign(r) as client:
+    # Whatever address stands for a sender, the one that was given is judged.
+    with judging(product, names, dmarc="ignore", authentication_results="true",
+                 replace_sender="@soft.example: returns@closed.example") as r, foreign(r) as client:
         text = mail.encrypted("b@reject.example", extra=forged)
         text = signed(key, text, "s", domain="reject.example")
         assert transaction(client, "a@soft.example", [user], text)[0][2] == 250
@@ -148,9 +149,10 @@ def test_the_verdict_may_stand_in_the_header(product, names, key):
     assert "soft.example" not in log and "reject.example" not in log
     at = inbox(product, user)
     wait_for_messages(at, 2)
-    found = [email.message_from_bytes(at.fetch(str(i), "(RFC822)")[1][0][1])
-             .get_all("Authentication-Results", []) for i in (1, 2)]
+    got = [email.message_from_bytes(at.fetch(str(i), "(RFC822)")[1][0][1]) for i in (1, 2)]
+    found = [m.get_all("Authentication-Results", []) for m in got]
     assert sorted(map(len, found)) == [0, 1]
+    assert {m["Return-Path"] for m in got} == {f"<{user}>", "<returns@closed.example>"}
     field = re.sub(r"\s+", " ", max(found)[0])
     assert re.fullmatch(
         r"\S+; dkim=pass reason=\"good signature\" header\.d=reject\.example( header\.\w=\S+)*; "

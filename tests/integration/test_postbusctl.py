@@ -32,6 +32,8 @@ def config(verb, files, text, **environment):
 
 def test_a_good_file(files):
     assert config("check", files, GOOD) == (0, "the configuration is good\n", "")
+    assert config("check", files, GOOD + "postmaster_account = ann@chat.example\n"
+                  "replace_sender = @far.example: ann@chat.example\n")[0] == 0
     assert postbusctl("config", "check", POSTBUS_CONFIG=str(files / "postbus.ini"))[0] == 0
     # All of it may come from the environment.
     assert postbusctl("config", "check", POSTBUS_MAIL_DOMAIN="chat.example",
@@ -62,6 +64,10 @@ def test_keys_of_the_relay_are_mentioned_once(files):
      "32"),
     (GOOD + "database_password_file = {folder}/none\n", ":5: database_password_file",
      "No such file"),
+    (GOOD + "replace_sender = a@far.example: b@far.example; x: y@far.example, z\n",
+     "replace_sender: row 2: z", "is replaced by one"),
+    (GOOD + "replace_sender = @far.example: ann@chat.example\n", "replace_sender: row 1: ann@chat.example",
+     "only postmaster_account and abuse_account"),
 ])
 def test_what_is_wrong_is_named(files, text, where, why):
     status, out, err = config("check", files, text)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import mail
-from beside import running
+from beside import Beside, running
 from product import Product, wait_for
 from test_dkim_signing import zone
 from test_smtp_rules import OUTSIDE, foreign, inbox, transaction, wait_for_messages
@@ -351,3 +351,81 @@ def test_a_crash_in_between_loses_nothing(server):
     for user in first, second:
         wait_for_messages(inbox(server, user), 8)
         assert sent(server, user) == [f"crash{i}@test" for i in range(8)]
+
+
+# --- senders ----------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def replacing(server):
+    rows = [f"{OUTSIDE}: returns@_returns.example", f"@_desk.example: desk00001@{server.domain}",
+            r"/(.*)@(_lists\.example)/: returns+$1=$2@_returns.example", "/(.*)%(.*)@.*/: $1@$2",
+            # An expression may fit accounts, and does nothing to them.
+            r"/[a-z0-9]+@_routing\.localhost/: taken@_returns.example"]
+    desk = named(server, "desk00001")
+    with running(server, "smtp-ingress", replace_sender=";".join(rows), postmaster_account=desk,
+                 aliases="onward01: second001, someone@onward.example",
+                 unknown_recipients="accept", lmtp_networks="127.0.0.0/8") as r:
+        yield r
+
+
+def return_paths(server, user, count):
+    at = inbox(server, user)
+    wait_for_messages(at, count)
+    found = [at.fetch(str(i), "(BODY.PEEK[HEADER.FIELDS (RETURN-PATH)])")[1][0][1].decode().strip()
+             for i in range(1, count + 1)]
+    sent(server, user)
+    return [line.removeprefix("Return-Path: ") for line in found]
+
+
+def test_another_address_stands_for_a_sender(server, replacing):
+    """In the mailbox and on the way to where an alias leads; what the message says is untouched."""
+    user, to = named(server, "second001"), f"onward01@{server.domain}"
+    for sender in (OUTSIDE, "Ann@_lists.example", "ann@_desk.example", ""):
+        text = mail.encrypted(OUTSIDE, f"{sender or 'nobody'}@test")
+        assert transaction(foreign(replacing), sender, [to], text)[0] == [250] * 3
+    with smtplib.LMTP("127.0.0.1", replacing.port(2424), timeout=30) as client:
+        client.sendmail(OUTSIDE, [user], mail.encrypted(OUTSIDE))
+    # One would be an account of ours, for all that smtp-ingress knows: it stays.
+    at = f"x%{server.domain}@_elsewhere.example"
+    assert transaction(foreign(replacing), at, [user], mail.encrypted(at))[0] == [250] * 3
+    ann = "returns+ann=_lists.example@_returns.example"
+    desk = f"desk00001@{server.domain}"
+    in_box = ["returns@_returns.example", ann, desk, "", "returns@_returns.example", at]
+    assert sorted(return_paths(server, user, 6)) == sorted(f"<{a}>" for a in in_box)
+    assert replacing.logged("replace_sender.not_done")
+    rows = server.sql("SELECT sender, prefix LIKE '%DKIM-Signature%' FROM queue_remote "
+                      "WHERE domain = 'onward.example'").splitlines()
+    assert sorted(rows) == sorted(f"{a}|f" for a in in_box[:4])
+
+
+def test_reports_go_to_whom_stands_for_the_sender(server, replacing):
+    """Also where the author is another than the sender, who would get none."""
+    gone, desk = f"gone00001@{server.domain}", f"desk00001@{server.domain}"
+    for sender, author in (("ann@_desk.example", "ann@_desk.example"), ("list@_desk.example", OUTSIDE)):
+        assert transaction(foreign(replacing), sender, [gone], mail.encrypted(author))[0] == [250] * 3
+    assert return_paths(server, desk, 2) == ["<>"] * 2
+    assert transaction(foreign(replacing), OUTSIDE, [gone], mail.encrypted(OUTSIDE))[0] == [250] * 3
+    wait_for("the report", lambda: server.sql(
+        "SELECT sender, rcpt FROM queue_remote WHERE domain = '_returns.example'")
+        == "|{returns@_returns.example}")
+
+
+def test_what_accounts_send_keeps_their_address(server, replacing):
+    user, friend = mail.new_account(server), mail.new_account(server)
+    to = [friend, "someone@kept.example"]
+    assert transaction(mail.smtp(replacing, user), user, to, mail.encrypted(user))[0] == [250] * 4
+    assert return_paths(server, friend, 1) == [f"<{user}>"]
+    assert server.sql("SELECT sender FROM queue_remote WHERE domain = 'kept.example'") == user
+    # Nor does anybody send in their names, whatever stands for whom.
+    assert transaction(foreign(replacing), user, [friend], "")[0][1] == 553
+
+
+@pytest.mark.parametrize("rows, why", [
+    ("a@far.example: b@far.example; broken", "row 2: broken: is not name: targets"),
+    ("a@far.example: b@far.example, c@far.example", "row 1: c@far.example: is one too many"),
+    ("@far.example: x@_routing.localhost", "only postmaster_account and abuse_account"),
+    (f"x@{OLD}: x@far.example", "in one of this server's domains"),
+])
+def test_bad_rows_for_senders_end_the_start(server, rows, why):
+    said = Beside(server, "smtp-ingress", {"replace_sender": rows}).refuses_to_start()
+    assert "replace_sender.bad_option" in said and why in said
