@@ -343,8 +343,12 @@ def test_only_registrars_are_taken_and_only_where_they_may_come(product):
             registrar(product, [other.ports["mxdeliv_port"]]) as r:
         assert curl(r, user, body=mail.encrypted(OUTSIDE))[0] == 503
     port = free_port()
-    with running(product, "smtp-ingress", mxdeliv_port=port), registrar(product, [port]) as r:
+    with running(product, "smtp-ingress", mxdeliv_port=port, replace_sender=f"{OUTSIDE}: returns@far.example"), \
+            registrar(product, [port]) as r:
         assert curl(r, user, body=mail.encrypted(OUTSIDE))[0] == 200
+    at = inbox(product, user)
+    wait_for_messages(at, 1)
+    assert at.fetch("1", "(RFC822)")[1][0][1].startswith(b"Return-Path: <returns@far.example>")
     with running(product, "registrar", smtp_ingress_mxdeliv_peers="") as r:
         assert curl(r, method="GET")[0] == 404
         assert curl(r, user, body=mail.encrypted(OUTSIDE))[0] == 405
