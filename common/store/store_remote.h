@@ -69,7 +69,7 @@ enum rc store_remote_claim(struct arena *a, struct db *db, struct store_remote_c
 enum rc store_remote_extend(struct db *db, const struct store_remote_row *r,
                             int lease_s) RC_CHECKED;
 
-/* A row that its sender takes no attempt at for now. */
+/* A row that its sender leaves untried, and how long it waits. */
 struct store_remote_pause {
     int64_t id;
     int32_t lease;
